@@ -1,0 +1,259 @@
+"""From failed rollouts to replays: which failures to use, under which instruction, and is that one really met.
+
+rollouts = [Rollout(instruction, response, verdict, group, entropy), ...]
+found = replay(rollouts, step=1, budget=2 * 64, selector=Selector(), rewriter=Drop(), rng=default_rng(0))
+found.replays[0].source, found.replays[0].instruction.prompt
+
+Nothing here knows tokens or tensors: an engine's adapter keeps those by the index of the rollout. Sources: HiR,
+arXiv 2512.23457, and its released code; where the two differ, the setting says which is which. Standard library
+and NumPy only.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.instruction import Constraint, Instruction, Verdict
+
+Strategy = Literal["curriculum", "random", "integrity", "diversity"]
+Scope = Literal["batch", "group"]
+Verify = Callable[[Instruction, str], Verdict]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One attempt.
+
+    instruction: what was asked. response: the decoded text. verdict: one boolean per constraint, in their order.
+    group: index of its prompt in the batch. entropy: mean entropy of the policy per response token, in nats, under
+    the original prompt, before the update (the paper sums over tokens, the released code takes this mean).
+    complete: it ended by itself; a truncated response is never replayed.
+    """
+
+    instruction: Instruction
+    response: str
+    verdict: Verdict
+    group: int = 0
+    entropy: float = 0.0
+    complete: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.verdict) != len(self.instruction.constraints):
+            raise ValueError(f"{len(self.verdict)} verdicts for {len(self.instruction.constraints)} constraints")
+
+    @property
+    def integrity(self) -> float:
+        """Share of the constraints that hold, under the original instruction; 0 where there are none."""
+        return sum(self.verdict) / len(self.verdict) if self.verdict else 0.0
+
+    @property
+    def succeeded(self) -> bool:
+        """Every constraint holds."""
+        return bool(self.verdict) and all(self.verdict)
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """An instruction made of what a response achieved.
+
+    kept, changed, dropped: indices into the original instruction's constraints; together they are all of them.
+    """
+
+    instruction: Instruction
+    kept: tuple[int, ...]
+    changed: tuple[int, ...] = ()
+    dropped: tuple[int, ...] = ()
+
+
+class Rewriter(Protocol):
+    """From a failed rollout to the instruction that it fulfilled (:mod:`hindsight_rl.rewrite` has those)."""
+
+    @property
+    def name(self) -> str:
+        """As the command line knows it."""
+        ...
+
+    def eligible(self, rollout: Rollout) -> bool:
+        """Cheap test, before selection: can a rewrite of this rollout exist?"""
+        ...
+
+    def rewrite(self, rollout: Rollout) -> Rewrite | None:
+        """The rewritten instruction, or None where nothing worth asking remains."""
+        ...
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A rollout under a rewritten instruction; its reward is 1.
+
+    source: index of the rollout it repeats. score: what selection gave it (diversity + lambda * integrity).
+    """
+
+    source: int
+    rewrite: Rewrite
+    score: float
+
+    @property
+    def instruction(self) -> Instruction:
+        """The rewritten instruction."""
+        return self.rewrite.instruction
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """The growing weight of integrity: start * (1 + growth) ** step, first step 1 (from the released code).
+
+    cap: an upper bound, ours: without one the weight passes 250 by step 100 and the rule is "nearly solved first".
+    """
+
+    start: float = 2.0
+    growth: float = 0.05
+    cap: float = float("inf")
+
+    def weight(self, step: int) -> float:
+        """Lambda at this step (1 is the first)."""
+        try:
+            return min(self.start * (1.0 + self.growth) ** step, self.cap)
+        except OverflowError:
+            return self.cap
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Which of the eligible failures are replayed.
+
+    strategy: `curriculum` (diversity + lambda * integrity), `integrity` or `diversity` alone, or `random`.
+    scope: `batch` takes the best of the whole batch (the released code), `group` at most `per_group` of each prompt
+    (the paper's text; also an even spread).
+    """
+
+    strategy: Strategy = "curriculum"
+    scope: Scope = "batch"
+    per_group: int = 2
+    curriculum: Curriculum = field(default_factory=Curriculum)
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("strategy", self.strategy, ("curriculum", "random", "integrity", "diversity")),
+            ("scope", self.scope, ("batch", "group")),
+        ):
+            if value not in known:
+                raise HindsightError(f"selector {name} is {value!r}: one of {', '.join(known)}")
+        if self.per_group < 1:
+            raise HindsightError(f"selector per_group is {self.per_group}: it must be at least 1")
+
+    def score(self, rollout: Rollout, step: int, rng: np.random.Generator) -> float:
+        """How much this failure is wanted."""
+        if self.strategy == "random":
+            return float(rng.random())
+        if self.strategy == "integrity":
+            return rollout.integrity
+        if self.strategy == "diversity":
+            return rollout.entropy
+        return rollout.entropy + self.curriculum.weight(step) * rollout.integrity
+
+    def order(self, rollouts: Sequence[Rollout], of: Sequence[int], step: int, rng: np.random.Generator) -> list[int]:
+        """The candidates `of` (indices of rollouts) from the most wanted on; ties fall by chance, not by place."""
+        scores = [self.score(rollouts[index], step, rng) for index in of]
+        if not np.isfinite(scores).all():
+            bad = of[int(np.flatnonzero(~np.isfinite(scores))[0])]
+            raise HindsightError(
+                f"rollout {bad}: entropy is {rollouts[bad].entropy}; the policy's logits are not finite"
+            )
+        luck = rng.permutation(len(of))
+        return [of[place] for place in sorted(range(len(of)), key=lambda place: (-scores[place], luck[place]))]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of a batch of rollouts.
+
+    replays: at most the budget. candidates: eligible failures. refused: why candidates that were looked at were not
+    replayed, by reason (a rewrite that nothing is left of, or whose constraints do not hold on second check).
+    weight: lambda. diversity, integrity, kept: means over the replays (kept: share of constraints kept or changed).
+    """
+
+    replays: list[Replay]
+    candidates: int
+    refused: dict[str, int]
+    weight: float
+    diversity: float
+    integrity: float
+    kept: float
+
+
+def check(instruction: Instruction, response: str) -> Verdict:
+    """Every constraint of the instruction on the response; the prompt is the rewritten one."""
+    return [each.check(response, instruction.prompt) for each in instruction.constraints]
+
+
+def replay(
+    rollouts: Sequence[Rollout],
+    *,
+    step: int,
+    budget: int,
+    selector: Selector,
+    rewriter: Rewriter,
+    rng: np.random.Generator,
+    verify: Verify = check,
+) -> Replayed:
+    """Select failures, rewrite their instructions, verify, and hand back at most `budget` replays.
+
+    A candidate whose rewrite is empty or fails its verification gives its place to the next; never replayed are
+    successes, truncated responses and, by the rewriters' rules, responses that satisfied nothing.
+
+    Args:
+        rollouts: the batch, every rank's where there are several.
+        step: of training, from 1.
+        budget: how many replays at most; 0 selects nothing.
+        verify: checks a response anew against the rewritten instruction.
+    """
+    if budget < 0:
+        raise HindsightError(f"the budget of replays is {budget}: it must be at least 0")
+    candidates = [
+        index for index, each in enumerate(rollouts) if each.complete and not each.succeeded and rewriter.eligible(each)
+    ]
+    found: list[Replay] = []
+    refused: Counter[str] = Counter()
+    taken: Counter[int] = Counter()
+    for index in selector.order(rollouts, candidates, step, rng) if budget else ():
+        rollout = rollouts[index]
+        if len(found) == budget:
+            break
+        if selector.scope == "group" and taken[rollout.group] == selector.per_group:
+            continue
+        rewrite = rewriter.rewrite(rollout)
+        if rewrite is None:
+            refused["nothing left to ask"] += 1
+            continue
+        verdict = verify(rewrite.instruction, rollout.response)
+        if len(verdict) != len(rewrite.instruction.constraints) or not all(verdict):
+            refused[_failing(rewrite.instruction.constraints, verdict)] += 1
+            continue
+        taken[rollout.group] += 1
+        score = rollout.entropy + selector.curriculum.weight(step) * rollout.integrity
+        found.append(Replay(index, rewrite, score))
+    sources = [rollouts[each.source] for each in found]
+    return Replayed(
+        found,
+        len(candidates),
+        dict(refused),
+        selector.curriculum.weight(step),
+        _mean([each.entropy for each in sources]),
+        _mean([each.integrity for each in sources]),
+        _mean([1 - len(r.rewrite.dropped) / len(s.verdict) for r, s in zip(found, sources, strict=True)]),
+    )
+
+
+def _failing(constraints: Sequence[Constraint], verdict: Verdict) -> str:
+    if len(verdict) != len(constraints):
+        return "its verdict is not aligned with its constraints"
+    return f"{next(each.id for each, holds in zip(constraints, verdict, strict=True) if not holds)} does not hold again"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
