@@ -1,0 +1,95 @@
+"""From what a model said to a value of the wanted shape: reasoning stripped, JSON found, schema checked."""
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from hindsight_rl.endpoint.settings import EndpointError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_REASONING = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
+_OPENED_IN_PROMPT = re.compile(r"\A.*?</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
+_UNFINISHED = re.compile(r"<(?:think|thinking|reasoning)>.*\Z", re.DOTALL | re.IGNORECASE)
+_MOST_STARTS = 64
+
+
+class MalformedAnswer(EndpointError):
+    """The endpoint answered, and twice not in the wanted shape."""
+
+
+def without_reasoning(text: str) -> str:
+    """The answer of a thinking model without its thoughts.
+
+    Some chat templates open the thought inside the prompt, so that only its end is in the answer; an answer that ran
+    out of tokens holds only its beginning.
+    """
+    text = _REASONING.sub("", text)
+    text = _OPENED_IN_PROMPT.sub("", text)
+    return _UNFINISHED.sub("", text).strip()
+
+
+def read(text: str, schema: "type[BaseModel]") -> "BaseModel":
+    """The first JSON object of the text that fits the schema.
+
+    Raises:
+        ValueError: there is none; its message is fit for showing to the model.
+    """
+    said = without_reasoning(text)
+    if not said:
+        raise ValueError("the answer is empty")
+    decoder = json.JSONDecoder()
+    problem = "there is no JSON object in it"
+    at = said.find("{")
+    for _ in range(_MOST_STARTS):
+        if at < 0:
+            break
+        try:
+            value, end = decoder.raw_decode(said, at)
+        except (ValueError, RecursionError) as error:
+            problem, end = f"it is not JSON: {_line(error)}", at + 1
+        else:
+            try:
+                return schema.model_validate(value)
+            except ValueError as error:  # pydantic's errors are ValueErrors
+                problem = _reasons(error)
+        at = said.find("{", end)
+    raise ValueError(problem)
+
+
+def strict_schema(schema: "type[BaseModel]") -> dict[str, Any]:
+    """The JSON schema as strict servers want it: every field required, no others."""
+    made = schema.model_json_schema()
+
+    def close(node: Any) -> None:
+        if isinstance(node, dict):
+            if node.get("type") == "object" and "properties" in node:
+                node["additionalProperties"] = False
+                node["required"] = list(node["properties"])
+            for value in node.values():
+                close(value)
+        elif isinstance(node, list):
+            for value in node:
+                close(value)
+
+    close(made)
+    return made
+
+
+def in_words(schema: "type[BaseModel]") -> str:
+    """What to add to a question for a server that knows no `response_format`."""
+    shape = json.dumps(strict_schema(schema), ensure_ascii=False)
+    return f"Reply with one JSON object and nothing else, no code fence. It must fit this JSON schema:\n{shape}"
+
+
+def _reasons(error: ValueError) -> str:
+    told = getattr(error, "errors", None)
+    if told is None:
+        return _line(error)
+    rows = told(include_url=False, include_input=False, include_context=False)[:3]
+    return "; ".join(f"{'.'.join(map(str, row['loc'])) or 'the object'}: {row['msg']}" for row in rows)
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,327 @@
+"""The client: questions in, answers of the wanted shape out. `openai` is touched here and nowhere else.
+
+All requests run on one event loop in a thread of their own, so that a training loop can hand over questions and go
+on. Retries are our own, since they must honour the deadline, the budget and the counts.
+"""
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from hindsight_rl.encoder import default_cache_dir
+from hindsight_rl.endpoint.answers import MalformedAnswer, in_words, read, strict_schema
+from hindsight_rl.endpoint.cache import AnswerCache, Paid, question_key
+from hindsight_rl.endpoint.limits import Usage, backoff, retried
+from hindsight_rl.endpoint.settings import EndpointError, EndpointSettings
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Message = Mapping[str, str]
+_SHOWN = 300
+_REFUSED = frozenset((400, 404, 415, 422, 501))  # what servers say to fields that they do not know
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked. schema: the wanted shape, None for plain text. parameters: over the endpoint's own."""
+
+    messages: Sequence[Message]
+    schema: "type[BaseModel] | None" = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. value: of the question's schema. seconds: 0 for an answer from the cache."""
+
+    text: str
+    value: Any
+    cached: bool
+    seconds: float
+
+
+class Endpoint:
+    """A chat endpoint; safe to use from several threads. Close it, or use it as a context manager.
+
+    Args:
+        settings: see :meth:`EndpointSettings.resolved`.
+
+    Attributes:
+        usage: counts, latency and cost so far.
+
+    Raises:
+        EndpointError: the packages are missing.
+    """
+
+    def __init__(self, settings: EndpointSettings):
+        try:
+            import openai
+        except ModuleNotFoundError as error:
+            raise EndpointError(
+                f"endpoint: the package '{error.name}' is missing: pip install 'hindsight-rl[llm]'"
+            ) from None
+        self.settings = settings
+        self.usage = Usage(settings)
+        self._key = settings.key()
+        self._openai = openai
+        self._structured = settings.structure != "prompt"
+        self._under_way: dict[str, asyncio.Future[tuple[Paid, bool, float]]] = {}
+        self._loop = asyncio.new_event_loop()
+        self._gate = asyncio.Semaphore(settings.concurrency)
+        self._client = openai.AsyncOpenAI(
+            base_url=settings.base_url, api_key=self._key, max_retries=0, timeout=settings.timeout
+        )
+        self._closed = False
+        file = Path(settings.cache).expanduser() if settings.cache else default_cache_dir() / "answers.sqlite3"
+        self.cache = AnswerCache(None if settings.cache == "none" else file)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="endpoint", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "Endpoint":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def submit(self, question: Question) -> "Future[Answer]":
+        """Ask without waiting; the future raises what :meth:`ask` raises."""
+        if self._closed:
+            raise EndpointError("endpoint: it is closed")
+        return self._run(self._answer(question))
+
+    def ask(self, question: Question) -> Answer:
+        """Ask and wait.
+
+        Raises:
+            EndpointError: no answer within attempts and deadline, or refused.
+            MalformedAnswer: two answers that do not fit the schema.
+            BudgetSpent: nothing may be asked any more.
+        """
+        return self.submit(question).result()
+
+    def ask_many(self, questions: Sequence[Question]) -> list[Answer | EndpointError]:
+        """Ask all, at most ``concurrency`` at a time, and wait; an error stands where its answer would."""
+        waiting = [self.submit(question) for question in questions]
+        found: list[Answer | EndpointError] = []
+        for each in waiting:
+            try:
+                found.append(each.result())
+            except EndpointError as error:
+                found.append(error)
+        return found
+
+    def close(self) -> None:
+        """Drop what is under way and let go of sockets and cache."""
+        if self._closed:
+            return
+        self._closed = True
+
+        async def end() -> None:
+            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await self._client.close()
+
+        with contextlib.suppress(Exception):  # a socket that will not close must not keep a run from ending
+            self._run(end()).result(timeout=10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+        self.cache.close()
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _answer(self, question: Question) -> Answer:
+        self.usage.count("questions")
+        try:
+            paid, cached, seconds = await self._paid(question, question.messages)
+            if question.schema is None:
+                self.usage.count("answered")
+                return Answer(paid.text, None, cached, seconds)
+            try:
+                value = read(paid.text, question.schema)
+            except ValueError as error:
+                self.usage.count("reasked")
+                again, paid_before = _again(question.messages, paid.text, str(error)), paid
+                paid, cached, more = await self._paid(question, again)
+                seconds += more
+                try:
+                    value = read(paid.text, question.schema)
+                except ValueError as second:
+                    self.usage.count("malformed")
+                    raise MalformedAnswer(
+                        f"endpoint: {self.settings.model} answered twice in another shape ({second}), first: "
+                        f"{self._clean(paid_before.text)!r}"
+                    ) from None
+        except EndpointError as error:
+            if not isinstance(error, MalformedAnswer):
+                self.usage.count("failed")
+            raise
+        self.usage.count("answered")
+        return Answer(paid.text, value, cached, seconds)
+
+    async def _paid(self, question: Question, messages: Sequence[Message]) -> tuple[Paid, bool, float]:
+        """The answer, from the cache, from the same question under way, or from the server; cached, seconds."""
+        schema = strict_schema(question.schema) if question.schema else None
+        parameters = self._parameters(question)
+        key = question_key(self.settings.model, messages, {**parameters, "schema": schema})
+        if (known := self.cache.get(key)) is not None:
+            self.usage.count("cached")
+            return known, True, 0.0
+        if key in self._under_way:
+            return await asyncio.shield(self._under_way[key])
+        shared: asyncio.Future[tuple[Paid, bool, float]] = self._loop.create_future()
+        self._under_way[key] = shared
+        try:
+            async with self._gate:
+                began = time.monotonic()  # waiting for one's turn is not the server's delay
+                paid = await self._tried(question, messages, parameters, began + self.settings.deadline)
+                seconds = time.monotonic() - began
+            self.cache.put(key, self.settings.model, paid)
+            self.usage.paid(paid.tokens_in, paid.tokens_out, seconds)
+            shared.set_result((paid, False, seconds))
+        except BaseException as error:
+            shared.set_exception(error if isinstance(error, EndpointError) else EndpointError("endpoint: given up"))
+            shared.exception()  # nobody else may be waiting
+            raise
+        finally:
+            del self._under_way[key]
+        return paid, False, seconds
+
+    def _parameters(self, question: Question) -> dict[str, Any]:
+        made: dict[str, Any] = {
+            "temperature": self.settings.temperature,
+            "max_tokens": self.settings.answer_tokens,
+            **self.settings.extra_fields(),
+            **question.parameters,
+        }
+        return {name: value for name, value in made.items() if value is not None}
+
+    async def _tried(
+        self, question: Question, messages: Sequence[Message], parameters: dict[str, Any], deadline: float
+    ) -> Paid:
+        """Send until there is an answer."""
+        attempt = 0
+        while True:
+            structured = self._structured and question.schema is not None
+            self.usage.spend()
+            wait: str | None = None
+            left = deadline - time.monotonic()
+            try:
+                return await asyncio.wait_for(
+                    self._sent(question, messages, parameters, structured), max(0.0, min(self.settings.timeout, left))
+                )
+            except TimeoutError:
+                fault, told = "timeout", "no whole answer in time"
+            except self._openai.APIStatusError as error:
+                fault, told = str(error.status_code), self._clean(str(error.message))
+                refused = error.status_code in _REFUSED and structured and self.settings.structure == "auto"
+                if refused and self._structured:
+                    self._structured = False
+                if refused:
+                    self.usage.fault("response_format refused")
+                    continue
+                if not retried(error.status_code):
+                    raise EndpointError(self._sorry(fault, told, error.status_code)) from None
+                wait = error.response.headers.get("retry-after")
+            except self._openai.APITimeoutError:
+                fault, told = "timeout", "no answer in time"
+            except self._openai.APIConnectionError as error:
+                cause = error.__cause__ or error
+                fault, told = "connection", f"{type(cause).__name__}: {self._clean(str(cause))}"
+            except _NotAnAnswer as error:
+                fault, told = "body", str(error)
+            except EndpointError:
+                raise
+            except Exception as error:  # a reset in mid-body comes as the HTTP library's own error
+                fault, told = "connection", f"{type(error).__name__}: {self._clean(str(error))}"
+            self.usage.fault(fault)
+            pause = backoff(attempt, wait)
+            attempt += 1
+            if attempt >= self.settings.attempts or time.monotonic() + pause >= deadline:
+                raise EndpointError(self._sorry(fault, told))
+            self.usage.count("retries")
+            await asyncio.sleep(pause)
+
+    async def _sent(
+        self, question: Question, messages: Sequence[Message], parameters: dict[str, Any], structured: bool
+    ) -> Paid:
+        """One request; its body is read piece by piece, so that a flood cannot fill the memory."""
+        body = dict(parameters)
+        sent = [dict(message) for message in messages]
+        if question.schema is not None and structured:
+            body["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {
+                    "name": question.schema.__name__.lower(), "schema": strict_schema(question.schema), "strict": True,
+                },
+            }  # fmt: skip
+        elif question.schema is not None:
+            sent[-1]["content"] = f"{sent[-1].get('content', '')}\n\n{in_words(question.schema)}"
+        whole = bytearray()
+        async with self._client.chat.completions.with_streaming_response.create(
+            model=self.settings.model, messages=sent, extra_body=body
+        ) as response:
+            async for piece in response.iter_bytes():
+                whole += piece
+                if len(whole) > self.settings.answer_bytes:
+                    self.usage.count("oversized")
+                    return Paid("", 0, len(whole) // 4)
+        return _content(bytes(whole), sent)
+
+    def _clean(self, text: str) -> str:
+        """Fit for one line of a message, without the key, which some servers repeat."""
+        if self._key != "none":
+            text = text.replace(self._key, "***")
+        return " ".join(text.split())[:_SHOWN]
+
+    def _sorry(self, fault: str, told: str, status: int = 0) -> str:
+        host = urlsplit(self.settings.base_url).netloc
+        mend = {
+            401: f"check ${self.settings.key_variable}",
+            403: f"check ${self.settings.key_variable}",
+            404: "check --endpoint.base-url and --endpoint.model",
+        }.get(status, "check the server" if status == 0 else "check --endpoint.extra and --endpoint.model")
+        return f"endpoint: {host} gave no answer ({fault}: {told}): {mend}"
+
+
+class _NotAnAnswer(Exception):
+    """A body that is no chat completion."""
+
+
+def _content(body: bytes, messages: Sequence[Message]) -> Paid:
+    try:
+        value = json.loads(body)
+        text = value["choices"][0]["message"].get("content") or ""
+        if not isinstance(text, str):
+            raise TypeError
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        raise _NotAnAnswer(f"{len(body)} bytes that are no chat completion") from None
+    usage = value.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    said = sum(len(str(message.get("content", ""))) for message in messages)
+    return Paid(text, _tokens(usage.get("prompt_tokens"), said), _tokens(usage.get("completion_tokens"), len(text)))
+
+
+def _tokens(counted: Any, characters: int) -> int:
+    if isinstance(counted, int) and not isinstance(counted, bool) and counted >= 0:
+        return counted
+    return characters // 4  # the usual rule of thumb where the server does not count
+
+
+def _again(messages: Sequence[Message], text: str, why: str) -> list[Message]:
+    return [
+        *messages,
+        {"role": "assistant", "content": text[:2000] or "(nothing)"},
+        {"role": "user", "content": f"That could not be read: {why}. Answer again, with the JSON object only."},
+    ]
