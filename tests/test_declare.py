@@ -3,7 +3,7 @@
 import pytest
 
 from hindsight_rl.constraints import base
-from hindsight_rl.constraints.base import ConstraintError, checker, checker_class, constraint
+from hindsight_rl.constraints.base import ConstraintError, checker, constraint
 from hindsight_rl.constraints.declare import Letter, Word, count, fixed
 
 
@@ -16,7 +16,7 @@ def test_fixed_takes_no_kwargs_and_keeps_braces() -> None:
     fixed("test:braces", "Use {braces}.")(lambda text: "{" in text.raw)
     made = constraint("test:braces", {})
     assert made.describe() == "Use {braces}." and made.check("{") and not made.check("(")
-    assert checker_class("test:braces").achieved("{") == {} and checker_class("test:braces").achieved("(") is None
+    assert made.achieved("{") == {} and made.achieved("(") is None
     with pytest.raises(ConstraintError, match="takes no kwarg 'N'"):
         constraint("test:braces", {"N": 1})
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hindsight_rl.constraints.base import checker_class, constraint
+from hindsight_rl.constraints.base import constraint
 
 
 def holds(id: str, response: str, version: str = "current", **kwargs: object) -> bool:
@@ -32,7 +32,7 @@ def test_a_palindrome_counts_as_often_as_it_occurs() -> None:
 
 def test_repeats_ignore_case_and_marks() -> None:
     assert not holds("words:repeats", "Tea, tea. TEA", small_n=2)
-    assert checker_class("words:repeats").achieved("Tea, tea. TEA") == {"small_n": 3}
+    assert constraint("words:repeats", {"small_n": 1}).achieved("Tea, tea. TEA") == {"small_n": 3}
 
 
 def test_syllables_alternate() -> None:
@@ -78,7 +78,7 @@ def test_growing_sentences() -> None:
     assert holds("sentence:increment", "Go. Go on. Go on now!", small_n=1)
     assert holds("sentence:increment", "Go.", small_n=4)
     assert not holds("sentence:increment", "", small_n=1)
-    assert checker_class("sentence:increment").achieved("Go. Go on. Go on now!") == {"small_n": 1}
-    assert checker_class("sentence:increment").achieved("Go on. Go.") is None
+    assert constraint("sentence:increment", {"small_n": 9}).achieved("Go. Go on. Go on now!") == {"small_n": 1}
+    assert constraint("sentence:increment", {"small_n": 9}).achieved("Go on. Go.") is None
     assert holds("sentence:alliteration_increment", "Rain. Big boats. 'Big 'boats but tiny tugs.")
     assert not holds("sentence:alliteration_increment", "Rain. Snow.")

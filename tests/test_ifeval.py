@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from hindsight_rl.constraints.base import ConstraintError, checker_class, constraint, ids
+from hindsight_rl.constraints.base import ConstraintError, constraint, ids
 from hindsight_rl.constraints.ifeval import CONFLICTS, IDS
 from hindsight_rl.constraints.sentences import use_splitter
 from hindsight_rl.constraints.verdicts import both
@@ -131,7 +131,11 @@ def test_deeply_nested_json_is_not_json():
 
 def test_achieved_names_what_the_response_fulfils():
     response = "One [a] two.\n* three\n* FOUR"
-    assert checker_class("punctuation:no_comma").achieved(response) is None
-    for id in ("length_constraints:number_words", "detectable_format:number_bullet_lists"):
-        found = checker_class(id).achieved(response)
-        assert found and constraint(id, found).check(response)
+    assert constraint("punctuation:no_comma").achieved(response) is None
+    for id, kwargs in (
+        ("length_constraints:number_words", {"relation": "at least", "num_words": 9}),
+        ("detectable_format:number_bullet_lists", {"num_bullets": 9}),
+    ):
+        asked = constraint(id, kwargs)
+        found = asked.achieved(response)
+        assert found and asked.at(found).check(response)

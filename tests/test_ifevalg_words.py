@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hindsight_rl.constraints.base import ConstraintError, checker_class, constraint
+from hindsight_rl.constraints.base import ConstraintError, constraint
 
 
 def holds(id: str, response: str, **kwargs: object) -> bool:
@@ -81,12 +81,18 @@ def test_palindromes_and_frames() -> None:
 
 def test_what_a_response_achieves_holds_of_it() -> None:
     response = "Tea is hot. Tea was cold!"
-    for id in ("first_word:first_word_sent", "first_word:first_word_answer", "last_word:last_word_answer"):
-        achieved = checker_class(id).achieved(response)
-        assert achieved and constraint(id, achieved).check(response)
-    assert checker_class("last_word:last_word_sent").achieved(response) is None
-    assert checker_class("letters:letter_counting").achieved(response) == {"N": 18, "relation": "at least"}
-    assert checker_class("keywords:palindrome").achieved("Noon bell") is None
+    for id, name in (
+        ("first_word:first_word_sent", "first_word"),
+        ("first_word:first_word_answer", "first_word"),
+        ("last_word:last_word_answer", "last_word"),
+    ):
+        asked = constraint(id, {name: "rum"})
+        achieved = asked.achieved(response)
+        assert achieved and asked.at(achieved).check(response)
+    assert constraint("last_word:last_word_sent", {"last_word": "rum"}).achieved(response) is None
+    letters = constraint("letters:letter_counting", {"N": 20, "relation": "at least"})
+    assert letters.at(letters.achieved(response) or {}).kwargs == {"N": 18, "relation": "at least"}
+    assert constraint("keywords:palindrome").achieved("Noon bell") is None
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,10 @@ class Rewrite:
     dropped: tuple[int, ...] = ()
 
 
+class Refusal(Exception):
+    """A rewriter's reason, in few words, not to replay a rollout; it is counted, and the next one is tried."""
+
+
 class Rewriter(Protocol):
     """From a failed rollout to the instruction that it fulfilled (:mod:`hindsight_rl.rewrite` has those)."""
 
@@ -82,7 +86,10 @@ class Rewriter(Protocol):
         ...
 
     def rewrite(self, rollout: Rollout) -> Rewrite | None:
-        """The rewritten instruction, or None where nothing worth asking remains."""
+        """The rewritten instruction, or None where nothing worth asking remains.
+
+        Raises :class:`Refusal` where there is another reason not to replay it.
+        """
         ...
 
 
@@ -199,7 +206,7 @@ def replay(
     selector: Selector,
     rewriter: Rewriter,
     rng: np.random.Generator,
-    verify: Verify = check,
+    verify: Verify | None = None,
 ) -> Replayed:
     """Select failures, rewrite their instructions, verify, and hand back at most `budget` replays.
 
@@ -210,8 +217,10 @@ def replay(
         rollouts: the batch, every rank's where there are several.
         step: of training, from 1.
         budget: how many replays at most; 0 selects nothing.
-        verify: checks a response anew against the rewritten instruction.
+        verify: checks a response anew against the rewritten instruction; left out, it is the rewriter's own
+            ``verify`` where it has one (only :class:`~hindsight_rl.rewrite.Keep` has), else :func:`check`.
     """
+    confirm: Verify = verify or getattr(rewriter, "verify", None) or check
     if budget < 0:
         raise HindsightError(f"the budget of replays is {budget}: it must be at least 0")
     candidates = [
@@ -226,11 +235,19 @@ def replay(
             break
         if selector.scope == "group" and taken[rollout.group] == selector.per_group:
             continue
-        rewrite = rewriter.rewrite(rollout)
-        if rewrite is None:
-            refused["nothing left to ask"] += 1
+        try:
+            rewrite = rewriter.rewrite(rollout)
+            if rewrite is None:
+                raise Refusal("nothing left to ask")
+            verdict = confirm(rewrite.instruction, rollout.response)
+        except HindsightError:
+            raise
+        except Refusal as reason:
+            refused[str(reason)] += 1
             continue
-        verdict = verify(rewrite.instruction, rollout.response)
+        except Exception as error:  # a checker's or a judge's: this row's alone
+            refused[f"{type(error).__name__} when it was checked again"] += 1
+            continue
         if len(verdict) != len(rewrite.instruction.constraints) or not all(verdict):
             refused[_failing(rewrite.instruction.constraints, verdict)] += 1
             continue

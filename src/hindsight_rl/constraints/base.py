@@ -8,7 +8,7 @@ A constraint is one function from a response to a verdict, under a public id and
         "acme:exclamations",
         Param("count", int, low=1),
         wording="Use at least {count} exclamation marks.",
-        achieved=lambda text: {"count": text.raw.count("!")} if "!" in text.raw else None,
+        achieved=lambda text, count: {"count": text.raw.count("!")} if "!" in text.raw else None,
     )
     def exclamations(text: Text, count: int) -> bool:
         return text.raw.count("!") >= count
@@ -34,7 +34,7 @@ import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from hindsight_rl.constraints.text import Text, as_text
 from hindsight_rl.errors import HindsightError
@@ -172,10 +172,16 @@ class Checker:
         """The verdict on one response, taken as it is (see :mod:`.verdicts` for strict and loose)."""
         return bool(self.follows(as_text(response)))
 
-    @classmethod
-    def achieved(cls, response: str | Text) -> dict[str, Any] | None:
-        """Kwargs of this id that the response does fulfil, or ``None`` when there are none or none known."""
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        """Kwargs that the response does fulfil, as near to its own as can be; ``None`` when none are known.
+
+        Those that stay as they are may be left out: :meth:`at` keeps them.
+        """
         return None
+
+    def at(self, kwargs: Mapping[str, Any]) -> Self:
+        """This constraint with these kwargs in place of its own; raises :class:`ConstraintError`."""
+        return type(self)({**self.kwargs, **kwargs})
 
     def to_json(self) -> dict[str, Any]:
         """``{"id", "kwargs"}``; ``constraint(**json)`` makes an equal constraint."""
@@ -225,12 +231,12 @@ def checker(
     version: str = CURRENT,
     conflicts: Iterable[str] = (),
     depends: Iterable[str] = (),
-    achieved: Callable[[Text], dict[str, Any] | None] | None = None,
+    achieved: Callable[..., dict[str, Any] | None] | None = None,
 ) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
     """Function decorator: ``f(text, **values) -> bool`` becomes the constraint `id`; returns ``f`` unchanged.
 
     wording: the description, a format string over the params' names. achieved: see
-    :meth:`Checker.achieved`; it gets the :class:`Text`.
+    :meth:`Checker.achieved`; like ``f`` it gets the :class:`Text` and the values.
     """
 
     def put(function: Callable[..., bool]) -> Callable[..., bool]:
@@ -242,7 +248,7 @@ def checker(
             "follows": lambda self, text: function(text, **self.values),
         }
         if achieved is not None:
-            body["achieved"] = classmethod(lambda cls, response: achieved(as_text(response)))
+            body["achieved"] = lambda self, response: achieved(as_text(response), **self.values)
         name = "".join(word.title() for word in function.__name__.split("_"))
         register(id, version=version, conflicts=conflicts, depends=depends)(type(name, (Checker,), body))
         return function

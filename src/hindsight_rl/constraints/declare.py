@@ -60,7 +60,7 @@ def fixed(
             id,
             wording=wording.replace("{", "{{").replace("}", "}}"),
             version=version,
-            achieved=lambda text: {} if function(text) else None,
+            achieved=lambda text, **_: {} if function(text) else None,
         )(function)
         return function
 

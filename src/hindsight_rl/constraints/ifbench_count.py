@@ -24,7 +24,7 @@ _CONJUNCTIONS = frozenset({"and", "but", "for", "nor", "or", "so", "yet"})
     count("min_words"),
     count("max_words"),
     wording="The response must contain between {min_words} and {max_words} words.",
-    achieved=lambda text: {"min_words": len(text.words), "max_words": len(text.words)},
+    achieved=lambda text, **_: {"min_words": len(text.words), "max_words": len(text.words)},
 )
 def word_count_range(text: Text, min_words: int, max_words: int) -> bool:
     """Runs of word characters, so "don't" counts two."""
@@ -40,7 +40,7 @@ def _unique_words(text: Text) -> int:
     "count:unique_word_count",
     count("N"),
     wording="Use at least {N} unique words in the response.",
-    achieved=lambda text: {"N": _unique_words(text)},
+    achieved=lambda text, **_: {"N": _unique_words(text)},
 )
 def unique_word_count(text: Text, N: int) -> bool:
     """Distinct pieces between white space, in lower case, trimmed of punctuation."""
@@ -57,7 +57,7 @@ def _conjunctions(text: Text) -> int:
     "count:conjunctions",
     count("small_n"),
     wording="Use at least {small_n} different coordinating conjunctions in the response.",
-    achieved=lambda text: {"small_n": _conjunctions(text)},
+    achieved=lambda text, **_: {"small_n": _conjunctions(text)},
 )
 def conjunctions(text: Text, small_n: int) -> bool:
     return _conjunctions(text) >= small_n
@@ -84,7 +84,7 @@ def _names(text: Text) -> int:
     "count:person_names",
     count("N"),
     wording=_NAMES_WORDING,
-    achieved=lambda text: {"N": _names(text)},
+    achieved=lambda text, **_: {"N": _names(text)},
 )
 def person_names(text: Text, N: int) -> bool:
     return _names(text) >= N
@@ -105,7 +105,7 @@ def _numbers(text: Text) -> int:
     "count:numbers",
     count("N"),
     wording="Include exactly {N} numbers in the response.",
-    achieved=lambda text: {"N": _numbers(text)},
+    achieved=lambda text, **_: {"N": _numbers(text)},
 )
 def numbers(text: Text, N: int) -> bool:
     """Runs of digits once ASCII punctuation is gone: "1,234.5" is one."""
@@ -169,7 +169,7 @@ def _pronouns(text: Text) -> int:
     "count:pronouns",
     count("N"),
     wording="The response should include at least {N} pronouns.",
-    achieved=lambda text: {"N": _pronouns(text)},
+    achieved=lambda text, **_: {"N": _pronouns(text)},
 )
 def pronouns(text: Text, N: int) -> bool:
     return _pronouns(text) >= N
@@ -189,7 +189,7 @@ def _personal_pronouns(text: Text) -> int:
     count("N"),
     wording="The response should include at least {N} pronouns.",
     version=HIR,
-    achieved=lambda text: {"N": _personal_pronouns(text)},
+    achieved=lambda text, **_: {"N": _personal_pronouns(text)},
 )
 def personal_pronouns(text: Text, N: int) -> bool:
     """Personal, possessive and reflexive ones only; "I'm" counts as none, "it's" as "its"."""
@@ -219,7 +219,7 @@ def _stop_word_share(text: Text) -> float | None:
     return sum(word.lower() in known for word in text.words) / len(text.words) * 100
 
 
-def _least_share(text: Text) -> dict[str, Any] | None:
+def _least_share(text: Text, **_: Any) -> dict[str, Any] | None:
     share = _stop_word_share(text)
     return None if share is None else {"percentage": -int(-share // 1)}
 

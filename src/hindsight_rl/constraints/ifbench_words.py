@@ -90,7 +90,7 @@ def _most_repeats(text: Text) -> int:
     return max(Counter(bare_lower_words(text)).values(), default=0)
 
 
-def _achieved_repeats(text: Text) -> dict[str, Any] | None:
+def _achieved_repeats(text: Text, **_: Any) -> dict[str, Any] | None:
     most = _most_repeats(text)
     return {"small_n": most} if most else None
 
@@ -288,7 +288,7 @@ def _steps(sentences: list[str]) -> set[int]:
     return {after - before for before, after in pairwise(lengths)}
 
 
-def _achieved_step(text: Text) -> dict[str, Any] | None:
+def _achieved_step(text: Text, **_: Any) -> dict[str, Any] | None:
     steps = _steps(text.sentences)
     return {"small_n": step} if len(steps) == 1 and (step := min(steps)) >= 1 else None
 

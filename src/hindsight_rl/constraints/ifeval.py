@@ -144,7 +144,7 @@ CONFLICTS = _symmetric(
 
 
 def _ifeval(
-    id: str, *params: Param, wording: str, achieved: Callable[[Text], dict[str, Any] | None] | None = None
+    id: str, *params: Param, wording: str, achieved: Callable[..., dict[str, Any] | None] | None = None
 ) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
     return checker(id, *params, wording=wording, conflicts=CONFLICTS[id], achieved=achieved)
 
@@ -250,8 +250,7 @@ class ResponseLanguage(Checker):
         found = text.language
         return not found or found.partition("-")[0] == self.values["language"]
 
-    @classmethod
-    def achieved(cls, response: str | Text) -> dict[str, Any] | None:
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
         text = response if isinstance(response, Text) else Text(response)
         found = text.language.partition("-")[0]
         return {"language": found} if found in LANGUAGES else None
@@ -271,7 +270,7 @@ class ResponseLanguageHir(ResponseLanguage):
     _relation("relation"),
     _count("num_sentences"),
     wording="Your response should contain {relation} {num_sentences} sentences.",
-    achieved=lambda text: {"relation": "at least", "num_sentences": len(text.sentences)},
+    achieved=lambda text, **_: {"relation": "at least", "num_sentences": len(text.sentences)},
 )
 def number_sentences(text: Text, relation: str, num_sentences: int) -> bool:
     return related(relation, len(text.sentences), num_sentences)
@@ -290,7 +289,7 @@ def _divided(text: Text) -> int:
     "length_constraints:number_paragraphs",
     _count("num_paragraphs"),
     wording="There should be {num_paragraphs} paragraphs. Paragraphs are separated with the markdown divider: ***",
-    achieved=lambda text: {"num_paragraphs": count} if (count := _divided(text)) else None,
+    achieved=lambda text, **_: {"num_paragraphs": count} if (count := _divided(text)) else None,
 )
 def number_paragraphs(text: Text, num_paragraphs: int) -> bool:
     return num_paragraphs > 0 and _divided(text) == num_paragraphs
@@ -301,7 +300,7 @@ def number_paragraphs(text: Text, num_paragraphs: int) -> bool:
     _relation("relation"),
     _count("num_words"),
     wording="Answer with {relation} {num_words} words.",
-    achieved=lambda text: {"relation": "at least", "num_words": len(text.words)},
+    achieved=lambda text, **_: {"relation": "at least", "num_words": len(text.words)},
 )
 def number_words(text: Text, relation: str, num_words: int) -> bool:
     return related(relation, len(text.words), num_words)
@@ -362,7 +361,7 @@ def _placeholders(text: Text) -> int:
     _count("num_placeholders"),
     wording="The response must contain at least {num_placeholders} placeholders "
     "represented by square brackets, such as [address].",
-    achieved=lambda text: {"num_placeholders": _placeholders(text)},
+    achieved=lambda text, **_: {"num_placeholders": _placeholders(text)},
 )
 def number_placeholders(text: Text, num_placeholders: int) -> bool:
     return _placeholders(text) >= num_placeholders
@@ -400,7 +399,7 @@ def bullets(text: Text) -> int:
     _count("num_bullets"),
     wording="Your answer must contain exactly {num_bullets} bullet points. "
     "Use the markdown bullet points such as:\n* This is point 1. \n* This is point 2",
-    achieved=lambda text: {"num_bullets": bullets(text)},
+    achieved=lambda text, **_: {"num_bullets": bullets(text)},
 )
 def number_bullet_lists(text: Text, num_bullets: int) -> bool:
     return bullets(text) == num_bullets
@@ -440,7 +439,7 @@ def _highlights(text: Text) -> int:
     "detectable_format:number_highlighted_sections",
     _count("num_highlights"),
     wording="Highlight at least {num_highlights} sections in your answer with markdown, i.e. *highlighted section*.",
-    achieved=lambda text: {"num_highlights": _highlights(text)},
+    achieved=lambda text, **_: {"num_highlights": _highlights(text)},
 )
 def number_highlighted_sections(text: Text, num_highlights: int) -> bool:
     return _highlights(text) >= num_highlights
@@ -532,7 +531,7 @@ def end_checker(text: Text, end_phrase: str) -> bool:
     _count("capital_frequency"),
     wording="In your response, words with all capital letters should appear "
     "{capital_relation} {capital_frequency} times.",
-    achieved=lambda text: {"capital_relation": "at least", "capital_frequency": text.capitals},
+    achieved=lambda text, **_: {"capital_relation": "at least", "capital_frequency": text.capitals},
 )
 def capital_word_frequency(text: Text, capital_relation: str, capital_frequency: int) -> bool:
     return related(capital_relation, text.capitals, capital_frequency)

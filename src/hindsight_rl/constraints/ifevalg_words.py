@@ -145,7 +145,7 @@ def _only(name: str, words: set[str]) -> dict[str, Any] | None:
     "first_word:first_word_sent",
     Word("first_word"),
     wording="The first word of each sentence should be the word {first_word}.",
-    achieved=lambda text: _only("first_word", _sentence_firsts(text)),
+    achieved=lambda text, **_: _only("first_word", _sentence_firsts(text)),
 )
 def first_word_sent(text: Text, first_word: str) -> bool:
     return _sentence_firsts(text) <= {first_word.lower()}
@@ -155,7 +155,7 @@ def first_word_sent(text: Text, first_word: str) -> bool:
     "first_word:first_word_answer",
     Word("first_word"),
     wording="The first word of your response should be the word {first_word}.",
-    achieved=lambda text: _only("first_word", {_first(text.raw)}),
+    achieved=lambda text, **_: _only("first_word", {_first(text.raw)}),
 )
 def first_word_answer(text: Text, first_word: str) -> bool:
     return _first(text.raw) == first_word.lower()
@@ -165,7 +165,7 @@ def first_word_answer(text: Text, first_word: str) -> bool:
     "last_word:last_word_sent",
     Word("last_word"),
     wording="The last word of each sentence, before punctuation, should be the word {last_word}.",
-    achieved=lambda text: _only("last_word", _sentence_lasts(text)),
+    achieved=lambda text, **_: _only("last_word", _sentence_lasts(text)),
 )
 def last_word_sent(text: Text, last_word: str) -> bool:
     return _sentence_lasts(text) <= {last_word.lower()}
@@ -175,7 +175,7 @@ def last_word_sent(text: Text, last_word: str) -> bool:
     "last_word:last_word_answer",
     Word("last_word"),
     wording="The last word of your response should be the word {last_word}.",
-    achieved=lambda text: _only("last_word", {_last(text.raw)}),
+    achieved=lambda text, **_: _only("last_word", {_last(text.raw)}),
 )
 def last_word_answer(text: Text, last_word: str) -> bool:
     return _last(text.raw) == last_word.lower()
@@ -190,7 +190,7 @@ def _lowercase_words(text: Text) -> int:
     "count:lowercase_counting",
     count("N", low=1),
     wording="In your response, all lowercase words should appear at most {N} times.",
-    achieved=lambda text: {"N": max(1, _lowercase_words(text))},
+    achieved=lambda text, **_: {"N": max(1, _lowercase_words(text))},
 )
 def lowercase_counting(text: Text, N: int) -> bool:
     """All of them together, words of the letters a to z only."""
@@ -202,7 +202,7 @@ def _letters(text: Text) -> int:
     return len(_LETTER.findall(text.raw))
 
 
-def _achieved_letters(text: Text) -> dict[str, Any] | None:
+def _achieved_letters(text: Text, **_: Any) -> dict[str, Any] | None:
     return {"N": _letters(text), "relation": "at least"} if _letters(text) else None
 
 
