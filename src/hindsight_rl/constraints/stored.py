@@ -183,6 +183,11 @@ def forbid() -> None:
     _sandbox = None
 
 
+def running() -> bool:
+    """Whether stored checkers may run at present."""
+    return _sandbox is not None
+
+
 @contextlib.contextmanager
 def allowed(timeout: float = 1.0, memory_mb: int = 256) -> Iterator[None]:
     """:func:`allow` for the length of a ``with`` block."""

@@ -1,0 +1,175 @@
+"""Training rows of every public shape, and what is said of bad ones."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hindsight_rl.constraints import constraint, stored
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.data import read_dataset, separated
+
+COMMA = "In your entire response, refrain from the use of any commas."
+WORDS = "Answer with at least 5 words."
+IDS = {
+    "instruction_id_list": ["punctuation:no_comma", "length_constraints:number_words"],
+    "kwargs": [{}, {"relation": "at least", "num_words": 5}],
+}
+HIR = {"id": 7, "source": "type1", "prompt": "Name a bird.", "criteria": ["No commas", "Five words, at least"]}
+SOURCE = "def check_following(instruction, response):\n    return len(response) < 50"
+TYPE4 = {
+    "id": 9,
+    "source": "type4",
+    "prompt": "Name a bird.",
+    "criteria": ["Be kind.", "Be short."],
+    "ground_truth": {"checker": ["[llm] Be kind.", "[rule] Be short."], "functions": [SOURCE]},
+}
+
+
+def write(folder: Path, *rows: object) -> Path:
+    path = folder / "rows.jsonl"
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return path
+
+
+def test_hir_rows_have_a_task_and_criteria(tmp_path: Path) -> None:
+    rows = [HIR | {"ground_truth": IDS}, HIR | {"ground_truth": json.dumps(IDS), "extra_info": {"q_type": "type5"}}]
+    first, second = read_dataset(write(tmp_path, *rows)).instructions
+    assert (first.task, first.texts, first.key) == ("Name a bird.", ("No commas", "Five words, at least"), 7)
+    assert first.meta == {"source": "type1", "where": f"{tmp_path}/rows.jsonl:1"}
+    assert second.prompt == "No commas. Five words, at least.\n\nName a bird." and not second.woven
+    assert second.keep([True, False]).prompt == "No commas.\n\nName a bird."
+    again = read_dataset(write(tmp_path, *rows)).instructions
+    assert [each.prompt for each in again] == [first.prompt, second.prompt]
+    (third,) = read_dataset(write(tmp_path, rows[0]), layout="type4").instructions
+    assert third.prompt == "Name a bird.\n\n- No commas\n- Five words, at least"
+
+
+def test_type3_rows(tmp_path: Path) -> None:
+    row = HIR | {
+        "source": "type3",
+        "criteria": ["At most 5 words"],
+        "ground_truth": {"constraints": [["Length", "Words", "At most 5 words"]]},
+    }
+    (one,) = read_dataset(write(tmp_path, row)).instructions
+    assert one.texts == ("At most 5 words",) and one.constraints[0].check("A red kite")
+
+
+def test_prompts_that_say_their_constraints_word_for_word(tmp_path: Path) -> None:
+    chat = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": f"Name a bird. {COMMA} {WORDS}"},
+        {"role": "assistant", "content": "A gull."},
+    ]
+    (one,) = read_dataset(write(tmp_path, {"key": "k", "messages": chat, "ground_truth": [IDS]})).instructions
+    assert one.prompt == chat[1]["content"] and one.task == "Name a bird." and not one.woven
+    assert one.keep([False, True]).messages == [chat[0], {"role": "user", "content": f"Name a bird. {WORDS}"}]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "task", "layout"),
+    [
+        (f"Go.\n\nYour response should comply with these constraints:\n1. {COMMA}\n2. {WORDS}", "Go.", "type3"),
+        (f"Go.\n{WORDS} {COMMA}", "Go.", "type2"),
+        (f"{COMMA} {WORDS}\n\nGo.", "Go.", "type5"),
+        (f"Go.\n\n{COMMA}\n{WORDS}", "Go.", "type6"),
+        (f"{COMMA} Go. {WORDS}", None, "plain"),
+        ("Go with five words.", None, "plain"),
+        (f"{COMMA} {WORDS}", None, "plain"),
+    ],
+)
+def test_separating(prompt: str, task: str | None, layout: str) -> None:
+    assert separated(prompt, [COMMA, WORDS]) == (task or prompt, (COMMA, WORDS), layout)
+
+
+def test_woven_rows_are_trained_on_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = write(tmp_path, HIR | {"ground_truth": IDS}, {"prompt": "Five words, no commas!", **IDS})
+    loaded = read_dataset(path)
+    assert [each.woven for each in loaded.instructions] == [False, True] and loaded.woven == 1
+    assert read_dataset(path, woven="skip").skipped == {"constraints woven into the prompt": 1}
+    with pytest.raises(HindsightError, match=r"rows.jsonl:2: the constraints are woven into the prompt .* 'criteria'"):
+        read_dataset(path, woven="refuse")
+
+
+def test_demands_for_a_judge(tmp_path: Path) -> None:
+    path = write(tmp_path, TYPE4, HIR | {"ground_truth": IDS})
+    with stored.allowed():
+        with pytest.raises(HindsightError, match=r"rows.jsonl:1: 1 of its demands need a judge \('Be kind.'\)"):
+            read_dataset(path)
+        assert read_dataset(path, judged="skip").skipped == {"needs a judge": 1}
+        kept = read_dataset(path, judged="keep", layout="type4").instructions[0]
+        assert kept.prompt == "Name a bird.\n\n- Be short.\n- Be kind." and kept.soft == ("Be kind.",)
+        judged = read_dataset(path, judge=lambda text: constraint("punctuation:no_comma")).instructions[0]
+        assert judged.texts == ("Be short.", "Be kind.") and judged.soft == () and len(judged.constraints) == 2
+
+
+def test_stored_code_is_off_until_someone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(HindsightError, match=r"rows.jsonl:1: it brings Python code .* off"):
+        read_dataset(write(tmp_path, TYPE4), judged="keep")
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    # a column of structs pads every row's kwargs with nulls
+    row = {
+        "extra_info": {"question": "Name a bird.", "criteria": HIR["criteria"], "q_type": "type1"},
+        "ground_truth": IDS,
+    }
+    row["prompt"] = [{"role": "user", "content": "Name a bird. No commas. Five words, at least."}]
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pyarrow.Table.from_pylist([row, row]), path)
+    one, two = read_dataset(path).instructions
+    assert one.task == "Name a bird." and one.prompt == "Name a bird. No commas. Five words, at least."
+    assert [each.kwargs for each in one.constraints] == [{}, IDS["kwargs"][1]] and two.key == f"{path}:row 2"
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1")
+    with pytest.raises(HindsightError, match=r"torn.parquet: cannot be read as parquet"):
+        read_dataset(tmp_path / "torn.parquet")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("{", "rows.jsonl:2: not JSON"),
+        ({"prompt": "Go."}, "rows.jsonl:2: no constraints in the row"),
+        ({"prompt": "Go.", "instruction_id_list": [], "kwargs": []}, "rows.jsonl:2: the row asks for nothing"),
+        ({"prompt": "Go.", "instruction_id_list": ["a:b"]}, "rows.jsonl:2: unknown constraint id 'a:b'"),
+        (
+            {"prompt": "Go.", "instruction_id_list": ["length_constraints:number_words"], "kwargs": [{"num_word": 5}]},
+            r"rows.jsonl:2: length_constraints:number_words takes no kwarg 'num_word' \(did you mean num_words",
+        ),
+        (IDS, "rows.jsonl:2: no prompt in the row"),
+        (IDS | {"messages": [{"role": "user"}]}, "rows.jsonl:2: 'messages' must be a list of messages"),
+        (IDS | {"messages": [{"role": "system", "content": "x"}]}, "rows.jsonl:2: 'messages' holds no message of the"),
+        (HIR | {"ground_truth": IDS, "criteria": ["one"]}, "rows.jsonl:2: 1 'criteria' but 2 constraints; they go in"),
+        (HIR | {"ground_truth": IDS, "criteria": ["one", " "]}, "rows.jsonl:2: an empty text among 'criteria'"),
+        (HIR | {"ground_truth": IDS, "criteria": 3}, "rows.jsonl:2: 'criteria' must be a list"),
+    ],
+)
+def test_bad_rows_name_their_line_and_the_mend(tmp_path: Path, row: object, said: str) -> None:
+    path = write(tmp_path, HIR | {"ground_truth": IDS}, row)
+    with pytest.raises(HindsightError, match=said) as caught:
+        read_dataset(path)
+    assert "\n" not in str(caught.value)
+    if row != "{":
+        assert read_dataset(path, bad="skip").skipped == {"cannot be read": 1}
+
+
+def test_bad_sources_and_choices(tmp_path: Path) -> None:
+    with pytest.raises(HindsightError, match=r"rows.jsonl: nothing to train on"):
+        read_dataset(write(tmp_path))
+    with pytest.raises(HindsightError, match=r"no.jsonl: cannot be read"):
+        read_dataset(tmp_path / "no.jsonl")
+    with pytest.raises(HindsightError, match="what: neither a file nor a dataset"):
+        read_dataset("what")
+    with pytest.raises(HindsightError, match="woven is 'no': one of keep, skip, refuse"):
+        read_dataset(tmp_path, woven="no")
+
+
+def test_published_prompts(shared_data: Path) -> None:
+    loaded = read_dataset(shared_data / "ifeval" / "prompts.jsonl")
+    assert len(loaded.instructions) == 541 and loaded.woven > 300
+    assert all(each.prompt.startswith(each.task) or each.prompt.endswith(each.task) for each in loaded.instructions)
+    loaded = read_dataset(shared_data / "muldimif" / "test.json", judged="skip")
+    assert len(loaded.instructions) + sum(loaded.skipped.values()) == 1200

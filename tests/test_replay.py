@@ -1,0 +1,175 @@
+"""Selection, budgets and verification of replays, on made verdicts."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.instruction import Instruction
+from hindsight_rl.replay import Curriculum, Replayed, Rollout, Selector, replay
+from hindsight_rl.rewrite import Drop, Keep
+
+
+@dataclass(frozen=True)
+class Says:
+    """A constraint that holds where the response has its letter."""
+
+    letter: str
+    id: str = "says"
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+    def describe(self) -> str:
+        return f"Say {self.letter}."
+
+    def check(self, response: str, prompt: str | None = None) -> bool:
+        if response == "crash":
+            raise RuntimeError("boom")
+        return self.letter in response
+
+
+ASKED = Instruction("Talk.", tuple(Says(letter) for letter in "abcd"))
+
+
+def rollout(response: str, group: int = 0, entropy: float = 0.0, complete: bool = True) -> Rollout:
+    return Rollout(ASKED, response, [each.letter in response for each in ASKED.constraints], group, entropy, complete)
+
+
+def select(rollouts: list[Rollout], budget: int, step: int = 1, seed: int = 0, **settings: Any) -> Replayed:
+    return replay(
+        rollouts,
+        step=step,
+        budget=budget,
+        selector=Selector(**settings),
+        rewriter=Drop(),
+        rng=np.random.default_rng(seed),
+    )
+
+
+def sources(found: Replayed) -> list[int]:
+    return [each.source for each in found.replays]
+
+
+BATCH = [rollout(text) for text in ("abcd", "abc", "ab", "a", "", "xabx")]
+
+
+@pytest.mark.parametrize(("budget", "expected"), [(0, []), (1, [1]), (2, [1]), (99, [1])])
+def test_budgets(budget: int, expected: list[int]) -> None:
+    found = select(BATCH, budget)
+    assert sources(found)[: len(expected)] == expected
+    assert len(found.replays) == min(budget, 4) and found.candidates == 4
+    assert not {0, 4} & set(sources(found))  # all or none of the constraints hold
+
+
+def test_a_negative_budget_is_an_error() -> None:
+    with pytest.raises(HindsightError, match="budget of replays is -1: it must be at least 0"):
+        select(BATCH, -1)
+
+
+def test_the_rewritten_instruction_holds_what_held_in_its_order() -> None:
+    (one,) = select([rollout("d b")], 5).replays
+    assert [each.letter for each in one.instruction.constraints] == ["b", "d"]
+    assert one.instruction.prompt == "Talk. Say b. Say d."
+    assert one.rewrite.kept == (1, 3) and one.rewrite.dropped == (0, 2) and one.rewrite.changed == ()
+
+
+def test_lambda_grows_as_released() -> None:
+    weight = Curriculum().weight
+    assert [round(weight(step), 2) for step in (1, 14, 28)] == [2.1, 3.96, 7.84]
+    assert Curriculum(cap=10).weight(100) == 10 and weight(10**6) == float("inf")
+
+
+def test_scores_weigh_diversity_against_integrity() -> None:
+    two = [rollout("a", entropy=1.0), rollout("abc", entropy=0.1)]
+    assert sources(select(two, 1, step=1)) == [1]  # .1 + 2.1 * .75 > 1.0 + 2.1 * .25
+    assert sources(select(two, 1, curriculum=Curriculum(start=0.8))) == [0]
+    assert sources(select(two, 1, strategy="integrity")) == [1]
+    assert sources(select(two, 1, strategy="diversity")) == [0]
+    found = select(two, 2, step=1)
+    assert [each.score for each in found.replays] == pytest.approx([0.1 + 2.1 * 0.75, 1.0 + 2.1 * 0.25])
+    assert (found.weight, found.diversity, found.integrity, found.kept) == pytest.approx((2.1, 0.55, 0.5, 0.5))
+
+
+def test_an_endless_weight_still_orders() -> None:
+    found = select([rollout("a"), rollout("abc"), rollout("ab")], 3, step=10**6, curriculum=Curriculum(cap=1e6))
+    assert sources(found) == [1, 2, 0]
+
+
+def test_ties_and_random_selection_fall_by_chance_and_by_seed() -> None:
+    same = [rollout("ab") for _ in range(8)]
+    for strategy in ("curriculum", "random"):
+        orders = {tuple(sources(select(same, 8, seed=seed, strategy=strategy))) for seed in range(5)}
+        assert len(orders) == 5
+        assert sources(select(same, 8, seed=3, strategy=strategy)) == sources(
+            select(same, 8, seed=3, strategy=strategy)
+        )
+    best = [rollout("a", entropy=9), rollout("abc"), *same]
+    assert any(sources(select(best, 1, seed=seed, strategy="random")) == [5] for seed in range(60))
+
+
+def test_groups_share_evenly_where_asked() -> None:
+    rollouts = [rollout("abc", 0)] * 4 + [rollout("a", 1)] * 4
+    assert {rollouts[at].group for at in sources(select(rollouts, 4))} == {0}
+    found = select(rollouts, 8, scope="group", per_group=2)
+    assert sorted(rollouts[at].group for at in sources(found)) == [0, 0, 1, 1]
+
+
+def test_a_truncated_response_is_never_replayed() -> None:
+    found = select([rollout("abc", complete=False), rollout("a")], 2)
+    assert sources(found) == [1] and found.candidates == 1
+
+
+def test_entropy_that_is_no_number_is_an_error() -> None:
+    with pytest.raises(HindsightError, match="rollout 1: entropy is nan; the policy's logits are not finite"):
+        select([rollout("a"), rollout("a", entropy=float("nan"))], 1)
+
+
+def test_a_replay_is_checked_again_and_its_place_goes_to_the_next() -> None:
+    liar = Rollout(ASKED, "only d", [True, False, False, True])
+    found = select([liar, rollout("a")], 1)
+    assert sources(found) == [1] and found.refused == {"says does not hold again": 1}
+    found = replay(
+        [rollout("ab")],
+        step=1,
+        budget=1,
+        selector=Selector(),
+        rewriter=Drop(),
+        rng=np.random.default_rng(0),
+        verify=lambda instruction, response: [True],
+    )
+    assert found.refused == {"its verdict is not aligned with its constraints": 1}
+
+
+def test_an_exception_of_a_checker_costs_its_row_only() -> None:
+    found = select([Rollout(ASKED, "crash", [True, False, False, False], entropy=5), rollout("a")], 2)
+    assert sources(found) == [1] and found.refused == {"RuntimeError when it was checked again": 1}
+
+
+def test_nothing_to_replay() -> None:
+    for rollouts in ([], [rollout("abcd")] * 3, [rollout("")] * 3):
+        found = select(rollouts, 4)
+        assert found.replays == [] and found.candidates == 0 and found.integrity == 0.0
+
+
+def test_keep_replays_failures_as_they_are() -> None:
+    found = replay(BATCH, step=1, budget=9, selector=Selector(), rewriter=Keep(), rng=np.random.default_rng(0))
+    assert len(found.replays) == 4 and all(each.instruction is ASKED for each in found.replays)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"strategy": "best"}, "strategy is 'best': one of"),
+        ({"scope": "all"}, "scope"),
+        ({"per_group": 0}, "per_group"),
+    ],
+)
+def test_unknown_settings(settings: dict, said: str) -> None:
+    with pytest.raises(HindsightError, match=said):
+        Selector(**settings)
+
+
+def test_a_verdict_is_aligned() -> None:
+    with pytest.raises(ValueError, match="1 verdicts for 4 constraints"):
+        Rollout(ASKED, "a", [True])
