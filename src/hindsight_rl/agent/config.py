@@ -4,9 +4,12 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from hindsight_rl.agent.buffer import BufferRules
+from hindsight_rl.agent.llm_relabel import LlmRules
 from hindsight_rl.agent.methods import method
+from hindsight_rl.agent.noise import NoiseRules
 from hindsight_rl.agent.pqn import LearningRules
 from hindsight_rl.agent.rollout import ActingRules
+from hindsight_rl.endpoint.settings import EndpointSettings
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 
@@ -62,6 +65,10 @@ class TrainConfig:
     """Share of proposals with two or three goals."""
     trajectories: int = 16
     """Trajectories relabeled per stretch."""
+    relabeler: str = "templates"
+    """`templates`, or `llm`: a language model behind --endpoint, beside training; templates stand in for it."""
+    grounding: bool = True
+    """Reject relabels whose evidence the reward does not confirm; without it the relabeler is believed."""
     stretch: int = 16
     """Updates between two visits to the host."""
     favour_rare: float = 2.0
@@ -76,6 +83,10 @@ class TrainConfig:
     learning: LearningRules = field(default_factory=LearningRules)
     buffer: BufferRules = field(default_factory=lambda: BufferRules(capacity=48))
     """48 slots learn faster here than the paper's 10 (`--buffer.capacity 10`)."""
+    llm: LlmRules = field(default_factory=LlmRules)
+    endpoint: EndpointSettings = field(default_factory=EndpointSettings)
+    noise: NoiseRules = field(default_factory=NoiseRules)
+    """Errors put into the relabels, for studies."""
 
     def checked(self) -> "TrainConfig":
         """The same settings, or a HindsightError that names the bad one."""
@@ -96,13 +107,24 @@ class TrainConfig:
             raise HindsightError(f"--condition {self.condition}: 'both', 'affinity' or 'embedding'")
         if self.buffer.capacity < 1:
             raise HindsightError(f"--buffer.capacity {self.buffer.capacity}: must be at least 1")
+        if self.relabeler not in ("templates", "llm"):
+            raise HindsightError(f"--relabeler {self.relabeler}: 'templates' or 'llm'")
+        for name in ("candidates", "pending"):
+            if getattr(self.llm, name) < 1:
+                raise HindsightError(f"--llm.{name} {getattr(self.llm, name)}: must be at least 1")
+        self.noise.checked()
+        if self.relabeler == "llm":
+            self.endpoint = self.endpoint.resolved()
         return self
 
 
 def load_config(run: Run) -> TrainConfig:
     """The settings that a run was made with."""
     stored = run.read("config.json")
-    nested = {"acting": ActingRules, "learning": LearningRules, "buffer": BufferRules}
+    nested = {
+        "acting": ActingRules, "learning": LearningRules, "buffer": BufferRules, "llm": LlmRules,
+        "endpoint": EndpointSettings, "noise": NoiseRules,
+    }  # fmt: skip
     values = {f.name: stored[f.name] for f in dataclasses.fields(TrainConfig) if f.name in stored}
     try:
         return TrainConfig(**{k: nested[k](**v) if k in nested else v for k, v in values.items()})

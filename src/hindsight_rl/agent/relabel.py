@@ -7,7 +7,7 @@ model will be); `verify` rejects a relabel when the semantic reward does not fir
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -33,12 +33,14 @@ class Relabel:
         goals: its goals, one text each.
         ordered: the goals were fulfilled in this order and are asked for in this order.
         evidence: per goal, the step (index into the trajectory) and the name of the event that fulfilled it.
+        wrong: in noise studies, is it known to name what did not happen? Verification never looks at it.
     """
 
     text: str
     goals: tuple[str, ...]
     ordered: bool
     evidence: tuple[tuple[int, str], ...]
+    wrong: bool | None = None
 
 
 class Relabeler(Protocol):
@@ -52,6 +54,65 @@ class Relabeler(Protocol):
             k: how many at most; fewer where the trajectory did less.
             rng: source of every choice.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A relabel that became ready beside training.
+
+    Attributes:
+        text: what was proposed.
+        relabel: the same as a relabel; None where it was refused.
+        refused: why it was refused.
+        events: bool [T, n_events], the trajectory that it was proposed for.
+        origin: who said so, under which prompt, how many steps ago; plain JSON, recorded with it.
+    """
+
+    text: str
+    relabel: Relabel | None
+    refused: str | None
+    events: np.ndarray
+    origin: dict[str, Any]
+
+
+@runtime_checkable
+class RelabelSource(Protocol):
+    """A relabeler that works beside training, or has a memory: what the trainer tells it and asks of it.
+
+    At each visit: `at`, `propose` for every trajectory, `delivered`, `watch`, `metrics`. None of them may wait.
+    """
+
+    def at(self, step: int, templates: Relabeler, rarity: np.ndarray) -> Relabeler:
+        """How far training is, who can stand in, float [n_events] how rare each event is; returns who proposes."""
+        ...
+
+    def watch(self, trajectories: Sequence[np.ndarray]) -> None:
+        """The trajectories of this visit, bool [T, n_events] each; to be copied where they are kept."""
+        ...
+
+    def delivered(self) -> list[Delivery]:
+        """What became ready since the last visit."""
+        ...
+
+    def metrics(self) -> dict[str, Any]:
+        """Counts so far, for the run's metrics."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps, as plain JSON."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        ...
+
+    def resume(self) -> None:
+        """The run goes on after it was killed: take up what was under way."""
+        ...
+
+    def close(self) -> None:
+        """Training is over."""
         ...
 
 

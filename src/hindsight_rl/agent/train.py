@@ -17,6 +17,7 @@ from hindsight_rl.agent.config import TrainConfig, load_config
 from hindsight_rl.agent.evaluate import evaluate_run
 from hindsight_rl.agent.progress import Progress
 from hindsight_rl.agent.relabel import Relabeler
+from hindsight_rl.agent.sources import relabeler_of
 from hindsight_rl.agent.trainer import Trainer
 from hindsight_rl.agent.worlds import make_world
 from hindsight_rl.run import Run, machine
@@ -44,11 +45,14 @@ def train(config: TrainConfig, relabeler: Relabeler | None = None) -> Path:
         make_world(config.world, config.observation)  # refuse a bad name before a folder is made
         run = Run.create(config.out, {**dataclasses.asdict(config), "machine": machine()}, kind="agent")
     trainer = Trainer(config, run, relabeler)
+    trainer.relabeler = relabeler or relabeler_of(config, trainer.reward, run)
     checkpoints = Checkpoints(run.path / "checkpoints")
     if config.resume and checkpoints.latest() is not None:
         trainer.restore(checkpoints)
     for name in ("metrics.jsonl", "relabels.jsonl", "buffer.jsonl"):
         run.cut_back(name, trainer.step)
+    if config.resume and trainer.source:
+        trainer.source.resume()
 
     def due(times: int) -> bool:
         """Is this stretch the last, or one of ``times`` evenly spaced ones?"""
@@ -57,15 +61,19 @@ def train(config: TrainConfig, relabeler: Relabeler | None = None) -> Path:
             and trainer.stretch * times // trainer.stretches > (trainer.stretch - 1) * times // trainer.stretches
         )
 
-    with Progress(config.method, trainer.stretches * trainer.steps_per_stretch, trainer.step) as progress:
-        while trainer.stretch < trainer.stretches:
-            metrics = trainer.advance()
-            if due(config.eval_every):
-                metrics["success"] = trainer.evaluate()
-            run.append("metrics.jsonl", metrics)
-            progress.show(metrics)
-            if due(config.checkpoints):
-                trainer.save(checkpoints)
+    try:
+        with Progress(config.method, trainer.stretches * trainer.steps_per_stretch, trainer.step) as progress:
+            while trainer.stretch < trainer.stretches:
+                metrics = trainer.advance()
+                if due(config.eval_every):
+                    metrics["success"] = trainer.evaluate()
+                run.append("metrics.jsonl", metrics)
+                progress.show(metrics)
+                if due(config.checkpoints):
+                    trainer.save(checkpoints)
+    finally:
+        if trainer.source:
+            trainer.source.close()
     if config.final_eval:
         evaluate_run(run, trainer.policy)
     return run.path

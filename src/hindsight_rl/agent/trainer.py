@@ -20,7 +20,7 @@ from hindsight_rl.agent.library import Library
 from hindsight_rl.agent.methods import Method, method
 from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.policy import Policy
-from hindsight_rl.agent.relabel import NOT_GOALS, Relabeler, TemplateRelabeler, verify
+from hindsight_rl.agent.relabel import NOT_GOALS, Relabel, Relabeler, RelabelSource, TemplateRelabeler, verify
 from hindsight_rl.agent.reward import SemanticReward
 from hindsight_rl.agent.rollout import Tables, start
 from hindsight_rl.agent.stretch import Learner, advance, optimizer
@@ -153,41 +153,76 @@ class Trainer:
         """Environment steps so far."""
         return self.stretch * self.steps_per_stretch
 
-    def _relabel(self, events: np.ndarray, over: np.ndarray) -> dict[str, int]:
+    @property
+    def source(self) -> RelabelSource | None:
+        """The relabeler, where it works beside training or has a memory."""
+        return self.relabeler if isinstance(self.relabeler, RelabelSource) else None
+
+    def _relabel(self, events: np.ndarray, over: np.ndarray) -> dict[str, Any]:
         """Name, verify and offer; returns how many were accepted and rejected."""
         rarity = self.library.rarity()
-        relabeler = self.relabeler or TemplateRelabeler(
-            self.world.events, weights=rarity + 0.05, composed=self.config.composed
-        )
-        accepted = rejected = 0
+        templates = TemplateRelabeler(self.world.events, weights=rarity + 0.05, composed=self.config.composed)
+        relabeler = self.relabeler or templates
+        if self.source:
+            relabeler = self.source.at(self.step, templates, rarity)
+        tally: dict[str, Any] = {"accepted": 0, "rejected": 0}
+        trajectories = []
         for r in range(events.shape[1]):
             cuts = np.flatnonzero(over[:, r])
             trajectory = events[cuts[-1] + 1 if len(cuts) else 0 :, r]
+            trajectories.append(trajectory)
             for relabel in relabeler.propose(trajectory, self.config.relabels, self.rng):
-                reason = verify(relabel, trajectory, self.reward)
-                row = {
-                    "step": self.step,
-                    "text": relabel.text,
-                    "evidence": relabel.evidence,
-                    "rejected": reason,
-                }
-                if reason:
-                    rejected += 1
-                    self._sample(row)
-                    continue
-                accepted += 1
-                meant = [self._index[name] for _, name in relabel.evidence]
-                rare = float(rarity[meant].max())
-                fresh = self.coverage.add(relabel.text, self.reward.embed(relabel.goals).mean(0))
-                if fresh:
-                    self._sample(row)
-                for goal, event in zip(relabel.goals, meant, strict=True):
-                    self.library.add(goal, [goal], [event], False)
-                if self.method.buffer and (len(relabel.goals) == 1 or self.buffer.has_room(rare)):
-                    index = self.library.add(relabel.text, relabel.goals, meant, relabel.ordered)
-                    if index is not None:
-                        self.buffer.admit(index, relabel.text, rare, meant)
-        return {"accepted": accepted, "rejected": rejected}
+                self._offer(relabel, trajectory, rarity, tally)
+        if self.source:
+            for each in self.source.delivered():
+                if each.relabel is not None:
+                    self._offer(each.relabel, each.events, rarity, tally, each.origin)
+                else:
+                    tally["rejected"] += 1
+                    row = {"step": self.step, "text": each.text, "evidence": [], "rejected": each.refused}
+                    self.run.append("relabels.jsonl", row | each.origin)
+            self.source.watch(trajectories)
+            tally |= self.source.metrics()
+        return tally
+
+    def _offer(
+        self,
+        relabel: Relabel,
+        trajectory: np.ndarray,
+        rarity: np.ndarray,
+        tally: dict[str, Any],
+        origin: dict[str, Any] | None = None,
+    ) -> None:
+        """Verify one relabel and offer it to library and buffer; what came from elsewhere is recorded, always."""
+        reason = verify(relabel, trajectory, self.reward) if self.config.grounding else None
+        if relabel.wrong is not None:
+            tally["wrong_proposed"] = tally.get("wrong_proposed", 0) + relabel.wrong
+            tally["wrong_accepted"] = tally.get("wrong_accepted", 0) + (relabel.wrong and not reason)
+        row = {
+            "step": self.step,
+            "text": relabel.text,
+            "evidence": relabel.evidence,
+            "rejected": reason,
+        }
+        if origin is not None:
+            self.run.append("relabels.jsonl", row | origin)
+        if reason:
+            tally["rejected"] += 1
+            if origin is None:
+                self._sample(row)
+            return
+        tally["accepted"] += 1
+        meant = [self._index[name] for _, name in relabel.evidence]
+        rare = float(rarity[meant].max())
+        fresh = self.coverage.add(relabel.text, self.reward.embed(relabel.goals).mean(0))
+        if fresh and origin is None:
+            self._sample(row)
+        for goal, event in zip(relabel.goals, meant, strict=True):
+            self.library.add(goal, [goal], [event], False)
+        if self.method.buffer and (len(relabel.goals) == 1 or self.buffer.has_room(rare)):
+            index = self.library.add(relabel.text, relabel.goals, meant, relabel.ordered)
+            if index is not None:
+                self.buffer.admit(index, relabel.text, rare, meant)
 
     def _sample(self, row: dict[str, Any]) -> None:
         """Keep examples for the report: the first ones of each kind, then ever fewer."""
@@ -220,6 +255,8 @@ class Trainer:
             "rng": self.rng.bit_generator.state,
             "seconds": self.seconds,
         }
+        if self.source:
+            host["relabeler"] = self.source.state()
         checkpoints.save(self.step, self.learner, host)
 
     def restore(self, checkpoints: Checkpoints) -> None:
@@ -231,6 +268,8 @@ class Trainer:
         self.coverage.restore(host["coverage"])
         self.rng.bit_generator.state = host["rng"]
         self.stretch, self.seconds = host["stretch"], host["seconds"]
+        if self.source and "relabeler" in host:
+            self.source.restore(host["relabeler"])
         self.learner = checkpoints.restore_arrays(self.learner)
 
 

@@ -258,7 +258,7 @@ class Endpoint:
     ) -> Paid:
         """One request; its body is read piece by piece, so that a flood cannot fill the memory."""
         body = dict(parameters)
-        sent = [dict(message) for message in messages]
+        sent: list[Any] = [dict(message) for message in messages]
         if question.schema is not None and structured:
             body["response_format"] = {
                 "type": "json_schema",
