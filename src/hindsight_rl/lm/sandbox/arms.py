@@ -1,0 +1,52 @@
+"""The arms that can be compared: one flag, one learner; what differs between two arms is what this table says."""
+
+from dataclasses import dataclass
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.replay import Strategy
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What distinguishes an arm.
+
+    about: one line. reward: of the originals: `binary` (all constraints met) or `fraction` (share met). rewriter: of
+    failures, by name; None for no replay. strategy: which failures are replayed. extra: train on some originals a
+    second time, as many rows as the replays of the other arms. learning_rate: tuned per arm.
+    """
+
+    about: str
+    reward: str = "binary"
+    rewriter: str | None = None
+    strategy: Strategy = "curriculum"
+    extra: bool = False
+    learning_rate: float = 1e-3
+
+
+ARMS: dict[str, Arm] = {
+    "rlvr": Arm("binary reward, no replay"),
+    "fraction": Arm("the share of constraints met as reward, no replay", reward="fraction"),
+    "hir": Arm("failures replayed under the constraints that they met (HiR)", rewriter="drop"),
+    "retarget": Arm("failures replayed under what they achieved instead", rewriter="retarget"),
+    "hir-random": Arm("hir, random failures", rewriter="drop", strategy="random"),
+    "hir-integrity": Arm("hir, the failures that met most", rewriter="drop", strategy="integrity"),
+    "hir-diversity": Arm("hir, the failures of highest entropy", rewriter="drop", strategy="diversity"),
+    "retarget-random": Arm("retarget, random failures", rewriter="retarget", strategy="random"),
+    "retarget-integrity": Arm("retarget, the failures that met most", rewriter="retarget", strategy="integrity"),
+    "retarget-diversity": Arm("retarget, highest entropy", rewriter="retarget", strategy="diversity"),
+    "hir-fraction": Arm("hir with the fraction reward on the originals", reward="fraction", rewriter="drop"),
+    "retarget-fraction": Arm("retarget with the fraction reward on the originals", "fraction", "retarget"),
+    "keep": Arm("failures replayed under their own instruction: a control that must fail", rewriter="keep"),
+    "rlvr-rows": Arm("rlvr, trained on as many rows as hir", extra=True),
+}
+
+
+def arm(name: str) -> Arm:
+    """The arm of that name.
+
+    Raises:
+        HindsightError: there is none.
+    """
+    if name not in ARMS:
+        raise HindsightError(f"unknown arm '{name}': one of {', '.join(ARMS)}")
+    return ARMS[name]

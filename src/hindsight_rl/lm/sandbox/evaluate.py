@@ -1,0 +1,64 @@
+"""Accuracy on fresh instructions: all constraints of an instruction met (ILA), and each constraint by itself (CLA)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from hindsight_rl.instruction import Instruction
+from hindsight_rl.lm.sandbox.instructions import Instructions
+from hindsight_rl.lm.sandbox.language import prompt_tokens
+from hindsight_rl.lm.sandbox.model import Model, padded
+from hindsight_rl.lm.sandbox.sampler import sample
+
+TEST_SEED, DRAW_SEED = 7, 8  # streams of random numbers that training never draws from
+
+
+@dataclass(frozen=True)
+class Examined:
+    """accuracy: share of instructions with every constraint met. constraint_accuracy: share of constraints met.
+    by_count: accuracy by the number of constraints. by_kind: share met, by kind of constraint."""
+
+    accuracy: float
+    constraint_accuracy: float
+    by_count: dict[str, float]
+    by_kind: dict[str, float]
+
+
+class Exam:
+    """The same test instructions at every evaluation of a seed and regime."""
+
+    def __init__(self, source: Instructions, seed: int, size: int):
+        rng = np.random.default_rng([seed, TEST_SEED])
+        self.seed = seed
+        self.instructions: list[Instruction] = [source.draw(rng)[0] for _ in range(size)]
+        self.prompts = padded([prompt_tokens(each) for each in self.instructions])
+
+    def take(self, model: Model) -> dict[str, Examined]:
+        """Sampled at temperature 1 (`sampled`) and greedily (`greedy`), one response each."""
+        with torch.inference_mode():
+            read = model.read(self.prompts)
+        generator = torch.Generator().manual_seed(self.seed * 1000 + DRAW_SEED)
+        return {
+            "sampled": self._mark(sample(model, read, 1, generator).texts()),
+            "greedy": self._mark(sample(model, read, 1, None).texts()),
+        }
+
+    def _mark(self, texts: list[tuple[str, bool]]) -> Examined:
+        passed: dict[str, list[bool]] = {}
+        kinds: dict[str, list[bool]] = {}
+        for instruction, (text, _) in zip(self.instructions, texts, strict=True):
+            verdict = [each.check(text) for each in instruction.constraints]
+            passed.setdefault(str(len(verdict)), []).append(all(verdict))
+            for each, holds in zip(instruction.constraints, verdict, strict=True):
+                kinds.setdefault(each.id.removeprefix("sandbox:"), []).append(holds)
+        return Examined(
+            _share([holds for row in passed.values() for holds in row]),
+            _share([holds for row in kinds.values() for holds in row]),
+            {count: _share(passed[count]) for count in sorted(passed)},
+            {kind: _share(kinds[kind]) for kind in sorted(kinds)},
+        )
+
+
+def _share(values: list[bool]) -> float:
+    return round(sum(values) / len(values), 4) if values else 0.0

@@ -1,0 +1,339 @@
+"""One arm: rollouts, verdicts, replays, updates; step by step, and the same whether or not it was interrupted."""
+
+import dataclasses
+import json
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.config import SandboxConfig
+from hindsight_rl.lm.sandbox import reinforce
+from hindsight_rl.lm.sandbox.evaluate import Exam
+from hindsight_rl.lm.sandbox.instructions import Instructions
+from hindsight_rl.lm.sandbox.language import prompt_tokens
+from hindsight_rl.lm.sandbox.model import Model, padded
+from hindsight_rl.lm.sandbox.pretrain import load_base
+from hindsight_rl.lm.sandbox.sampler import Sampled, sample
+from hindsight_rl.replay import Curriculum, Replayed, Rollout, Selector, check, replay
+from hindsight_rl.rewrite import rewriter
+
+# Streams of random numbers; the instructions are the same for every arm of a seed.
+INSTRUCTIONS, SELECTION, ORDER = 1, 2, 3
+
+
+@dataclass
+class Totals:
+    """What an arm has cost so far; rows are those trained on, replays included."""
+
+    step: int = 0
+    rollouts: int = 0
+    rows: int = 0
+    replays: int = 0
+    updates: int = 0
+    skipped: int = 0
+    too_long: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    skipped_in_a_row: int = 0
+
+
+@dataclass
+class Batch:
+    """Rows of one step. Originals: prompts [P, L], tokens, mask and old [P, K, T]. Replays: [R, L'], [R, T].
+    advantage: [P * K + R, T], originals first. of: the prompt that each replay came from [R]."""
+
+    prompts: Tensor
+    tokens: Tensor
+    mask: Tensor
+    old: Tensor
+    replay_prompts: Tensor
+    replay_tokens: Tensor
+    replay_mask: Tensor
+    replay_old: Tensor
+    advantage: Tensor
+    of: list[int] = field(default_factory=list)
+
+
+class Learner:
+    """Trains one arm from a base model.
+
+    Args:
+        config: the settings.
+        name: of the arm.
+        base: file of the base model.
+    """
+
+    def __init__(self, config: SandboxConfig, name: str, base: Path):
+        self.config, self.name, self.arm = config, name, config.chosen(name)
+        low, high = config.regime
+        self.source = Instructions(low, high, config.model.room, config.dependent)
+        self.model = load_base(base, config.model)
+        self.base: Model | None = load_base(base, config.model) if config.reinforce.kl else None
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), self.arm.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
+        )
+        self.rngs = {n: np.random.default_rng([config.seed, n]) for n in (INSTRUCTIONS, SELECTION, ORDER)}
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.totals = Totals()
+        self.exam = Exam(Instructions(low, high, config.model.room, config.dependent), config.seed, config.test)
+        rules = config.replay
+        self.selector = Selector(
+            self.arm.strategy, rules.scope, max(rules.per_prompt, 1), Curriculum(rules.start, rules.growth, rules.cap)
+        )
+        if self.arm.rewriter in ("drop", "retarget"):
+            self.rewriter = rewriter(self.arm.rewriter, closed=rules.closed)
+        else:
+            self.rewriter = rewriter(self.arm.rewriter) if self.arm.rewriter else None
+        self.examples: list[dict[str, Any]] = []
+
+    @property
+    def finished(self) -> bool:
+        """All steps are done."""
+        return self.totals.step >= self.config.steps
+
+    def advance(self) -> dict[str, Any]:
+        """One step of training.
+
+        Returns:
+            its metrics; rewrites to look at are in :attr:`examples`.
+
+        Raises:
+            HindsightError: the policy or its updates are not finite.
+        """
+        began, began_cpu = time.perf_counter(), time.process_time()
+        totals, rules = self.totals, self.config.update
+        totals.step += 1
+        drawn = [self.source.draw(self.rngs[INSTRUCTIONS])[0] for _ in range(rules.prompts)]
+        prompts = padded([prompt_tokens(each) for each in drawn])
+        try:
+            sampled = sample(self.model, prompts, rules.samples, self.generator)
+        except HindsightError as error:
+            raise HindsightError(f"arm {self.name}, step {totals.step}: {error}; {self._mend()}") from None
+        entropies = sampled.entropy.flatten().tolist()
+        rollouts = []
+        for row, (text, complete) in enumerate(sampled.texts()):
+            group = row // rules.samples
+            rollouts.append(Rollout(drawn[group], text, check(drawn[group], text), group, entropies[row], complete))
+        found = self._replays(rollouts)
+        batch = self._batch(prompts, sampled, rollouts, found)
+        losses, norms = self._learn(batch)
+        rows = len(rollouts) * rules.epochs + len(found.replays) * rules.epochs
+        totals.rollouts += len(rollouts)
+        totals.replays += len(found.replays)
+        totals.rows += rows + self._extra() * rules.samples
+        totals.too_long = self.source.too_long
+        totals.seconds += time.perf_counter() - began
+        totals.cpu_seconds += time.process_time() - began_cpu
+        return self._metrics(rollouts, found, sampled, losses, norms)
+
+    def _replays(self, rollouts: list[Rollout]) -> Replayed:
+        budget = self.config.replay.per_prompt * self.config.update.prompts
+        if self.rewriter is None:
+            return Replayed([], 0, {}, 0.0, 0.0, 0.0, 0.0)
+        found = replay(
+            rollouts,
+            step=self.totals.step,
+            budget=budget,
+            selector=self.selector,
+            rewriter=self.rewriter,
+            rng=self.rngs[SELECTION],
+        )
+        self.examples = [
+            {
+                "step": self.totals.step,
+                "rollouts": self.totals.rollouts,
+                "prompt": rollouts[each.source].instruction.prompt,
+                "response": rollouts[each.source].response,
+                "verdict": rollouts[each.source].verdict,
+                "rewritten": each.instruction.prompt,
+                "changed": list(each.rewrite.changed),
+                "dropped": list(each.rewrite.dropped),
+                "score": round(each.score, 4),
+            }
+            for each in found.replays[: self.config.examples]
+        ]
+        return found
+
+    def _batch(self, prompts: Tensor, sampled: Sampled, rollouts: list[Rollout], found: Replayed) -> Batch:
+        """Rows, old log-probabilities and advantages of a step."""
+        rules = self.config.reinforce
+        sources = [each.source for each in found.replays]
+        tokens, mask = sampled.tokens.flatten(0, 1)[sources], sampled.mask.flatten(0, 1)[sources]
+        rewritten = [prompt_tokens(each.instruction) for each in found.replays]
+        replay_prompts = padded(rewritten) if rewritten else prompts[:0]
+        fraction = self.arm.reward == "fraction"
+        rewards = torch.tensor([each.integrity if fraction else float(each.succeeded) for each in rollouts])
+        with torch.no_grad():
+            replay_old = sampled.log_probs.flatten(0, 1)[sources]
+            penalty = replay_penalty = None
+            if self.base is not None:
+                penalty = (rules.kl * (sampled.log_probs - self.base.log_probs(prompts, sampled.tokens))).flatten(0, 1)
+                replay_penalty = penalty[sources]
+            if rules.old == "rewritten" and sources:
+                replay_old = self.model.log_probs(replay_prompts, tokens[:, None])[:, 0]
+                if self.base is not None:
+                    replay_penalty = rules.kl * (
+                        replay_old - self.base.log_probs(replay_prompts, tokens[:, None])[:, 0]
+                    )
+        advantage = reinforce.advantages(
+            reinforce.returns(rewards, sampled.mask.flatten(0, 1), penalty),
+            sampled.mask.flatten(0, 1),
+            reinforce.returns(torch.ones(len(sources)), mask, replay_penalty),
+            mask,
+            rules,
+        )
+        of = [rollouts[source].group for source in sources]
+        return Batch(
+            prompts, sampled.tokens, sampled.mask, sampled.log_probs,
+            replay_prompts, tokens, mask, replay_old, advantage, of,
+        )  # fmt: skip
+
+    def _extra(self) -> int:
+        """Prompts that are trained on a second time."""
+        budget = self.config.replay.per_prompt * self.config.update.prompts
+        return min(budget // self.config.update.samples, self.config.update.prompts) if self.arm.extra else 0
+
+    def _learn(self, batch: Batch) -> tuple[list[float], list[float]]:
+        """Gradient steps on minibatches of whole groups, each prompt's replays beside it."""
+        rules, totals = self.config.update, self.totals
+        p, k = batch.tokens.shape[:2]
+        places = np.asarray(batch.of, int)
+        share = 1.0 - (1.0 - rules.decay) * (totals.step - 1) / max(self.config.steps - 1, 1)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.arm.learning_rate * share
+        losses, norms = [], []
+        for _ in range(rules.epochs):
+            order = self.rngs[ORDER].permutation(p)
+            order = np.concatenate([order, order[: self._extra()]])
+            parts = min(math.ceil((len(order) * k + len(places)) / rules.minibatch), len(order))
+            for chosen in np.array_split(order, parts):
+                # A prompt that comes twice brings its replays twice; only arms without replays do that.
+                replays = torch.from_numpy(np.flatnonzero(np.isin(places, chosen)))
+                value, norm = self._update(batch, torch.from_numpy(chosen), replays)
+                losses.append(value)
+                norms.append(norm)
+        return losses, norms
+
+    def _update(self, batch: Batch, chosen: Tensor, replays: Tensor) -> tuple[float, float]:
+        rules = self.config.update
+        p, k, t = batch.tokens.shape
+        lengths = (batch.prompts[chosen] != 0).sum(1).max()
+        log_probs = self.model.log_probs(batch.prompts[chosen, :lengths], batch.tokens[chosen]).flatten(0, 1)
+        old, mask = batch.old[chosen].flatten(0, 1), batch.mask[chosen].flatten(0, 1)
+        advantage = batch.advantage[: p * k].view(p, k, t)[chosen].flatten(0, 1)
+        replayed = torch.zeros(len(mask), dtype=torch.bool)
+        if len(replays):
+            own = self.model.log_probs(batch.replay_prompts[replays], batch.replay_tokens[replays][:, None])[:, 0]
+            log_probs = torch.cat((log_probs, own))
+            old, mask = torch.cat((old, batch.replay_old[replays])), torch.cat((mask, batch.replay_mask[replays]))
+            advantage = torch.cat((advantage, batch.advantage[p * k :][replays]))
+            replayed = torch.cat((replayed, torch.ones(len(replays), dtype=torch.bool)))
+        value = reinforce.loss(log_probs, old, advantage, mask, replayed, self.config.reinforce)
+        self.optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), rules.gradient_clip))
+        self.totals.updates += 1
+        if math.isfinite(norm) and math.isfinite(value.item()):
+            self.optimizer.step()
+            self.totals.skipped_in_a_row = 0
+        else:
+            self.totals.skipped += 1
+            self.totals.skipped_in_a_row += 1
+            if self.totals.skipped_in_a_row >= rules.patience:
+                raise HindsightError(
+                    f"arm {self.name}, step {self.totals.step}: {rules.patience} updates in a row were not finite; "
+                    + self._mend()
+                )
+        return value.item(), norm
+
+    def _mend(self) -> str:
+        return f"lower --update.learning-rate (now {self.arm.learning_rate})"
+
+    def _metrics(
+        self, rollouts: list[Rollout], found: Replayed, sampled: Sampled, losses: list[float], norms: list[float]
+    ) -> dict[str, Any]:
+        samples = self.config.update.samples
+        reward = np.array([each.succeeded for each in rollouts], float).reshape(-1, samples)
+        fraction = np.array([each.integrity for each in rollouts]).reshape(-1, samples)
+        own = fraction if self.arm.reward == "fraction" else reward
+        return {
+            "arm": self.name,
+            "step": self.totals.step,
+            "rollouts": self.totals.rollouts,
+            "success": round(float(reward.mean()), 4),
+            "fraction": round(float(fraction.mean()), 4),
+            "no_signal": round(float((own.max(1) == own.min(1)).mean()), 4),
+            "entropy": round(float(sampled.entropy.mean()), 4),
+            "length": round(float(sampled.mask.sum(-1).mean()), 3),
+            "truncated": round(sum(not each.complete for each in rollouts) / len(rollouts), 4),
+            "replays": len(found.replays),
+            "candidates": found.candidates,
+            "refused": found.refused,
+            "lambda": round(found.weight, 4),
+            "diversity": round(found.diversity, 4),
+            "integrity": round(found.integrity, 4),
+            "kept": round(found.kept, 4),
+            "loss": _finite(losses),
+            "gradient": _finite(norms),
+            **{
+                name: round(value, 3) if isinstance(value, float) else value
+                for name, value in dataclasses.asdict(self.totals).items()
+                if name in ("rows", "updates", "skipped", "too_long", "seconds", "cpu_seconds")
+            },
+        }
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; it exists whole or not at all."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+        tensors["generator"] = self.generator.get_state()
+        host = {
+            "totals": dataclasses.asdict(self.totals),
+            "rngs": {str(n): rng.bit_generator.state for n, rng in self.rngs.items()},
+        }
+        partial = path.with_suffix(".tmp")
+        save_file({name: value.clone() for name, value in tensors.items()}, partial, {"host": json.dumps(host)})
+        partial.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            HindsightError: it is torn or of other settings.
+        """
+        try:
+            with safe_open(path, "pt") as file:
+                host = json.loads(file.metadata()["host"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            state = {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
+            self.model.load_state_dict(state)
+        except (SafetensorError, RuntimeError, KeyError, TypeError, OSError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise HindsightError(f"checkpoint {path} is torn ({reason}): delete it to train that arm anew") from error
+        whole = self.optimizer.state_dict()
+        for name, value in tensors.items():
+            if name.startswith("optimizer."):
+                _, number, part = name.split(".")
+                whole["state"].setdefault(int(number), {})[part] = value.clone()
+        self.optimizer.load_state_dict(whole)
+        self.generator.set_state(tensors["generator"].clone())
+        for n, rng in self.rngs.items():
+            rng.bit_generator.state = host["rngs"][str(n)]
+        self.totals = Totals(**host["totals"])
+        self.source.too_long = self.totals.too_long
+
+
+def _finite(values: list[float]) -> float | None:
+    """Their mean, None (null in JSON) where it is not a number."""
+    mean = sum(values) / len(values) if values else 0.0
+    return round(mean, 6) if math.isfinite(mean) else None

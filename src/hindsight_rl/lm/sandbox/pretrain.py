@@ -1,0 +1,106 @@
+"""The base model: trained from scratch on instructions with one or two constraints, once per seed, then shared."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.sandbox.instructions import Instructions
+from hindsight_rl.lm.sandbox.language import LONGEST, PAD, TOKEN, prompt_tokens, response_tokens
+from hindsight_rl.lm.sandbox.model import Model, ModelRules, padded
+
+WARM_UP = 50
+
+
+@dataclass(frozen=True)
+class PretrainRules:
+    """How the base model is made."""
+
+    steps: int = 2400
+    batch: int = 64
+    learning_rate: float = 3e-3
+    """Of AdamW; falls to a tenth along a cosine."""
+    low: int = 1
+    high: int = 2
+    """Constraints per instruction."""
+    dependent: float = 0.0
+    """Share of constraints that presuppose another (see --dependent)."""
+
+
+def base_name(rules: PretrainRules, model: ModelRules, seed: int) -> str:
+    """File name of the base model of these settings."""
+    digest = hashlib.sha256(json.dumps([asdict(rules), asdict(model)]).encode()).hexdigest()[:8]
+    return f"base-{seed}-{digest}.safetensors"
+
+
+def base_model(
+    folder: Path, rules: PretrainRules, model_rules: ModelRules, seed: int, tell: Callable[[int, float], None]
+) -> Path:
+    """The base model's file in the folder; trained first where it is not there.
+
+    Args:
+        tell: is given the step and the loss now and then.
+
+    Raises:
+        HindsightError: the loss is not finite.
+    """
+    path = folder / base_name(rules, model_rules, seed)
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    model = pretrain(rules, model_rules, seed, tell)
+    partial = path.with_suffix(".tmp")
+    save_file(model.state_dict(), partial)
+    partial.replace(path)
+    return path
+
+
+def load_base(path: Path, rules: ModelRules) -> Model:
+    """The model in a file.
+
+    Raises:
+        HindsightError: absent, torn, or of another size.
+    """
+    model = Model(rules)
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise HindsightError(f"{path} is no base model of this size ({reason}): delete it") from error
+    return model
+
+
+def pretrain(rules: PretrainRules, model_rules: ModelRules, seed: int, tell: Callable[[int, float], None]) -> Model:
+    """Supervised learning of witness responses; the loss counts response tokens only."""
+    torch.manual_seed(seed)
+    model = Model(model_rules)
+    rng = np.random.default_rng([seed, 0])
+    source = Instructions(rules.low, rules.high, model_rules.room, rules.dependent)
+    optimizer = torch.optim.AdamW(model.parameters(), rules.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    for step in range(1, rules.steps + 1):
+        done = step / rules.steps
+        cosine = 0.1 + 0.45 * (1 + math.cos(math.pi * done))
+        for group in optimizer.param_groups:
+            group["lr"] = rules.learning_rate * min(step / WARM_UP, cosine)
+        drawn = [source.draw(rng) for _ in range(rules.batch)]
+        prompts = padded([prompt_tokens(instruction) for instruction, _ in drawn])
+        responses = padded([response_tokens(response) for _, response in drawn], LONGEST)[:, None]
+        mask = responses != TOKEN[PAD]
+        loss = -(model.log_probs(prompts, responses) * mask).sum() / mask.sum()
+        if not torch.isfinite(loss):
+            raise HindsightError(f"pretraining: loss {loss.item()} at step {step}; lower --pretrain.learning-rate")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        if step % 100 == 0 or step == rules.steps:
+            tell(step, loss.item())
+    return model

@@ -1,0 +1,64 @@
+"""Generation: several responses to each prompt, one token at a time, with keys and values kept."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.sandbox.language import ANSWER, END, LONGEST, PAD, TOKEN, decode
+from hindsight_rl.lm.sandbox.model import Model, Past, Prompts
+
+
+@dataclass
+class Sampled:
+    """Responses to P prompts, K each, of T tokens.
+
+    tokens: [P, K, T], padded after the end. mask: [P, K, T], 1 on tokens of the response, its end included.
+    log_probs: of the tokens under the policy that drew them [P, K, T]. entropy: mean per token, in nats [P, K].
+    """
+
+    tokens: Tensor
+    mask: Tensor
+    log_probs: Tensor
+    entropy: Tensor
+
+    def texts(self) -> list[tuple[str, bool]]:
+        """Text of each response and whether it came to an end, prompt by prompt."""
+        return [decode([t for t in row if t != TOKEN[PAD]]) for row in self.tokens.flatten(0, 1).tolist()]
+
+
+@torch.inference_mode()
+def sample(
+    model: Model, prompts: Tensor | Prompts, count: int, generator: torch.Generator | None, longest: int = LONGEST
+) -> Sampled:
+    """Draw `count` responses to each prompt at temperature 1; the likeliest tokens where `generator` is None.
+
+    Raises:
+        HindsightError: the logits are not finite.
+    """
+    read = model.read(prompts) if isinstance(prompts, Tensor) else prompts
+    p = len(read.lengths)
+    token = torch.full((p, count, 1), TOKEN[ANSWER])
+    alive = torch.ones(p, count, dtype=torch.bool)
+    past = Past(len(model.blocks))
+    columns: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    for _ in range(longest):
+        log_probs = model.answer(read, token, past)[:, :, 0].log_softmax(-1)
+        if not torch.isfinite(log_probs[..., 0]).all():
+            raise HindsightError("the policy's logits are not finite")
+        probs = log_probs.exp()
+        if generator is None:
+            drawn = log_probs.argmax(-1)
+        else:  # exponential races: the first to arrive is a draw from probs
+            drawn = (probs / torch.empty_like(probs).exponential_(generator=generator)).argmax(-1)
+        chosen = log_probs.gather(-1, drawn[..., None])[..., 0]
+        entropy = -(probs * log_probs).sum(-1)
+        columns.append((drawn.masked_fill(~alive, TOKEN[PAD]), alive.float(), chosen * alive, entropy * alive))
+        alive = alive & (drawn != TOKEN[END])
+        token = columns[-1][0][..., None]
+        if not alive.any():
+            break
+    tokens, mask, chosen, entropy = (torch.stack(column, -1) for column in zip(*columns, strict=True))
+    # Clones, so that autograd may read what inference mode made.
+    return Sampled(tokens.clone(), mask.clone(), chosen.clone(), entropy.sum(-1) / mask.sum(-1))

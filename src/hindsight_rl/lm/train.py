@@ -1,0 +1,72 @@
+"""`hindsight lm train`: the sandbox, or with `--model` any Hugging Face model through TRL.
+
+hindsight lm train --arms rlvr,fraction,hir,retarget --constraints 7-8 --seed 0 --out runs/lm
+"""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from hindsight_rl.errors import HindsightError
+
+
+def train(config: Any) -> Path:
+    """Pretrain the base model of the seed where it is missing, then train the arms.
+
+    Args:
+        config: a :class:`hindsight_rl.lm.config.SandboxConfig`.
+
+    Returns:
+        the run folder: config, base model, a folder per arm, `eval.json`.
+
+    Raises:
+        HindsightError: bad settings, a folder in use, no space, an arm that could not be trained to its end (the
+            others are, first).
+    """
+    import torch
+
+    from hindsight_rl.lm.config import from_json, to_json
+    from hindsight_rl.lm.sandbox.pretrain import base_model
+    from hindsight_rl.lm.sandbox.progress import Progress
+    from hindsight_rl.lm.sandbox.results import results
+    from hindsight_rl.lm.sandbox.run_arms import run_arms
+    from hindsight_rl.run import Run, machine
+
+    if config.resume:
+        run = Run.open(config.out, kind="lm")
+        stored = from_json(run.read("config.json"), str(run.path / "config.json"))
+        config = dataclasses.replace(stored, out=config.out, resume=True, json=config.json, jobs=config.jobs)
+    config = config.checked()
+    if not config.resume:
+        run = Run.create(config.out, {**to_json(config), "machine": machine()}, kind="lm")
+    torch.set_num_threads(1)
+    with Progress(config) as progress:
+        folder = Path(config.base) if config.base else run.path / "base"
+        base = base_model(folder, config.pretrain, config.model, config.seed, progress.pretraining)
+        errors = run_arms(config, run, base, progress.show)
+    run.write("eval.json", results(run, config.names))
+    if errors:
+        raise HindsightError("; ".join(errors.values()))
+    return run.path
+
+
+def main(argv: list[str]) -> int:
+    """`hindsight lm train`."""
+    if any(word == "--model" or word.startswith("--model=") for word in argv):
+        from hindsight_rl.lm.trl_train import main as train_with_trl
+
+        return int(train_with_trl(argv) or 0)
+    import tyro
+
+    from hindsight_rl.lm.config import SandboxConfig
+    from hindsight_rl.run import Run
+
+    config = tyro.cli(SandboxConfig, args=argv, prog="hindsight lm train", description=SandboxConfig.__doc__)
+    path = train(config)
+    print(f"run: {path}   next: hindsight report {path}", file=sys.stderr if config.json else sys.stdout)
+    if config.json:
+        arms = Run(path).read("eval.json")["arms"]
+        print(json.dumps({name: {k: row[k] for k in ("rollouts", "accuracy")} for name, row in arms.items()}))
+    return 0
