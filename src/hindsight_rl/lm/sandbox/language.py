@@ -198,7 +198,7 @@ def response_tokens(response: str) -> list[int]:
 
 def decode(tokens: Sequence[int]) -> tuple[str, bool]:
     """The text of generated tokens up to the end, and whether they came to an end."""
-    words = []
+    words: list[str] = []
     for token in tokens:
         if token == TOKEN[END]:
             return render(words), True

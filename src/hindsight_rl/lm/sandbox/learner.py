@@ -23,7 +23,7 @@ from hindsight_rl.lm.sandbox.language import prompt_tokens
 from hindsight_rl.lm.sandbox.model import Model, padded
 from hindsight_rl.lm.sandbox.pretrain import load_base
 from hindsight_rl.lm.sandbox.sampler import Sampled, sample
-from hindsight_rl.replay import Curriculum, Replayed, Rollout, Selector, check, replay
+from hindsight_rl.replay import Curriculum, Replayed, Rewriter, Rollout, Selector, check, replay
 from hindsight_rl.rewrite import rewriter
 
 # Streams of random numbers; the instructions are the same for every arm of a seed.
@@ -89,10 +89,10 @@ class Learner:
         self.selector = Selector(
             self.arm.strategy, rules.scope, max(rules.per_prompt, 1), Curriculum(rules.start, rules.growth, rules.cap)
         )
-        if self.arm.rewriter in ("drop", "retarget"):
-            self.rewriter = rewriter(self.arm.rewriter, closed=rules.closed)
-        else:
-            self.rewriter = rewriter(self.arm.rewriter) if self.arm.rewriter else None
+        self.rewriter: Rewriter | None = None
+        if self.arm.rewriter:
+            settings = {"closed": rules.closed} if self.arm.rewriter != "keep" else {}
+            self.rewriter = rewriter(self.arm.rewriter, **settings)
         self.examples: list[dict[str, Any]] = []
 
     @property
@@ -150,7 +150,7 @@ class Learner:
         self.examples = [
             {
                 "step": self.totals.step,
-                "rollouts": self.totals.rollouts,
+                "rollouts": self.totals.rollouts + len(rollouts),
                 "prompt": rollouts[each.source].instruction.prompt,
                 "response": rollouts[each.source].response,
                 "verdict": rollouts[each.source].verdict,

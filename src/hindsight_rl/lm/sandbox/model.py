@@ -68,6 +68,10 @@ class Past:
 class Block(nn.Module):
     """One layer: attention, then a two-layer perceptron, both behind a norm and beside a residual."""
 
+    norm_in: nn.RMSNorm
+    norm_out: nn.RMSNorm
+    qkv: nn.Linear
+
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads = heads
@@ -92,6 +96,9 @@ class Block(nn.Module):
 class Model(nn.Module):
     """The language model; its output embedding is its input embedding."""
 
+    cos: Tensor
+    sin: Tensor
+
     def __init__(self, rules: ModelRules):
         super().__init__()
         self.rules = rules
@@ -111,14 +118,19 @@ class Model(nn.Module):
                 if name.endswith(("join.weight", "down.weight")):
                     weight.data /= (2 * rules.layers) ** 0.5
 
+    @property
+    def layers(self) -> list[Block]:
+        """The blocks, as what they are."""
+        return [block for block in self.blocks if isinstance(block, Block)]
+
     def read(self, prompts: Tensor) -> Prompts:
         """Read prompts [P, L], padded on the right. Of the last layer only keys and values are needed."""
         lengths = (prompts != TOKEN[PAD]).sum(1)
         x = self.embedding(prompts)[:, None]
         turn = (self.cos[: prompts.shape[1]], self.sin[: prompts.shape[1]])
         keys, values = [], []
-        for number, block in enumerate(self.blocks):
-            last = number == len(self.blocks) - 1
+        for number, block in enumerate(self.layers):
+            last = number == self.rules.layers - 1
             width = x.shape[-1]
             if last:
                 key, value = (y[:, :, 0] for y in block.split(x, block.qkv.weight[width:]))
@@ -150,7 +162,7 @@ class Model(nn.Module):
         x = self.embedding(tokens)
         hidden = torch.zeros(prompts.padding.shape).masked_fill_(prompts.padding, float("-inf"))[:, None, None]
         future = torch.full((t, t), float("-inf")).triu(1) if t > 1 else None
-        for number, block in enumerate(self.blocks):
+        for number, block in enumerate(self.layers):
             query, key, value = block.split(x, block.qkv.weight)
             query, key = rotate(query, turn) * self.scale, rotate(key, turn)
             if past is not None:

@@ -41,7 +41,7 @@ def sample(
     p = len(read.lengths)
     token = torch.full((p, count, 1), TOKEN[ANSWER])
     alive = torch.ones(p, count, dtype=torch.bool)
-    past = Past(len(model.blocks))
+    past = Past(model.rules.layers)
     columns: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for _ in range(longest):
         log_probs = model.answer(read, token, past)[:, :, 0].log_softmax(-1)
