@@ -401,4 +401,4 @@ class LlmRelabeler:
         if not self._closed:
             self._closed = True
             self.endpoint.close()
-            self._worker.shutdown(wait=True, cancel_futures=True)
+            self._worker.shutdown(wait=False, cancel_futures=True)

@@ -50,7 +50,7 @@ class NoisyRelabeler:
     def __init__(self, rules: NoiseRules, reward: SemanticReward, inner: Relabeler | None = None, seed: int = 0):
         self.rules, self.inner = rules.checked(), inner
         self.events = reward.events
-        self._source = inner if isinstance(inner, RelabelSource) else None
+        self._source: RelabelSource | None = inner if isinstance(inner, RelabelSource) else None
         self._speaker = inner
         self._rng = np.random.default_rng([seed, 7])
         self._index = {event.name: i for i, event in enumerate(self.events)}

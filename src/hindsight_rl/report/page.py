@@ -15,6 +15,7 @@ import tyro
 from hindsight_rl import __version__
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.report import records, sections
+from hindsight_rl.report.language_model import language_model
 from hindsight_rl.report.runs import Chapter, RunData, chapters, read_run
 from hindsight_rl.report.svg import escaped
 
@@ -28,6 +29,7 @@ _NAV = (
     ("buffer", "buffer"),
     ("coverage", "coverage"),
     ("relabels", "relabels"),
+    ("language-model", "language model"),
     ("reward", "reward"),
     ("time", "time"),
     ("settings", "settings"),
@@ -120,6 +122,7 @@ def _chapter(chapter: Chapter, prefix: str, many: bool) -> str:
         records.buffer(chapter),
         sections.coverage(chapter),
         records.relabels(chapter),
+        language_model(chapter),
         records.reward(chapter),
         records.time(chapter),
         records.settings(chapter),

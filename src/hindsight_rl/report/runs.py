@@ -262,8 +262,17 @@ def _rank(method: str) -> int:
     return METHOD_ORDER.index(method) if method in METHOD_ORDER else len(METHOD_ORDER)
 
 
+def _settings(run: RunData) -> dict[str, Any]:
+    """What tells groups apart; runs from before relabelers could be chosen had templates, believed nothing unseen."""
+    ignored = _NOT_A_DIFFERENCE
+    if run.config.get("relabeler", "templates") == "templates":
+        ignored |= {"endpoint", "llm"}
+    given = {k: v for k, v in flat(run.config).items() if k.split(".")[0] not in ignored}
+    return {"relabeler": "templates", "grounding": True, "noise.rate": 0.0, "noise.kind": "hallucinated"} | given
+
+
 def _groups(method: str, runs: list[RunData]) -> list[Group]:
-    settings = [{k: v for k, v in flat(run.config).items() if k.split(".")[0] not in _NOT_A_DIFFERENCE} for run in runs]
+    settings = [_settings(run) for run in runs]
     keys = sorted({key for setting in settings for key in setting})
     absent = "absent"
     differing = [k for k in keys if len({json.dumps(s.get(k, absent), sort_keys=True) for s in settings}) > 1]

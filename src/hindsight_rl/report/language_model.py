@@ -1,0 +1,85 @@
+"""The section on the language model that relabeled: what it was asked, said and cost, and for how long it was away."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hindsight_rl.report.runs import Chapter, RunData, number
+from hindsight_rl.report.sections import duration, section
+from hindsight_rl.report.svg import escaped, short
+
+
+def language_model(chapter: Chapter) -> str:
+    """One table per run that had a language model beside it; nothing where none had."""
+    found = [(run, said) for run in chapter.runs if (said := _latest(run)) is not None]
+    if not found:
+        return ""
+    lead = (
+        "Asked beside training about trajectories with new sets of events; training never waits. Its candidates were "
+        "filtered, grounded and deduplicated; templates spoke until its first usable answer and while it failed."
+    )
+    return section("language-model", "The language model", lead, "".join(_run(run, said) for run, said in found))
+
+
+def _latest(run: RunData) -> Mapping[str, Any] | None:
+    return next((row["llm"] for row in reversed(run.metrics) if isinstance(row.get("llm"), Mapping)), None)
+
+
+def _run(run: RunData, said: Mapping[str, Any]) -> str:
+    used = said.get("endpoint") if isinstance(said.get("endpoint"), Mapping) else {}
+    assert isinstance(used, Mapping)
+    settings = run.config.get("endpoint")
+    model = settings.get("model") if isinstance(settings, Mapping) else None
+    away = number(said.get("down_seconds")) or 0.0
+    if away:
+        note = f"The endpoint failed for {duration(away)}, in which templates spoke"
+    else:
+        note = "The endpoint did not fail"
+    if said.get("budget_spent"):
+        note += "; its budget was spent, and nothing more was asked"
+    if said.get("standing_in"):
+        note += "; templates were speaking at the end"
+    if said.get("trouble"):
+        note += f" (latest trouble: {said['trouble']})"
+    open_ = sum(int(number(said.get(name)) or 0) for name in ("under_way", "waiting"))
+    rows = [
+        ("trajectories asked about", _count(said, "asked")),
+        ("of new sets of events met", _count(said, "new_sets")),
+        ("answered", _count(said, "answered")),
+        ("answered with nothing", _count(said, "empty")),
+        ("malformed twice", _count(said, "malformed")),
+        ("failed", _count(said, "failed")),
+        (
+            "under way or waiting at the end",
+            _number(open_),
+        ),
+        ("relabels accepted", _count(said, "accepted")),
+        *((f"refused: {kind}", _number(count)) for kind, count in _items(said.get("refused"))),
+        ("trajectories that templates named", _count(said, "template_trajectories")),
+        ("mean age of an answer", f"{short(age)} steps" if (age := number(said.get("age_mean"))) is not None else "–"),
+        ("requests sent", _count(used, "requests")),
+        ("answers from the cache", _count(used, "cached")),
+        ("retries", _count(used, "retries")),
+        *((f"faults: {kind}", _number(count)) for kind, count in _items(used.get("faults"))),
+        ("tokens in, out", f"{_count(used, 'tokens_in')}, {_count(used, 'tokens_out')}"),
+        ("median latency", f"{t:.2f} s" if (t := number(used.get("latency_median"))) is not None else "–"),
+        ("cost", f"{number(used.get('cost')) or 0.0:.4f}"),
+    ]
+    cells = "".join(f"<tr><th>{escaped(name)}</th><td>{escaped(value)}</td></tr>" for name, value in rows)
+    title = f"{run.method}, seed {run.seed}" + (f", {model}" if model else "")
+    return (
+        f'<figure class="chart"><figcaption>{escaped(title)}</figcaption><table class="plain">{cells}</table></figure>'
+        f'<p class="aside">{escaped(note)}.</p>'
+    )
+
+
+def _items(counts: Any) -> list[tuple[str, Any]]:
+    return sorted(counts.items()) if isinstance(counts, Mapping) else []
+
+
+def _number(value: Any) -> str:
+    found = number(value)
+    return "–" if found is None else f"{int(found):,}"
+
+
+def _count(counts: Mapping[str, Any], name: str) -> str:
+    return _number(counts.get(name))
