@@ -12,8 +12,8 @@ conflict is refused. Standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import combinations
 from typing import Any, ClassVar
 
@@ -129,7 +129,7 @@ class Keep:
         return [True] * len(instruction.constraints)
 
 
-REWRITERS: dict[str, Callable[..., Rewriter]] = {"drop": Drop, "retarget": Retarget, "keep": Keep}
+REWRITERS: dict[str, type[Drop] | type[Retarget] | type[Keep]] = {"drop": Drop, "retarget": Retarget, "keep": Keep}
 
 
 def rewriter(name: str, **settings: Any) -> Rewriter:
@@ -139,7 +139,7 @@ def rewriter(name: str, **settings: Any) -> Rewriter:
     try:
         return REWRITERS[name](**settings)
     except TypeError:
-        known = ", ".join(getattr(REWRITERS[name], "__dataclass_fields__", {})) or "none"
+        known = ", ".join(each.name for each in fields(REWRITERS[name])) or "none"
         raise HindsightError(f"rewriter {name!r} does not take {', '.join(settings)}; its settings: {known}") from None
 
 

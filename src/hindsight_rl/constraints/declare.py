@@ -45,6 +45,25 @@ class Letter(Param):
         return value
 
 
+def nearest(relation: str, found: int, asked: int) -> int:
+    """The bound nearest to the one asked for that a count keeps: "at least 5" of 3 becomes 3, "less than 5" of 7, 8."""
+    return max(asked, found + 1) if relation == "less than" else min(asked, found)
+
+
+def bounded(found: Callable[..., int], bound: str, relation: str = "") -> Callable[..., dict[str, int]]:
+    """An ``achieved`` for constraints that bound a count: the kwarg `bound`, moved as little as it takes.
+
+    found: from the text, and the constraint's values where it takes any, to the count. relation: the kwarg that says
+    "less than" or "at least"; without one, it is "at least".
+    """
+
+    def achieved(text: Text, **values: Any) -> dict[str, int]:
+        how = values[relation] if relation else "at least"
+        return {bound: nearest(how, found(text, **values), values[bound])}
+
+    return achieved
+
+
 def count(name: str, low: int = 0) -> Param:
     """A whole number that counts something."""
     return Param(name, int, low=low)

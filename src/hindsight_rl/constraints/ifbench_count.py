@@ -8,7 +8,7 @@ from string import punctuation
 from typing import Any
 
 from hindsight_rl.constraints.base import Checker, Param, checker, register
-from hindsight_rl.constraints.declare import HIR, Word, count, fixed
+from hindsight_rl.constraints.declare import HIR, Word, bounded, count, fixed
 from hindsight_rl.constraints.lexicon import stop_words
 from hindsight_rl.constraints.readings import TRIM, bare_text, once, pieces, rule_sentences
 from hindsight_rl.constraints.text import Text
@@ -19,12 +19,18 @@ _JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 _CONJUNCTIONS = frozenset({"and", "but", "for", "nor", "or", "so", "yet"})
 
 
+def _moved(found: int, low: int, high: int) -> dict[str, Any]:
+    """The range moved until the count lies on its edge, as wide as before."""
+    shift = min(found - low, 0) + max(found - high, 0)
+    return {"min_words": max(low + shift, min(found, 1)), "max_words": high + shift}
+
+
 @checker(
     "count:word_count_range",
     count("min_words"),
     count("max_words"),
     wording="The response must contain between {min_words} and {max_words} words.",
-    achieved=lambda text, **_: {"min_words": len(text.words), "max_words": len(text.words)},
+    achieved=lambda text, min_words, max_words: _moved(len(text.words), min_words, max_words),
 )
 def word_count_range(text: Text, min_words: int, max_words: int) -> bool:
     """Runs of word characters, so "don't" counts two."""
@@ -40,7 +46,7 @@ def _unique_words(text: Text) -> int:
     "count:unique_word_count",
     count("N"),
     wording="Use at least {N} unique words in the response.",
-    achieved=lambda text, **_: {"N": _unique_words(text)},
+    achieved=bounded(lambda text, **_: _unique_words(text), "N"),
 )
 def unique_word_count(text: Text, N: int) -> bool:
     """Distinct pieces between white space, in lower case, trimmed of punctuation."""
@@ -57,7 +63,7 @@ def _conjunctions(text: Text) -> int:
     "count:conjunctions",
     count("small_n"),
     wording="Use at least {small_n} different coordinating conjunctions in the response.",
-    achieved=lambda text, **_: {"small_n": _conjunctions(text)},
+    achieved=bounded(lambda text, **_: _conjunctions(text), "small_n"),
 )
 def conjunctions(text: Text, small_n: int) -> bool:
     return _conjunctions(text) >= small_n
@@ -84,16 +90,20 @@ def _names(text: Text) -> int:
     "count:person_names",
     count("N"),
     wording=_NAMES_WORDING,
-    achieved=lambda text, **_: {"N": _names(text)},
+    achieved=bounded(lambda text, **_: _names(text), "N"),
 )
 def person_names(text: Text, N: int) -> bool:
     return _names(text) >= N
 
 
-@checker("count:person_names", count("N"), wording=_NAMES_WORDING, version=HIR)
+def _names_anywhere(text: Text, **_: Any) -> int:
+    return sum(name in text.raw for name in _NAMES.split(", "))
+
+
+@checker("count:person_names", count("N"), wording=_NAMES_WORDING, version=HIR, achieved=bounded(_names_anywhere, "N"))
 def person_names_anywhere(text: Text, N: int) -> bool:
     """A name counts inside a longer word too."""
-    return sum(name in text.raw for name in _NAMES.split(", ")) >= N
+    return _names_anywhere(text) >= N
 
 
 @once
@@ -169,7 +179,7 @@ def _pronouns(text: Text) -> int:
     "count:pronouns",
     count("N"),
     wording="The response should include at least {N} pronouns.",
-    achieved=lambda text, **_: {"N": _pronouns(text)},
+    achieved=bounded(lambda text, **_: _pronouns(text), "N"),
 )
 def pronouns(text: Text, N: int) -> bool:
     return _pronouns(text) >= N
@@ -189,7 +199,7 @@ def _personal_pronouns(text: Text) -> int:
     count("N"),
     wording="The response should include at least {N} pronouns.",
     version=HIR,
-    achieved=lambda text, **_: {"N": _personal_pronouns(text)},
+    achieved=bounded(lambda text, **_: _personal_pronouns(text), "N"),
 )
 def personal_pronouns(text: Text, N: int) -> bool:
     """Personal, possessive and reflexive ones only; "I'm" counts as none, "it's" as "its"."""
@@ -219,9 +229,9 @@ def _stop_word_share(text: Text) -> float | None:
     return sum(word.lower() in known for word in text.words) / len(text.words) * 100
 
 
-def _least_share(text: Text, **_: Any) -> dict[str, Any] | None:
+def _least_share(text: Text, percentage: float) -> dict[str, Any] | None:
     share = _stop_word_share(text)
-    return None if share is None else {"percentage": -int(-share // 1)}
+    return None if share is None else {"percentage": max(percentage, -int(-share // 1))}
 
 
 @checker(
@@ -303,16 +313,24 @@ def _text_trigrams(text: Text) -> set[str]:
 _reference_trigrams = lru_cache(maxsize=64)(_trigrams)
 
 
+def _shared(text: Text, reference_text: str) -> float | None:
+    own = _text_trigrams(text)
+    return len(own & _reference_trigrams(reference_text)) / len(own) * 100 if own else None
+
+
+def _overlap_at(text: Text, reference_text: str, percentage: float) -> dict[str, Any] | None:
+    shared = _shared(text, reference_text)
+    return None if shared is None else {"percentage": percentage if abs(shared - percentage) <= 1 else round(shared)}
+
+
 @checker(
     "ratio:overlap",
     Param("reference_text"),
     Param("percentage", float, low=0),
     wording="Maintain a trigram overlap of {percentage:g}% (±2%) with the provided reference text.",
+    achieved=_overlap_at,
 )
 def overlap(text: Text, reference_text: str, percentage: float) -> bool:
     """Trigrams of characters: the share of the response's that the reference text has too."""
-    own = _text_trigrams(text)
-    if not own:
-        return False
-    shared = len(own & _reference_trigrams(reference_text)) / len(own) * 100
-    return percentage - 2 <= shared <= percentage + 2
+    shared = _shared(text, reference_text)
+    return shared is not None and percentage - 2 <= shared <= percentage + 2

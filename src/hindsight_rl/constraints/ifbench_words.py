@@ -90,9 +90,9 @@ def _most_repeats(text: Text) -> int:
     return max(Counter(bare_lower_words(text)).values(), default=0)
 
 
-def _achieved_repeats(text: Text, **_: Any) -> dict[str, Any] | None:
+def _achieved_repeats(text: Text, small_n: int) -> dict[str, Any] | None:
     most = _most_repeats(text)
-    return {"small_n": most} if most else None
+    return {"small_n": max(small_n, most)} if most else None
 
 
 @checker(
@@ -236,12 +236,32 @@ _KEYWORD = (Word("word"), count("N", low=1))
 _KEYWORD_WORDING = 'The response must include keyword "{word}" in the {N}-th sentence.'
 
 
-@checker("sentence:keyword", *_KEYWORD, wording=_KEYWORD_WORDING)
+def _nearest_place(places: list[int], asked: int) -> dict[str, Any] | None:
+    """The place, counted from 1, that is nearest to the one asked for."""
+    return {"N": min(places, key=lambda place: (abs(place - asked), place))} if places else None
+
+
+@checker(
+    "sentence:keyword",
+    *_KEYWORD,
+    wording=_KEYWORD_WORDING,
+    achieved=lambda text, word, N: _nearest_place(
+        [at for at, sentence in enumerate(text.sentences, 1) if _whole_word(word).search(sentence)], N
+    ),
+)
 def sentence_keyword(text: Text, word: str, N: int) -> bool:
     return any(_whole_word(word).search(sentence) for sentence in text.sentences[N - 1 : N])
 
 
-@checker("sentence:keyword", *_KEYWORD, wording=_KEYWORD_WORDING, version=HIR)
+@checker(
+    "sentence:keyword",
+    *_KEYWORD,
+    wording=_KEYWORD_WORDING,
+    version=HIR,
+    achieved=lambda text, word, N: _nearest_place(
+        [at for at, sentence in enumerate(rule_sentences(text), 1) if word.lower() in sentence.lower()], N
+    ),
+)
 def sentence_keyword_anywhere(text: Text, word: str, N: int) -> bool:
     """The keyword counts inside a longer word too."""
     return any(word.lower() in sentence.lower() for sentence in rule_sentences(text)[N - 1 : N])

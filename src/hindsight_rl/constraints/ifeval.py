@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from hindsight_rl.constraints.base import Checker, Param, checker, register
-from hindsight_rl.constraints.text import Text
+from hindsight_rl.constraints.declare import bounded, nearest
+from hindsight_rl.constraints.text import Text, as_text
 
 LANGUAGES = {
     "en": "English",
@@ -193,6 +194,11 @@ class KeywordsExistence(Checker):
     def follows(self, text: Text) -> bool:
         return all(occurrences(text, word) for word in self.values["keywords"])
 
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        text = as_text(response)
+        found = [word for word in self.values["keywords"] if word.strip() and occurrences(text, word)]
+        return {"keywords": found} if found else None
+
 
 @_ifeval(
     "keywords:frequency",
@@ -200,6 +206,7 @@ class KeywordsExistence(Checker):
     Param("keyword", str),
     _count("frequency"),
     wording="In your response, the word {keyword} should appear {relation} {frequency} times.",
+    achieved=bounded(lambda text, keyword, **_: occurrences(text, keyword), "frequency", "relation"),
 )
 def frequency(text: Text, relation: str, keyword: str, frequency: int) -> bool:
     return related(relation, occurrences(text, keyword), frequency)
@@ -216,6 +223,11 @@ class ForbiddenWords(Checker):
 
     def follows(self, text: Text) -> bool:
         return not any(stands_alone(text, word) for word in self.values["forbidden_words"])
+
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        text = as_text(response)
+        avoided = [word for word in self.values["forbidden_words"] if not stands_alone(text, word)]
+        return {"forbidden_words": avoided} if avoided else None
 
 
 @register("keywords:letter_frequency", conflicts=CONFLICTS["keywords:letter_frequency"])
@@ -235,6 +247,10 @@ class LetterFrequency(Checker):
         found = text.lower.count(self.values["letter"])
         return related(self.values["let_relation"], found, self.values["let_frequency"])
 
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        found = as_text(response).lower.count(self.values["letter"])
+        return {"let_frequency": nearest(self.values["let_relation"], found, self.values["let_frequency"])}
+
 
 @register("language:response_language", conflicts=CONFLICTS["language:response_language"])
 class ResponseLanguage(Checker):
@@ -251,8 +267,7 @@ class ResponseLanguage(Checker):
         return not found or found.partition("-")[0] == self.values["language"]
 
     def achieved(self, response: str | Text) -> dict[str, Any] | None:
-        text = response if isinstance(response, Text) else Text(response)
-        found = text.language.partition("-")[0]
+        found = as_text(response).language.partition("-")[0]
         return {"language": found} if found in LANGUAGES else None
 
 
@@ -270,7 +285,7 @@ class ResponseLanguageHir(ResponseLanguage):
     _relation("relation"),
     _count("num_sentences"),
     wording="Your response should contain {relation} {num_sentences} sentences.",
-    achieved=lambda text, **_: {"relation": "at least", "num_sentences": len(text.sentences)},
+    achieved=bounded(lambda text, **_: len(text.sentences), "num_sentences", "relation"),
 )
 def number_sentences(text: Text, relation: str, num_sentences: int) -> bool:
     return related(relation, len(text.sentences), num_sentences)
@@ -300,7 +315,7 @@ def number_paragraphs(text: Text, num_paragraphs: int) -> bool:
     _relation("relation"),
     _count("num_words"),
     wording="Answer with {relation} {num_words} words.",
-    achieved=lambda text, **_: {"relation": "at least", "num_words": len(text.words)},
+    achieved=bounded(lambda text, **_: len(text.words), "num_words", "relation"),
 )
 def number_words(text: Text, relation: str, num_words: int) -> bool:
     return related(relation, len(text.words), num_words)
@@ -330,16 +345,26 @@ class NthParagraphFirstWord(Checker):
         self.values["first_word"] = self.values["first_word"].lower()
 
     def follows(self, text: Text) -> bool:
-        paragraphs = text.raw.split("\n\n")
-        count = sum(not part.isspace() for part in paragraphs if part)
         nth = self.values["nth_paragraph"]
-        if nth > count or count != self.values["num_paragraphs"]:
-            return False
-        words = paragraphs[nth - 1].split(maxsplit=1)
-        if not words:
-            return False
-        first = re.split(r"[.,?!'\"]", words[0].lstrip("'").lstrip('"'), maxsplit=1)[0]
-        return "".join(map(str.lower, first)) == self.values["first_word"]
+        count, first = _paragraph(text, nth)
+        return nth <= count == self.values["num_paragraphs"] and first == self.values["first_word"]
+
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        count, _ = _paragraph(as_text(response), 1)
+        nth = min(self.values["nth_paragraph"], count)
+        first = _paragraph(as_text(response), nth)[1] if nth else None
+        return {"num_paragraphs": count, "nth_paragraph": nth, "first_word": first} if first else None
+
+
+def _paragraph(text: Text, nth: int) -> tuple[int, str | None]:
+    """How many paragraphs stand between blank lines, and the first word of the n-th piece; None if it has none."""
+    paragraphs = text.raw.split("\n\n")
+    count = sum(not part.isspace() for part in paragraphs if part)
+    words = paragraphs[nth - 1].split(maxsplit=1) if nth <= len(paragraphs) else []
+    if not words:
+        return count, None
+    first = re.split(r"[.,?!'\"]", words[0].lstrip("'").lstrip('"'), maxsplit=1)[0]
+    return count, "".join(map(str.lower, first))
 
 
 def _placeholders(text: Text) -> int:
@@ -361,7 +386,7 @@ def _placeholders(text: Text) -> int:
     _count("num_placeholders"),
     wording="The response must contain at least {num_placeholders} placeholders "
     "represented by square brackets, such as [address].",
-    achieved=lambda text, **_: {"num_placeholders": _placeholders(text)},
+    achieved=bounded(lambda text, **_: _placeholders(text), "num_placeholders"),
 )
 def number_placeholders(text: Text, num_placeholders: int) -> bool:
     return _placeholders(text) >= num_placeholders
@@ -381,6 +406,12 @@ class Postscript(Checker):
 
     def follows(self, text: Text) -> bool:
         return self._form.search(text.lower) is not None
+
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        for marker in (self.values["postscript_marker"], "P.P.S", "P.S."):
+            if self.at({"postscript_marker": marker}).follows(as_text(response)):
+                return {"postscript_marker": marker}
+        return None
 
 
 # A bullet is consumed with its line, so that the "*" of a line after a lone "*" starts no new one.
@@ -439,7 +470,7 @@ def _highlights(text: Text) -> int:
     "detectable_format:number_highlighted_sections",
     _count("num_highlights"),
     wording="Highlight at least {num_highlights} sections in your answer with markdown, i.e. *highlighted section*.",
-    achieved=lambda text, **_: {"num_highlights": _highlights(text)},
+    achieved=bounded(lambda text, **_: _highlights(text), "num_highlights"),
 )
 def number_highlighted_sections(text: Text, num_highlights: int) -> bool:
     return _highlights(text) >= num_highlights
@@ -462,6 +493,9 @@ class MultipleSections(Checker):
 
     def follows(self, text: Text) -> bool:
         return len(self._mark.findall(text.raw)) >= self.values["num_sections"]
+
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        return {"num_sections": min(self.values["num_sections"], len(self._mark.findall(as_text(response).raw)))}
 
 
 @_ifeval(
@@ -516,10 +550,19 @@ def repeat_prompt(text: Text, prompt_to_repeat: str) -> bool:
     return text.raw.strip().lower().startswith(prompt_to_repeat.strip().lower())
 
 
+def _achieved_end(text: Text, end_phrase: str) -> dict[str, Any] | None:
+    """As many words of the last line as the phrase has, where they hold a letter or a digit."""
+    lines = text.raw.strip().strip('"').rstrip().splitlines()
+    starts = [word.start() for word in re.finditer(r"\S+", lines[-1])] if lines else []
+    phrase = lines[-1][starts[-max(1, len(end_phrase.split())) :][0] :] if starts else ""
+    return {"end_phrase": phrase} if any(map(str.isalnum, phrase)) else None
+
+
 @_ifeval(
     "startend:end_checker",
     Param("end_phrase", str),
     wording="Finish your response with this exact phrase {end_phrase}. No other words should follow this phrase.",
+    achieved=_achieved_end,
 )
 def end_checker(text: Text, end_phrase: str) -> bool:
     return text.raw.strip().strip('"').lower().endswith(end_phrase.strip().lower())
@@ -531,7 +574,7 @@ def end_checker(text: Text, end_phrase: str) -> bool:
     _count("capital_frequency"),
     wording="In your response, words with all capital letters should appear "
     "{capital_relation} {capital_frequency} times.",
-    achieved=lambda text, **_: {"capital_relation": "at least", "capital_frequency": text.capitals},
+    achieved=bounded(lambda text, **_: text.capitals, "capital_frequency", "capital_relation"),
 )
 def capital_word_frequency(text: Text, capital_relation: str, capital_frequency: int) -> bool:
     return related(capital_relation, text.capitals, capital_frequency)

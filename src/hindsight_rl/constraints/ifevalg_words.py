@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from hindsight_rl.constraints.base import Param, checker
-from hindsight_rl.constraints.declare import RELATIONS, Letter, Word, count, fixed
+from hindsight_rl.constraints.declare import RELATIONS, Letter, Word, bounded, count, fixed, nearest
 from hindsight_rl.constraints.readings import once, pieces, rule_sentences
 from hindsight_rl.constraints.text import Text
 from hindsight_rl.constraints.tokens import repeats, tokens
@@ -52,6 +52,7 @@ def word_once(text: Text, keyword: str) -> bool:
     count("frequency"),
     Param("relation", choices=RELATIONS),
     wording="In your response, the word {keyword} should appear {frequency} times.",
+    achieved=bounded(lambda text, keyword, **_: _times(text, keyword), "frequency", "relation"),
 )
 def word_count_different_numbers(text: Text, keyword: str, frequency: int, relation: str) -> bool:
     """The relation decides, though the public wording leaves it out."""
@@ -104,12 +105,26 @@ def start_end(text: Text) -> bool:
     return len(text.tokens) >= 2 and text.tokens[0].lower() == text.tokens[-1].lower()
 
 
+def _achieved_position(text: Text, keyword: str, n: int, m: int) -> dict[str, Any] | None:
+    """Where the keyword stands, nearest to the place asked for: sentences first, then words."""
+    places = [
+        (nth, mth)
+        for nth, sentence in enumerate(rule_sentences(text), 1)
+        if keyword in sentence
+        for mth, token in enumerate(tokens(sentence), 1)
+        if token == keyword
+    ]
+    place = min(places, key=lambda place: (abs(place[0] - n), abs(place[1] - m)), default=None)
+    return {"n": place[0], "m": place[1]} if place else None
+
+
 @checker(
     "keywords:keyword_specific_position",
     Word("keyword"),
     count("n", low=1),
     count("m", low=1),
     wording="Include keyword {keyword} in the {n}-th sentence, as the {m}-th word of that sentence.",
+    achieved=_achieved_position,
 )
 def keyword_specific_position(text: Text, keyword: str, n: int, m: int) -> bool:
     """Punctuation marks count as words; case matters."""
@@ -190,7 +205,7 @@ def _lowercase_words(text: Text) -> int:
     "count:lowercase_counting",
     count("N", low=1),
     wording="In your response, all lowercase words should appear at most {N} times.",
-    achieved=lambda text, **_: {"N": max(1, _lowercase_words(text))},
+    achieved=lambda text, N: {"N": max(N, _lowercase_words(text))},
 )
 def lowercase_counting(text: Text, N: int) -> bool:
     """All of them together, words of the letters a to z only."""
@@ -202,8 +217,9 @@ def _letters(text: Text) -> int:
     return len(_LETTER.findall(text.raw))
 
 
-def _achieved_letters(text: Text, **_: Any) -> dict[str, Any] | None:
-    return {"N": _letters(text), "relation": "at least"} if _letters(text) else None
+def _achieved_letters(text: Text, N: int, relation: str) -> dict[str, Any] | None:
+    bound = nearest(relation, _letters(text), N)
+    return {"N": bound} if bound else None
 
 
 @checker(
@@ -224,6 +240,7 @@ def letter_counting(text: Text, N: int, relation: str) -> bool:
     count("let_frequency"),
     Param("let_relation", choices=RELATIONS),
     wording="In your response, the letter {letter} should appear {let_relation} {let_frequency} times.",
+    achieved=bounded(lambda text, letter, **_: text.lower.count(letter.lower()), "let_frequency", "let_relation"),
 )
 def letter_counting2(text: Text, letter: str, let_frequency: int, let_relation: str) -> bool:
     """In either case. The reference draws a letter for a character that is none; this counts it."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hindsight_rl.constraints import (
     muldimif_format,  # noqa: F401  (declares the format ids)
@@ -29,9 +29,10 @@ from hindsight_rl.constraints.muldimif_base import (
     bounds_in_words,
     bounds_params,
     listed,
+    moved,
     within,
 )
-from hindsight_rl.constraints.text import Text
+from hindsight_rl.constraints.text import Text, as_text
 
 HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _CHINESE_END = re.compile(r"[。！？!?]+")
@@ -74,6 +75,15 @@ class _Length(MulDimIF):
             return within(self.count(text), low, high)
         parts = structure.units(text, scope)
         return bool(parts) and all(within(self.count(Text(part)), low, high) for part in parts)
+
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        text, scope = as_text(response), self.values["scope"]
+        parts = [Text(part) for part in structure.units(text, scope)] if scope else [text]
+        counts = [self.count(part) for part in parts]
+        if not counts:
+            return None
+        low, high = moved(self.values["low"], self.values["high"], min(counts), max(counts))
+        return {"low": low, "high": high}
 
 
 @register("muldimif:length:words")
@@ -164,6 +174,25 @@ class Keywords(MulDimIF):
         parts = structure.units(text, self.values["scope"]) or [""]
         return all(self._holds(part) for part in parts)
 
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        """The keywords that occur, as often as all of those do, and the forbidden ones that do not."""
+        parts = structure.units(as_text(response), self.values["scope"]) or [""]
+
+        def least(word: str) -> int:
+            return min(len(keyword_pattern(word).findall(part)) for part in parts)
+
+        found = {word: times for word in self.values["keywords"] or () if (times := least(word))}
+        avoided = [
+            word
+            for word in self.values["forbidden"] or ()
+            if not any(keyword_pattern(word).search(part) for part in parts)
+        ]
+        if not found and not avoided:
+            return None
+        times = min([self.values["times"], *found.values()])
+        changed = {"keywords": list(found) or None, "forbidden": avoided or None}
+        return changed | ({"times": times} if times != self.values["times"] else {})
+
 
 def _at_least(pattern: re.Pattern[str], part: str, times: int) -> bool:
     return any(seen >= times for seen, _ in enumerate(pattern.finditer(part), 1))
@@ -187,6 +216,15 @@ class Start(MulDimIF):
             for head in (part.lstrip()[: 4 * len(start) + 64] for part in parts)
         )
 
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        """As many words of the first line as were asked for; of the whole response only."""
+        lines = as_text(response).raw.lstrip().splitlines()
+        if self.values["scope"] or not lines:
+            return None
+        ends = [word.end() for word in re.finditer(r"\S+", lines[0])]
+        words = lines[0][: ends[: max(1, len(self.values["start"].split()))][-1]]
+        return {"start": words} if any(map(str.isalnum, words)) else None
+
 
 @register("muldimif:content:ending")
 class Ending(MulDimIF):
@@ -206,6 +244,12 @@ class Ending(MulDimIF):
         parts = structure.units(text, self.values["scope"])
         return bool(parts) and all(part.rstrip(_DECORATION).endswith(self._ends) for part in parts)
 
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        last = {part.rstrip(_DECORATION)[-1:] for part in structure.units(as_text(response), self.values["scope"])}
+        marks = [mark for mark, wide in _WIDE.items() if any(end and end in wide for end in last)]
+        known = all(any(end and end in wide for wide in _WIDE.values()) for end in last)
+        return {"marks": marks} if marks and known else None
+
 
 @register("muldimif:content:forbidden_marks")
 class ForbiddenMarks(MulDimIF):
@@ -223,6 +267,11 @@ class ForbiddenMarks(MulDimIF):
 
     def follows(self, text: Text) -> bool:
         return not any(character in text.raw for character in self._characters)
+
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        raw = as_text(response).raw
+        avoided = [mark for mark in self.values["marks"] if not any(each in raw for each in _WIDE[mark])]
+        return {"marks": avoided} if avoided else None
 
 
 def _check_marks(marks: Sequence[str]) -> None:
@@ -253,6 +302,13 @@ class Case(MulDimIF):
         parts = structure.units(text, self.values["scope"])
         holds = {"capitalized": _capitalized, "uppercase": _upper, "lowercase": _lower}[self.values["case"]]
         return bool(parts) and all(holds(part) for part in parts)
+
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        text = as_text(response)
+        if not any(map(str.isalpha, text.raw)):
+            return None
+        cases = (self.values["case"], "uppercase", "lowercase", "capitalized")
+        return next(({"case": case} for case in cases if self.at({"case": case}).follows(text)), None)
 
 
 def _capitalized(part: str) -> bool:

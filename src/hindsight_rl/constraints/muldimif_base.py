@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 from hindsight_rl.constraints.base import Checker, Param
 
@@ -32,6 +32,16 @@ def bounds_in_words(low: int | None, high: int | None) -> str:
     return f"at least {low}" if low is not None else f"at most {high}"
 
 
+def moved(low: int | None, high: int | None, least: int, most: int) -> tuple[int | None, int | None]:
+    """Bounds moved as little as it takes to hold counts from `least` to `most`; as wide as before where that does."""
+    if low is None or high is None:
+        return (None if low is None else min(low, least)), (None if high is None else max(high, most))
+    if most - least > high - low:
+        return least, most
+    shift = min(least - low, 0) + max(most - high, 0)
+    return max(low + shift, min(least, 1)), high + shift
+
+
 def listed(items: Sequence[str], last: str = "and") -> str:
     """'a', 'b' and 'c', quoted."""
     quoted = [f"'{item}'" for item in items]
@@ -54,6 +64,10 @@ class MulDimIF(Checker):
 
     def describe(self) -> str:
         return self.values["text"] or self.sentence()
+
+    def at(self, kwargs: Mapping[str, Any]) -> Self:
+        """This constraint with these kwargs in place of its own, in this project's words: the data's would lie."""
+        return super().at({**kwargs, "text": None})
 
     def sentence(self) -> str:
         """The constraint in this project's words."""

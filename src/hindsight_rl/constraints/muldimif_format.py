@@ -6,6 +6,7 @@ Registered by :mod:`.muldimif`, which also says what the words mean.
 from __future__ import annotations
 
 import string
+from typing import Any
 
 from hindsight_rl.constraints import structure
 from hindsight_rl.constraints.base import Param, register
@@ -15,9 +16,10 @@ from hindsight_rl.constraints.muldimif_base import (
     bounds_in_words,
     bounds_params,
     listed,
+    moved,
     within,
 )
-from hindsight_rl.constraints.text import Text
+from hindsight_rl.constraints.text import Text, as_text
 
 
 @register("muldimif:format:heading")
@@ -108,6 +110,16 @@ class Sections(MulDimIF):
             any(_same_title(title, name) for name in names) for title in self.values["titles"] or ()
         )
 
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        names = [name for _, name in structure.headings(as_text(response))]
+        titles = [title for title in self.values["titles"] or () if any(_same_title(title, name) for name in names)]
+        low = min(self.values["low"], len(names))
+        return (
+            {"low": low if low != self.values["low"] else self.kwargs.get("low"), "titles": titles or None}
+            if names
+            else None
+        )
+
 
 @register("muldimif:format:block_quote")
 class BlockQuote(MulDimIF):
@@ -188,9 +200,16 @@ class Entries(MulDimIF):
         return f"The response must list {bounds_in_words(self.values['low'], self.values['high'])} entries."
 
     def follows(self, text: Text) -> bool:
+        return within(self._count(text), self.values["low"], self.values["high"])
+
+    def _count(self, text: Text) -> int:
         count = sum(len(table.rows) for table in structure.tables(text)) or len(structure.items(text))
-        count = count or sum(1 for line in text.lines if line.strip())
-        return within(count, self.values["low"], self.values["high"])
+        return count or sum(1 for line in text.lines if line.strip())
+
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        count = self._count(as_text(response))
+        low, high = moved(self.values["low"], self.values["high"], count, count)
+        return {"low": low, "high": high}
 
 
 @register("muldimif:format:json_nesting")
@@ -207,6 +226,11 @@ class JsonNesting(MulDimIF):
     def follows(self, text: Text) -> bool:
         deepest = max(map(structure.depth, structure.json_values(text)), default=0)
         return deepest > 0 and within(deepest, self.values["low"], self.values["high"])
+
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        deepest = max(map(structure.depth, structure.json_values(as_text(response))), default=0)
+        low, high = moved(self.values["low"], self.values["high"], deepest, deepest)
+        return {"low": low, "high": high} if deepest else None
 
 
 @register("muldimif:format:xml_attributes")
@@ -236,3 +260,11 @@ class XmlAttributes(MulDimIF):
             return not self.values["required"]
         counts = found if self.values["each"] else [sum(found)]
         return all(within(count, self.values["low"], self.values["high"]) for count in counts)
+
+    def achieved(self, response: str | Text) -> dict[str, Any] | None:
+        found = structure.attributes(as_text(response))
+        if not found:
+            return None
+        counts = found if self.values["each"] else [sum(found)]
+        low, high = moved(self.values["low"], self.values["high"], min(counts), max(counts))
+        return {"low": low, "high": high}

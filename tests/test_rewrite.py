@@ -1,0 +1,219 @@
+"""What becomes of constraints that failed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hindsight_rl.constraints import constraint
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.instruction import Achieving, Constraint, Instruction
+from hindsight_rl.replay import Refusal, Rewrite, Rollout, Selector, replay
+from hindsight_rl.rewrite import Drop, Keep, Retarget, conflict, rewriter, sensible
+
+
+@dataclass(frozen=True)
+class Bare:
+    """A constraint that can do no more than the protocol asks."""
+
+    id: str
+    verdict: bool = True
+    depends: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    value: int = 0
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        return {"value": self.value}
+
+    def describe(self) -> str:
+        return f"do {self.id}"
+
+    def check(self, response: str, prompt: str | None = None) -> bool:
+        return self.verdict
+
+
+@dataclass(frozen=True)
+class Length:
+    """Not a checker of this package: exactly so many words."""
+
+    words: int
+    id: str = "length"
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        return {"words": self.words}
+
+    def describe(self) -> str:
+        return f"{self.words} words"
+
+    def check(self, response: str, prompt: str | None = None) -> bool:
+        return len(response.split()) == self.words
+
+    def achieved(self, response: str) -> dict[str, Any] | None:
+        return {"words": len(response.split())}
+
+    def at(self, kwargs: Mapping[str, Any]) -> "Length":
+        return replace(self, **kwargs)
+
+
+def rolled(*constraints: Constraint, response: str = "a b c", **more: Any) -> Rollout:
+    asked = Instruction("Talk.", constraints, **more)
+    return Rollout(asked, response, [each.check(response) for each in constraints])
+
+
+def made(found: Rewrite | None) -> tuple:
+    assert found is not None
+    assert sorted((*found.kept, *found.changed, *found.dropped)) == list(
+        range(len(found.kept + found.changed + found.dropped))
+    )
+    return found.kept, found.changed, found.dropped
+
+
+def test_drop_keeps_what_holds_with_its_words_layout_and_key() -> None:
+    failed, holds = Bare("f", False), Bare("h")
+    rollout = rolled(failed, holds, layout="type4", key=7, texts=("fail!", "hold!"), meta={"x": 1}, soft=("Be kind.",))
+    found = Drop().rewrite(rollout)
+    assert made(found) == ((1,), (), (0,))
+    asked = found.instruction
+    assert (asked.prompt, asked.key, asked.texts) == ("Talk.\n\n- hold!\n- Be kind.", 7, ("hold!",))
+    assert asked.meta == {"x": 1} and asked.layout == "type4"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "drop", "retarget"),
+    [((True, True), False, False), ((False, False), False, False), ((True, False), True, True)],
+)
+def test_who_is_eligible(verdicts: tuple, drop: bool, retarget: bool) -> None:
+    rollout = rolled(*(Bare("x", verdict) for verdict in verdicts))
+    assert (Drop().eligible(rollout), Keep().eligible(rollout), Retarget().eligible(rollout)) == (drop, drop, retarget)
+
+
+def test_retarget_uses_a_response_that_satisfied_nothing() -> None:
+    rollout = rolled(Bare("x", False), Length(5))
+    assert not Drop().eligible(rollout) and Retarget().eligible(rollout)
+    found = Retarget().rewrite(rollout)
+    assert made(found) == ((), (1,), (0,)) and found.instruction.prompt == "Talk. 3 words"
+    assert isinstance(rollout.instruction.constraints[1], Achieving) and not isinstance(Bare("x"), Achieving)
+
+
+def test_retarget_real_constraints_and_verification() -> None:
+    asked = (
+        constraint("length_constraints:number_words", {"relation": "at least", "num_words": 30}),
+        constraint("punctuation:no_comma"),
+        constraint("detectable_format:number_bullet_lists", {"num_bullets": 4}),
+        constraint("detectable_format:json_format"),
+    )
+    rollout = rolled(
+        *asked, response="The gull is white.\n* It eats fish\n* It is loud", texts=("30+", "no ,", "4 *", "{}")
+    )
+    found = replay([rollout], step=1, budget=1, selector=Selector(), rewriter=Retarget(), rng=np.random.default_rng(0))
+    (one,) = found.replays
+    assert made(one.rewrite) == ((1,), (0, 2), (3,)) and found.kept == 0.75
+    assert one.instruction.texts[0] == "Answer with at least 10 words." and one.instruction.texts[1] == "no ,"
+    assert one.instruction.constraints[2].kwargs == {"num_bullets": 2}
+
+
+def test_retarget_makes_no_duplicate() -> None:
+    assert made(Retarget().rewrite(rolled(Length(3), Length(5), Length(6)))) == ((0,), (), (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fine"),
+    [
+        ({"n": 300}, {"n": 40}, True),
+        ({"n": 300}, {"n": 30}, False),
+        ({"n": 50}, {"n": 401}, False),
+        ({"n": 3}, {"n": 0}, False),
+        ({"n": 4}, {"n": 1}, True),
+        ({"n": 1}, {"n": 4}, True),
+        ({"n": 0}, {"n": 3}, True),
+        ({"n": 0}, {"n": 9}, False),
+        ({"w": "tea"}, {"w": "rum"}, True),
+        ({"w": "tea"}, {"w": " "}, False),
+        ({"w": "tea"}, {"w": "x" * 81}, False),
+        ({"w": "tea"}, {"w": "a\nb"}, False),
+        ({"w": ["a", "b"]}, {"w": ["b"]}, True),
+        ({"w": ["a"]}, {"w": []}, False),
+        ({"w": ["a"]}, {"w": ["a", "b"]}, False),
+        ({"w": ["a", "b"]}, {"w": [""]}, False),
+        ({"n": 5, "r": "at least"}, {"n": 4, "r": None}, True),
+    ],
+)
+def test_bounds_of_new_values(old: dict, new: dict, fine: bool) -> None:
+    assert sensible(old, new) is fine
+
+
+def test_reach_is_a_setting() -> None:
+    rollout = rolled(Length(100), Bare("x"))
+    assert made(Retarget().rewrite(rollout))[1] == ()
+    assert made(Retarget(reach=float("inf")).rewrite(rollout))[1] == (0,)
+
+
+def test_what_presupposes_a_dropped_constraint_goes_with_it() -> None:
+    table, size, tint = Bare("table", False), Bare("size", depends=("table",)), Bare("tint", depends=("size",))
+    rollout = rolled(Bare("x"), tint, table, size)
+    assert rollout.instruction.needs == ((), (3,), (), (2,))
+    assert made(Drop().rewrite(rollout)) == ((0,), (), (1, 2, 3))
+    plain = Drop(closed=False).rewrite(rollout)
+    assert made(plain) == ((0, 1, 3), (), (2,))
+    assert plain.instruction.needs == ((), (2,), ())  # renumbered; the need that is gone is forgotten
+    assert Drop().rewrite(rolled(table, size)) is None
+    assert made(Retarget().rewrite(rolled(Length(5), Bare("odd", depends=("length",))))) == ((1,), (0,), ())
+
+
+def test_needs_may_be_given_and_are_checked() -> None:
+    rollout = rolled(Bare("a", False), Bare("b"), Bare("c"), needs=((), (0,), ()))
+    assert made(Drop().rewrite(rollout)) == ((2,), (), (0, 1))
+    circle = rolled(Bare("a"), Bare("b"), Bare("c", False), needs=((1,), (0,), ()))
+    assert made(Drop().rewrite(circle)) == ((0, 1), (), (2,))
+    for wrong in (((),), ((), (2,)), ((), (-1,))):
+        with pytest.raises(ValueError, match="needs"):
+            rolled(Bare("a"), Bare("b"), needs=wrong)
+
+
+def test_conflicts_are_refused_with_a_reason() -> None:
+    rollout = rolled(Bare("up", conflicts=("down",)), Bare("down"), Bare("x", False))
+    with pytest.raises(Refusal, match="down conflicts with up"):
+        Drop().rewrite(rollout)
+    found = replay([rollout], step=1, budget=1, selector=Selector(), rewriter=Drop(), rng=np.random.default_rng(0))
+    assert found.refused == {"down conflicts with up": 1} and found.replays == []
+    assert made(Drop(refuse=False).rewrite(rollout)) == ((0, 1), (), (2,))
+
+
+def test_two_of_an_id() -> None:
+    def words(relation: str, count: int) -> Constraint:
+        return constraint("length_constraints:number_words", {"relation": relation, "num_words": count})
+
+    assert conflict([words("at least", 5), words("less than", 5)]) == (
+        "two of length_constraints:number_words contradict each other"
+    )
+    assert conflict([words("at least", 5), words("less than", 6)]) is None
+    assert conflict([words("at least", 5), words("at least", 9)]) is None
+    alone = Bare("one", conflicts=("one",))
+    assert conflict([alone, replace(alone, value=1)]) and conflict([alone, alone]) is None
+
+
+def test_woven_constraints_cannot_be_dropped() -> None:
+    rollout = rolled(Bare("a", False), Bare("b"), prompt="Talk.")
+    assert rollout.instruction.woven
+    assert not any(each.eligible(rollout) for each in (Drop(), Retarget(), Keep()))
+
+
+def test_by_name() -> None:
+    assert rewriter("drop") == Drop() and rewriter("retarget", reach=4) == Retarget(reach=4)
+    assert [rewriter(name).name for name in ("drop", "retarget", "keep")] == ["drop", "retarget", "keep"]
+    with pytest.raises(HindsightError, match="unknown rewriter 'hir': one of drop, retarget, keep"):
+        rewriter("hir")
+    with pytest.raises(HindsightError, match="rewriter 'drop' does not take reach; its settings: closed, refuse"):
+        rewriter("drop", reach=3)
+
+
+def test_the_example_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "replay.md").read_text()
+    code, said = (page.split(f"```{kind}\n", 1)[1].split("```", 1)[0] for kind in ("python", "text"))
+    exec(code, {})
+    assert capsys.readouterr().out == said
