@@ -26,6 +26,8 @@ def tables(known: int = G) -> Tables:
         goals=jnp.asarray([[0, -1, -1]]),
         ordered=jnp.zeros(1, bool),
         chance=jnp.ones(1),
+        waypoint=jnp.full(EVENTS, -1, jnp.int32),
+        rarity=jnp.ones(EVENTS),
     )
 
 
@@ -36,6 +38,7 @@ def transitions(**changes: Any) -> Transitions:
         "observation": rng.normal(size=(T, E, F)).astype(np.float32),
         "action": rng.integers(0, ACTIONS, (T, E)),
         "events": np.zeros((T, E, EVENTS), bool),
+        "witnessed": np.zeros((T, E, EVENTS), bool),
         "goal": np.zeros((T, E), int),
         "reward": np.zeros((T, E), np.float32),
         "reached": no,

@@ -1,5 +1,6 @@
 """Acting: which goal is pursued, what counts as progress, and what a stretch of acting reports."""
 
+import dataclasses
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from hindsight_rl.agent.bank import load_bank
 from hindsight_rl.agent.captions import CLASSIC_EVENTS, event_index, fulfilling
 from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.rollout import ActingRules, Tables, progress, pursued, roll, start
+from hindsight_rl.agent.waypoints import Order
 from hindsight_rl.agent.worlds import make_world
 
 N_EVENTS = len(CLASSIC_EVENTS)
@@ -30,6 +32,8 @@ def told(*instructions: tuple[list[str], bool]) -> Tables:
         goals=jnp.asarray(goals),
         ordered=jnp.asarray([ordered for _, ordered in instructions]),
         chance=jnp.full(len(instructions), 1 / len(instructions)),
+        waypoint=jnp.full(N_EVENTS, -1, jnp.int32),
+        rarity=jnp.ones(N_EVENTS),
     )
 
 
@@ -46,9 +50,16 @@ def played(scene: Any) -> Any:
     world, bank, net, params = scene
 
     @partial(jax.jit, static_argnames="steps")
-    def play(tables: Tables, rules: ActingRules, epsilon: jax.Array, key: jax.Array, steps: int = 256) -> Any:
+    def play(
+        tables: Tables,
+        rules: ActingRules,
+        epsilon: jax.Array,
+        key: jax.Array,
+        steps: int = 256,
+        order: Order = Order.none(N_EVENTS),  # noqa: B008
+    ) -> Any:
         actors = start(world, bank, 32, key)
-        return roll(net, params, world, bank, tables, rules, actors, epsilon, steps, key)
+        return roll(net, params, world, bank, tables, rules, actors, order, epsilon, steps, key)
 
     return play
 
@@ -158,3 +169,41 @@ def test_the_games_objective_pays_the_games_reward(played: Any) -> None:
         assert (np.abs(reward[t] - new) < 0.95).all()  # the rest is 0.1 x the change in health
         achieved = np.where(over[t][:, None], False, achieved | named[t])
     assert not np.asarray(seen.reached).any()
+
+
+def waypoints(tables: Tables, **instructions: int) -> Tables:
+    """The same tables, in which instructions ask for events alone."""
+    given = np.full(N_EVENTS, -1, np.int32)
+    for name, index in instructions.items():
+        given[INDEX[name]] = index
+    return tables.replace(waypoint=jnp.asarray(given))  # type: ignore[attr-defined]
+
+
+def test_what_always_came_before_is_pursued_first(played: Any) -> None:
+    tables = told((["collect_diamond"], False), (["reach_tree"], False))
+    tables = tables.replace(chance=jnp.asarray([1.0, 0.0]))  # type: ignore[attr-defined]
+    tables = waypoints(tables, reach_tree=1)
+    diamond, tree = INDEX["collect_diamond"], INDEX["reach_tree"]
+    order = Order(jnp.zeros((N_EVENTS, N_EVENTS)).at[diamond, tree].set(9.0), jnp.zeros(N_EVENTS).at[diamond].set(9.0))
+    rules, epsilon = ActingRules(patience=10**6, mean_life=10**9), jnp.full(32, 0.9)
+    _, seen = played(tables, rules, epsilon, jax.random.key(6), order=order)
+    goal, witnessed = np.asarray(seen.goal)[1:], np.asarray(seen.witnessed)[1:]  # step 0: before any instruction
+    np.testing.assert_array_equal(goal, np.where(witnessed[..., tree], diamond, tree))
+    assert witnessed[..., tree].any() and not witnessed[..., tree].all()
+    _, seen = played(tables, dataclasses.replace(rules, waypoints=False), epsilon, jax.random.key(6), order=order)
+    assert (np.asarray(seen.goal)[1:] == diamond).all()
+
+
+def test_fresh_instructions_ask_for_what_the_life_has_not_done(played: Any) -> None:
+    tables = told((["collect_diamond"], False), (["reach_tree"], False), (["reach_water"], False))
+    tables = tables.replace(chance=jnp.asarray([1.0, 0.0, 0.0]))  # type: ignore[attr-defined]
+    tables = waypoints(tables, reach_tree=1, reach_water=2)
+    rules = ActingRules(patience=8, mean_life=10**9, fresh=1.0)
+    _, seen = played(tables, rules, jnp.full(32, 0.9), jax.random.key(7))
+    given, witnessed = np.asarray(seen.instruction), np.asarray(seen.witnessed)
+    first = np.concatenate([np.ones((1, 32), bool), np.asarray(seen.ended)[:-1]])[1:]  # the step after a new one
+    new, before = given[1:][first], witnessed[1:][first]
+    tree, water = before[:, INDEX["reach_tree"]], before[:, INDEX["reach_water"]]
+    assert not (tree & (new == 1)).any() and not (water & (new == 2)).any()
+    assert (new[tree & water] == 0).all() and (new[~(tree & water)] != 0).all()
+    assert {1, 2} <= set(new.tolist()) and (tree & water).any()

@@ -17,6 +17,7 @@ from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.policy import Policy
 from hindsight_rl.agent.rollout import progress, pursued
 from hindsight_rl.agent.suite import EPSILON, EVAL_WORLDS
+from hindsight_rl.agent.trial import Ways, by_way
 from hindsight_rl.agent.worlds import World
 from hindsight_rl.errors import HindsightError
 
@@ -70,6 +71,7 @@ def _follow(
     goals: jax.Array,
     ordered: jax.Array,
     epsilon: jax.Array,
+    ways: Ways | None,
     carry: Any,
     keys: jax.Array,
 ) -> Any:
@@ -79,7 +81,8 @@ def _follow(
         condition: float32 [K, C].
         fires: bool [K, n_events].
         goals: int32 [K], padded with -1.
-        carry: state, observation and reached bool [1, K].
+        ways: what the policy knows of waypoints.
+        carry: state, observation, reached bool [1, K] and witnessed bool [1, n_events].
         keys: one for each step.
 
     Returns:
@@ -87,20 +90,23 @@ def _follow(
     """
     omega: Any = network.apply(params, condition, method=network.omega)
     goals, ordered = goals[None], ordered[None]
+    odds = jnp.cumsum(jnp.asarray(world.exploration))
 
     def one_step(carry: Any, key: jax.Array) -> Any:
-        state, observation, reached = carry
+        state, observation, reached, witnessed = carry
         k_random, k_action, k_step = jax.random.split(key, 3)
         psi: Any = network.apply(params, observation[None], method=network.psi)
         slot, values = pursued(psi, omega, goals, ordered, reached)
+        if ways is not None:
+            values = by_way(network, params, ways, psi, fires[slot], values, witnessed)
         random = jax.random.uniform(k_random) < epsilon
-        drawn = jax.random.randint(k_action, (), 0, world.n_actions)
+        drawn = jnp.searchsorted(odds, jax.random.uniform(k_action) * odds[-1])
         action = jnp.where(random, drawn, jnp.argmax(values[0])).astype(jnp.int32)
         step = world.step(k_step, state, action)
         hits = (fires & step.events[None]).any(axis=1)[None]
         reached, _ = progress(goals, ordered, reached, slot, hits)
         seen = (step.state.game.replace(state_rng=None), step.events, reached[0], slot[0], step.done)
-        return (step.state, step.observation, reached), seen
+        return (step.state, step.observation, reached, witnessed | step.events), seen
 
     return jax.lax.scan(one_step, carry, keys)
 
@@ -169,13 +175,13 @@ def _attempt(
     )
     state, observation = bank.take(jnp.int32(index))
     start = jax.tree.map(np.asarray, state.game.replace(state_rng=None))
-    carry = (state, observation, jnp.zeros((1, MAX_GOALS), bool))
+    carry = (state, observation, jnp.zeros((1, MAX_GOALS), bool), jnp.zeros((1, len(policy.world.events)), bool))
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), index), -(-steps // CHUNK) * CHUNK)
     parts: list[Any] = []
     over = False
     while not over and len(parts) * CHUNK < steps:
         now = keys[len(parts) * CHUNK : (len(parts) + 1) * CHUNK]
-        carry, part = _follow(policy.network, policy.params, policy.world, *given, carry, now)
+        carry, part = _follow(policy.network, policy.params, policy.world, *given, policy.ways, carry, now)
         parts.append(jax.tree.map(np.asarray, part))
         # One more part after fulfilment holds what is shown afterwards.
         over = bool(part[4].any()) or (len(parts) > 1 and bool(parts[-2][2][-1, :count].all()))

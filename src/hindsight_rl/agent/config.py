@@ -48,7 +48,7 @@ class TrainConfig:
     """Of RAdam; decays linearly to a fiftieth."""
     epsilon_start: float = 0.5
     epsilon_end: float = 0.1
-    epsilon_fraction: float = 0.5
+    epsilon_fraction: float = 0.3
     """Share of training over which the rate of random actions falls."""
     epsilon_spread: float = 0.0
     """Environments differ in their rate of random actions: epsilon ** (1 + spread * x), x from -1/2 to 1."""
@@ -79,7 +79,7 @@ class TrainConfig:
     """Examine the trained policy at length and write eval.json."""
     checkpoints: int = 6
     """Checkpoints during training."""
-    acting: ActingRules = field(default_factory=lambda: ActingRules(candidates=4))
+    acting: ActingRules = field(default_factory=lambda: ActingRules(candidates=4, fresh=0.9, explore_after=8))
     learning: LearningRules = field(default_factory=LearningRules)
     buffer: BufferRules = field(default_factory=lambda: BufferRules(capacity=48))
     """48 slots learn faster here than the paper's 10 (`--buffer.capacity 10`)."""

@@ -86,6 +86,7 @@ class Library:
         self._fires = np.zeros((max_goals, len(self.events)), bool)
         self._instruction_goals = np.full((max_instructions, MAX_GOALS), -1, np.int32)
         self._ordered = np.zeros(max_instructions, bool)
+        self.waypoint = np.full(len(self.events), -1, np.int32)  # the instruction that asks for each event alone
         self.counts = np.zeros(len(self.events))  # occurrences, exponentially averaged
 
     def add(self, text: str, goals: Sequence[str], meant: Sequence[int], ordered: bool) -> int | None:
@@ -126,6 +127,13 @@ class Library:
         self._ordered[index] = ordered
         return index
 
+    def name(self, event: int, instruction: int | None) -> None:
+        """Remember an instruction that asks for this event alone, if it is the first whose reward agrees."""
+        if instruction is not None and self.waypoint[event] < 0:
+            goal = self._instruction_goals[instruction, 0]
+            if self._fires[goal, event]:
+                self.waypoint[event] = instruction
+
     def observe(self, counts: np.ndarray, decay: float = 0.9) -> None:
         """Count what happened: ``counts`` is [n_events], occurrences since the last call."""
         self.counts = self.counts * decay + counts
@@ -157,6 +165,8 @@ class Library:
             goals=jnp.asarray(self._instruction_goals),
             ordered=jnp.asarray(self._ordered),
             chance=jnp.asarray(chances, jnp.float32),
+            waypoint=jnp.asarray(self.waypoint),
+            rarity=jnp.asarray((0.1 + self.rarity()) ** 2, jnp.float32),
         )
 
     def state(self) -> dict[str, object]:
@@ -170,6 +180,7 @@ class Library:
                 for i, t in enumerate(self.instructions)
             ],
             "counts": self.counts.tolist(),
+            "waypoint": self.waypoint.tolist(),
         }
 
     def restore(self, state: dict) -> None:
@@ -178,3 +189,4 @@ class Library:
             goals = [state["goals"][g] for g in row["goals"]]
             self.add(row["text"], goals, [state["meant"][g] for g in row["goals"]], row["ordered"])
         self.counts = np.asarray(state["counts"])
+        self.waypoint = np.asarray(state.get("waypoint", self.waypoint), np.int32)

@@ -10,7 +10,7 @@ from hindsight_rl.agent.library import condition
 from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.reward import SemanticReward
 from hindsight_rl.agent.rollout import MAX_GOALS
-from hindsight_rl.agent.trial import Tasks
+from hindsight_rl.agent.trial import Tasks, Ways
 from hindsight_rl.agent.worlds import World
 
 
@@ -29,6 +29,7 @@ class Policy:
     reward: SemanticReward
     parts: str = "both"
     unseen: np.ndarray | None = None
+    ways: Ways | None = None
 
     def conditions(self, goals: list[str]) -> np.ndarray:
         """float32 [n, C], what the network is given for goals."""

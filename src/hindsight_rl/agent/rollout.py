@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from hindsight_rl.agent import waypoints
 from hindsight_rl.agent.bank import Bank
 from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.network import omega as network_omega
@@ -34,6 +35,8 @@ class Tables:
         goals: int32 [I, MAX_GOALS], the goals of each instruction, padded with -1.
         ordered: bool [I], whether the goals must be reached in their order.
         chance: float32 [I], probability with which an instruction is given; sums to 1.
+        waypoint: int32 [n_events], the instruction that asks for each event alone; -1 where none has been found.
+        rarity: float32 [n_events], how much more a rare event is wanted.
     """
 
     condition: jax.Array
@@ -42,6 +45,8 @@ class Tables:
     goals: jax.Array
     ordered: jax.Array
     chance: jax.Array
+    waypoint: jax.Array
+    rarity: jax.Array
 
 
 @struct.dataclass
@@ -81,6 +86,7 @@ class Transitions(NamedTuple):
         goal: int32 [E], the goal pursued.
         reward: float32 [E], of the goal pursued.
         reached: bool [E], the goal pursued was reached: terminal for the learner, not for the world.
+        witnessed: bool [E, n_events], events of this life before the step.
         dead: bool [E], the world ended: terminal for every goal.
         dropped: bool [E], the world was left while it could have gone on: the next observation is of another world.
         switched: bool [E], the goal was reached or its instruction ended: the next step is another pursuit.
@@ -93,6 +99,7 @@ class Transitions(NamedTuple):
     observation: jax.Array
     action: jax.Array
     events: jax.Array
+    witnessed: jax.Array
     goal: jax.Array
     reward: jax.Array
     reached: jax.Array
@@ -114,12 +121,16 @@ class ActingRules:
     mean_life: int = 1500
     """Mean steps before a world is left for a fresh one (death ends it sooner)."""
     explore_after: int = 0
-    """Random steps after a success, before the next instruction."""
+    """Random steps after a success, before the next instruction; the rarer the success, the likelier."""
     sticky: float = 0.0
     """Probability that a random action repeats the last random action."""
     candidates: int = struct.field(pytree_node=False, default=1)
     """Instructions drawn, of which the one is given for which this is the best moment: whose value here exceeds by
     most, as a ratio, what it is worth on average."""
+    fresh: float = 0.0
+    """Share of instructions that ask for something that this life has not done yet, the nearer the likelier."""
+    waypoints: bool = struct.field(pytree_node=False, default=True)
+    """Pursue what is far away by way of what is near (see `waypoints`)."""
     reset_on_success: bool = False
     """The paper's mode: success leaves the world."""
     objective: str = struct.field(pytree_node=False, default="goal")
@@ -187,6 +198,7 @@ def roll(
     tables: Tables,
     rules: ActingRules,
     actors: Actors,
+    order: waypoints.Order,
     epsilon: jax.Array,
     steps: int,
     key: jax.Array,
@@ -203,6 +215,8 @@ def roll(
     omega = network_omega(network, params, tables.condition)
     cumulative = jnp.cumsum(tables.chance)
     odds = jnp.cumsum(jnp.asarray(world.exploration))
+    way_goal, known = waypoints.rows(tables)
+    required, seen = waypoints.required(order, known), order.count >= waypoints.SEEN
     if rules.candidates > 1:
         psi = network_psi(network, params, actors.observation)
         usual = jnp.maximum(jnp.einsum("ear,gr->ega", psi, omega).max(axis=2).mean(axis=0), 0.0)
@@ -212,6 +226,13 @@ def roll(
         goals, ordered = tables.goals[actors.instruction], tables.ordered[actors.instruction]
         psi = network_psi(network, params, actors.observation)
         slot, values = pursued(psi, omega, goals, ordered, actors.reached)
+        goal = jnp.maximum(jnp.take_along_axis(goals, slot[:, None], axis=1)[:, 0], 0)
+        asked = goal
+        near = waypoints.goal_values(psi, omega[way_goal], known)
+        if rules.waypoints:
+            way, by_way = waypoints.choose(near, tables.fires[goal], required, seen, actors.witnessed)
+            goal = jnp.where(by_way, way_goal[way], goal)
+            values = jnp.where(by_way[:, None], jnp.einsum("ear,er->ea", psi, omega[goal]), values)
 
         pursuing = actors.explore <= 0
         random = ~pursuing | (jax.random.uniform(k_random, (n,)) < epsilon)
@@ -223,7 +244,8 @@ def roll(
         step = jax.vmap(world.step)(jax.random.split(k_step, n), actors.world, action)
         hits = (tables.fires[jnp.maximum(goals, 0)] & step.events[:, None]).any(axis=2)
         reached, fulfilled = progress(goals, ordered, actors.reached, slot, hits)
-        hit = jnp.take_along_axis(hits, slot[:, None], axis=1)[:, 0]
+        hit = (tables.fires[goal] & step.events).any(axis=1)
+        passed = hit & (goal != asked)
         fulfilled &= pursuing
         reward, terminal = hit.astype(jnp.float32), hit
         if rules.objective == "game":
@@ -251,15 +273,28 @@ def roll(
             choice = jnp.zeros(n, jnp.int32)
         next_instruction = jnp.take_along_axis(drawn_instructions, choice[:, None], axis=1)[:, 0]
 
+        witnessed = jnp.where(over[:, None], False, actors.witnessed | step.events)
+        # Or what this life has not done yet, the nearer the likelier.
+        odd = jnp.where(known & ~witnessed, (jnp.maximum(near, 0.0) + DOUBT) * tables.rarity, 0.0)
+        odd = jnp.cumsum(odd, axis=1)
+        k_whether, k_which = jax.random.split(jax.random.fold_in(key, 7))
+        mark = jax.random.uniform(k_which, (n, 1)) * odd[:, -1:]
+        undone = tables.waypoint[jnp.minimum((odd <= mark).sum(axis=1), odd.shape[1] - 1)]
+        wanted = (jax.random.uniform(k_whether, (n,)) < rules.fresh) & (odd[:, -1] > 0)
+        next_instruction = jnp.where(wanted, undone, next_instruction)
+
         explored_out = ~pursuing & ((actors.explore <= 1) | over)
-        burst = ended & fulfilled & ~over & (rules.explore_after > 0)
+        # Something rare is at hand: what may follow from it is best looked for there and then.
+        rare = jnp.where(tables.fires[goal] & step.events, tables.rarity, 0.0).max(axis=1)
+        curious = jax.random.uniform(jax.random.fold_in(key, 8), (n,)) < rare
+        burst = ended & fulfilled & ~over & curious & (rules.explore_after > 0)
         renewed = ended | explored_out
         next_world, next_observation = bank.renew(k_world, over, step.state, step.observation)
-        goal = jnp.maximum(jnp.take_along_axis(goals, slot[:, None], axis=1)[:, 0], 0)
         transitions = Transitions(
             observation=actors.observation,
             action=action,
             events=step.events,
+            witnessed=actors.witnessed,
             goal=goal,
             reward=reward,
             reached=terminal,
@@ -276,10 +311,10 @@ def roll(
             observation=next_observation,
             instruction=jnp.where(renewed, next_instruction, actors.instruction),
             reached=jnp.where(renewed[:, None], False, reached),
-            elapsed=jnp.where(renewed, 0, actors.elapsed + 1),
+            elapsed=jnp.where(renewed | passed, 0, actors.elapsed + 1),
             explore=jnp.where(burst, rules.explore_after, jnp.where(over, 0, jnp.maximum(actors.explore - 1, 0))),
             life=jnp.where(over, 0, actors.life + 1),
-            witnessed=jnp.where(over[:, None], False, actors.witnessed | step.events),
+            witnessed=witnessed,
             exploring_action=jnp.where(random, drawn, actors.exploring_action),
         )
         return after, transitions

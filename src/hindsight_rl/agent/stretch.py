@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import optax
 
 from hindsight_rl.agent.bank import Bank
+from hindsight_rl.agent.memory import Memory, remember, with_memories
 from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.pqn import LearningRules, learn
 from hindsight_rl.agent.rollout import ActingRules, Actors, Tables, roll
+from hindsight_rl.agent.waypoints import Order, observe
 from hindsight_rl.agent.worlds import World
 
 
@@ -23,6 +25,8 @@ class Learner:
     params: Any
     opt_state: Any
     actors: Actors
+    order: Order
+    memory: Memory | None  # where hindsight is learned
     key: jax.Array
     update: jax.Array  # int32 scalar
 
@@ -74,12 +78,16 @@ def advance(
         opt_state = learner.opt_state
         opt_state.hyperparams["learning_rate"] = schedule["learning_rate"] * (1.0 - 0.98 * fraction)
         actors, seen = roll(
-            network, learner.params, world, bank, tables, acting, learner.actors,
+            network, learner.params, world, bank, tables, acting, learner.actors, learner.order,
             epsilons(schedule, fraction, n), rollout, k_act,
         )  # fmt: skip
-        params, opt_state, loss = learn(
-            network, opt, learner.params, opt_state, tables, learning, seen, actors.observation, k_learn
-        )
+        memory, lived, last = learner.memory, seen, actors.observation
+        if memory is not None:
+            k_recall, k_keep = jax.random.split(jax.random.fold_in(k_learn, 1))
+            lived, last = with_memories(seen, last, memory, tables, learning.memories, k_recall)
+            memory = remember(memory, seen, actors.observation, k_keep)
+        params, opt_state, loss = learn(network, opt, learner.params, opt_state, tables, learning, lived, last, k_learn)
+        order = observe(learner.order, *(x.reshape(-1, x.shape[-1]) for x in (seen.events, seen.witnessed)))
         tally = jnp.zeros(len(tables.chance))
         where = seen.instruction.reshape(-1)
         report = {
@@ -90,7 +98,7 @@ def advance(
             "successes": tally.at[where].add(seen.fulfilled.reshape(-1)),
             "loss": loss,
         }
-        return Learner(params, opt_state, actors, key, learner.update + 1), report
+        return Learner(params, opt_state, actors, order, memory, key, learner.update + 1), report
 
     learner, report = jax.lax.scan(one, learner, None, length=updates)
     joined = {k: report[k].reshape(-1, *report[k].shape[2:]) for k in ("events", "over")}

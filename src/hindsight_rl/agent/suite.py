@@ -145,6 +145,7 @@ def examine(
                 EPSILON,
                 horizon * length,
                 key,
+                policy.ways,
             )
             fulfilled.append(np.asarray(outcome.fulfilled)[: len(part)])
             steps.append(np.asarray(outcome.steps)[: len(part)])

@@ -17,6 +17,7 @@ from hindsight_rl.agent.checkpoint import Checkpoints
 from hindsight_rl.agent.config import TrainConfig, load_config
 from hindsight_rl.agent.coverage import Coverage
 from hindsight_rl.agent.library import Library
+from hindsight_rl.agent.memory import Memory
 from hindsight_rl.agent.methods import Method, method
 from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.policy import Policy
@@ -25,6 +26,8 @@ from hindsight_rl.agent.reward import SemanticReward
 from hindsight_rl.agent.rollout import Tables, start
 from hindsight_rl.agent.stretch import Learner, advance, optimizer
 from hindsight_rl.agent.suite import canonical_success
+from hindsight_rl.agent.trial import Ways
+from hindsight_rl.agent.waypoints import SEEN, Order, required, rows
 from hindsight_rl.agent.worlds import make_world
 from hindsight_rl.encoder import load_encoder
 from hindsight_rl.errors import HindsightError
@@ -62,7 +65,14 @@ class Trainer:
         self.steps_per_stretch = per_update * config.stretch
         # Choosing the moment belongs to the buffer; the other methods give their instructions uniformly.
         candidates = config.acting.candidates if self.method.buffer else 1
-        self.acting = dataclasses.replace(config.acting, objective=self.method.objective, candidates=candidates)
+        self.acting = dataclasses.replace(
+            config.acting,
+            objective=self.method.objective,
+            candidates=candidates,
+            waypoints=config.acting.waypoints and self.method.hindsight,
+            fresh=config.acting.fresh if self.method.buffer else 0.0,
+            explore_after=config.acting.explore_after if self.method.buffer else 0,
+        )
         hindsight = config.learning.hindsight if self.method.hindsight else 0
         self.learning = dataclasses.replace(
             config.learning, hindsight=hindsight, bounded=self.method.objective == "goal"
@@ -101,8 +111,14 @@ class Trainer:
         params = self.network.init(
             k_net, jnp.zeros((1, self.world.observation_size)), jnp.zeros((1, tables.condition.shape[1]))
         )
+        memory = None
+        if self.learning.hindsight and self.learning.memories:
+            features, n_events = self.world.observation_size, len(self.world.events)
+            memory = Memory.none(n_events, self.learning.memory, self.config.rollout, features)
         actors = start(self.world, self.bank, self.config.envs, k_actors)
-        learner = Learner(params, optimizer().init(params), actors, key, jnp.int32(0))
+        learner = Learner(
+            params, optimizer().init(params), actors, Order.none(len(self.world.events)), memory, key, jnp.int32(0)
+        )
         return jax.tree.map(lambda x: x.copy(), learner)  # buffers are donated: none may be shared
 
     def _tables(self) -> Tables:
@@ -218,7 +234,7 @@ class Trainer:
         if fresh and origin is None:
             self._sample(row)
         for goal, event in zip(relabel.goals, meant, strict=True):
-            self.library.add(goal, [goal], [event], False)
+            self.library.name(event, self.library.add(goal, [goal], [event], False))
         if self.method.buffer and (len(relabel.goals) == 1 or self.buffer.has_room(rare)):
             index = self.library.add(relabel.text, relabel.goals, meant, relabel.ordered)
             if index is not None:
@@ -243,7 +259,14 @@ class Trainer:
         unseen = None
         if not self.method.conditioned:
             unseen = np.asarray(self.library.tables(np.zeros(self.library.max_instructions)).condition[0])
-        return Policy(self.network, self.learner.params, self.world, self.reward, self.config.condition, unseen)
+        way = None
+        if self.acting.waypoints:
+            tables = self.library.tables(np.zeros(self.library.max_instructions))
+            goal, known = rows(tables)
+            way = Ways(
+                tables.condition[goal], known, required(self.learner.order, known), self.learner.order.count >= SEEN
+            )
+        return Policy(self.network, self.learner.params, self.world, self.reward, self.config.condition, unseen, way)
 
     def save(self, checkpoints: Checkpoints) -> None:
         """Write a checkpoint from which training goes on exactly as it would have."""

@@ -15,6 +15,7 @@ from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.network import omega as network_omega
 from hindsight_rl.agent.network import psi as network_psi
 from hindsight_rl.agent.rollout import progress, pursued
+from hindsight_rl.agent.waypoints import choose, goal_values
 from hindsight_rl.agent.worlds import World
 
 
@@ -34,6 +35,45 @@ class Tasks(NamedTuple):
     truth: jax.Array
     present: jax.Array
     ordered: jax.Array
+
+
+class Ways(NamedTuple):
+    """What a policy knows of waypoints.
+
+    Attributes:
+        condition: float32 [n_events, C], of the goal that asks for each event.
+        known: bool [n_events].
+        required: bool [n_events, n_events] (see `waypoints.required`).
+        seen: bool [n_events].
+    """
+
+    condition: jax.Array
+    known: jax.Array
+    required: jax.Array
+    seen: jax.Array
+
+
+def by_way(
+    network: QNetwork,
+    params: Any,
+    ways: Ways,
+    psi: jax.Array,
+    fires: jax.Array,
+    values: jax.Array,
+    witnessed: jax.Array,
+) -> jax.Array:
+    """The action values to follow, float32 [N, A]: of the goal, or of the waypoint to it where there is one.
+
+    Args:
+        psi: float32 [N, A, R].
+        fires: bool [N, n_events], the events that fulfil the goal.
+        values: float32 [N, A], of the goal.
+        witnessed: bool [N, n_events], what has happened in this world.
+    """
+    omega = network_omega(network, params, ways.condition)
+    near = goal_values(psi, omega, ways.known)
+    way, there_is = choose(near, fires, ways.required, ways.seen, witnessed)
+    return jnp.where(there_is[:, None], jnp.einsum("nar,nr->na", psi, omega[way]), values)
 
 
 class Outcome(NamedTuple):
@@ -61,6 +101,7 @@ def run_trials(
     epsilon: float,
     horizon: int,
     key: jax.Array,
+    ways: Ways | None = None,
 ) -> Outcome:
     """Try N instructions, each in a world of the bank.
 
@@ -83,6 +124,9 @@ def run_trials(
         # Believed done but not stopped: a mistaken belief must not end the attempt.
         pursuing = jnp.where(believed[1][:, None], False, believed[0])
         slot, values = pursued(psi, flat_omega, goals, tasks.ordered, pursuing)
+        if ways is not None:
+            fires = jnp.take_along_axis(tasks.fires, slot[:, None, None], axis=1)[:, 0]
+            values = by_way(network, params, ways, psi, fires, values, witnessed)
         random = jax.random.uniform(k_random, (n,)) < epsilon
         drawn = jnp.searchsorted(odds, jax.random.uniform(k_action, (n,)) * odds[-1])
         action = jnp.where(random, drawn, jnp.argmax(values, axis=1)).astype(jnp.int32)

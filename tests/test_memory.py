@@ -1,0 +1,91 @@
+"""Memory of rare events: what is kept, and that replaying it teaches the goals it reached."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hindsight_rl.agent.memory import Memory, remember, with_memories
+from hindsight_rl.agent.rollout import Tables, Transitions
+
+T, E, F, EVENTS, DEPTH = 4, 3, 2, 3, 2
+NONE = Memory.none(EVENTS, DEPTH, T, F)
+
+
+def tables(*rarity: float) -> Tables:
+    """Every event has its own goal, of this rarity."""
+    return Tables(
+        condition=jnp.eye(EVENTS),
+        fires=jnp.eye(EVENTS, dtype=bool),
+        hindsight=jnp.ones(EVENTS),
+        goals=jnp.asarray([[i, -1, -1] for i in range(EVENTS)]),
+        ordered=jnp.zeros(EVENTS, bool),
+        chance=jnp.full(EVENTS, 1 / EVENTS),
+        waypoint=jnp.arange(EVENTS),
+        rarity=jnp.asarray(rarity or [1.0] * EVENTS),
+    )
+
+
+def seen(mark: float, **events: tuple[int, int]) -> tuple[Transitions, jax.Array]:
+    """A rollout whose observations are `mark`, with events at (step, environment)."""
+    happened = np.zeros((T, E, EVENTS), bool)
+    for name, (step, env) in events.items():
+        happened[step, env, "abc".index(name)] = True
+    no, zero = np.zeros((T, E), bool), np.zeros((T, E), int)
+    fields: dict[str, Any] = {
+        "observation": np.full((T, E, F), mark, np.float32) + np.arange(E)[None, :, None] / 10,
+        "action": zero,
+        "events": happened,
+        "witnessed": np.zeros((T, E, EVENTS), bool),
+        "goal": zero + 1,
+        "reward": np.ones((T, E), np.float32),
+        "reached": ~no,
+        "dead": no,
+        "dropped": no,
+        "switched": no,
+        "pursuing": ~no,
+        "instruction": zero,
+        "ended": no,
+        "fulfilled": no,
+    }
+    last = jnp.full((E, F), mark + 0.5)
+    return Transitions(**{k: jnp.asarray(v) for k, v in fields.items()}), last
+
+
+def test_the_window_of_each_event_is_kept_and_the_oldest_makes_room() -> None:
+    memory = NONE
+    for mark in (1.0, 2.0, 3.0):
+        memory = jax.jit(remember)(memory, *seen(mark, a=(0, 2)), jax.random.key(0))
+    assert memory.count.tolist() == [3, 0, 0]
+    np.testing.assert_allclose(memory.observation[0, :, 0, 0], [3.2, 2.2])  # environment 2's; 1.2 was the oldest
+    np.testing.assert_allclose(memory.observation[0, :, T, 0], [3.5, 2.5])  # with the observation after the last step
+    assert memory.events[0, 0, 0].tolist() == [True, False, False]
+    assert not memory.observation[1:].any()
+
+
+def test_replayed_windows_stand_beside_the_rollout_and_pursue_nothing() -> None:
+    memory = remember(NONE, *seen(1.0, b=(1, 1)), jax.random.key(0))
+    now, last = seen(9.0)
+    joined, after = with_memories(now, last, memory, tables(), 2, jax.random.key(1))
+    assert joined.observation.shape == (T, E + 2, F) and after.shape == (E + 2, F)
+    np.testing.assert_array_equal(joined.observation[:, :E], now.observation)
+    np.testing.assert_allclose(joined.observation[:, E:, 0], 1.1)
+    np.testing.assert_allclose(after[E:], 1.5)
+    assert joined.events[1, E:, 1].all() and joined.events.sum() == 2
+    assert joined.pursuing[:, :E].all() and not joined.pursuing[:, E:].any()
+    assert not joined.reward[:, E:].any() and not joined.dropped.any()
+
+
+def test_nothing_remembered_teaches_nothing() -> None:
+    now, last = seen(9.0)
+    joined, _ = with_memories(now, last, NONE, tables(), 2, jax.random.key(1))
+    assert joined.dropped[:, E:].all() and not joined.dropped[:, :E].any()
+
+
+def test_rare_events_are_recalled_more() -> None:
+    memory = remember(NONE, *seen(1.0, a=(0, 0), c=(0, 1)), jax.random.key(0))
+    now, last = seen(9.0)
+    joined, _ = with_memories(now, last, memory, tables(0.9, 0.1, 0.1), 400, jax.random.key(2))
+    rows = joined.events[0, E:]
+    assert 0.82 < rows[:, 0].mean() < 0.97 and rows[:, 0].sum() + rows[:, 2].sum() == 400
