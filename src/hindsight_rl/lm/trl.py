@@ -1,0 +1,498 @@
+"""HiR on TRL: a ``GRPOTrainer`` that also trains on its failures, under the instruction that they fulfilled.
+
+trainer = HiRTrainer(
+    model="Qwen/Qwen2.5-7B-Instruct",
+    args=HiRConfig(output_dir="out", num_generations=6, per_device_train_batch_size=6, steps_per_generation=8),
+    train_dataset=read_dataset("hir-16k", judged="skip").instructions,
+)
+trainer.train()
+
+TRL's methods are wrapped, none is copied: ``_calculate_rewards`` is where the verdicts are kept, and
+``_generate_and_score_completions`` is where replays are appended to the batch. See docs/trl.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import broadcast_object_list, gather_object
+from torch import Tensor
+from transformers import AutoConfig, AutoTokenizer, TrainerCallback
+from trl import GRPOTrainer
+
+from hindsight_rl.constraints.rewards import message_text
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.instruction import Instruction, Verdict
+from hindsight_rl.lm.trl_config import ROW_MEANS, HiRConfig, check_config, check_version
+from hindsight_rl.lm.trl_rows import (
+    Batch,
+    Planned,
+    Source,
+    joined,
+    leave_one_out,
+    prompt_lengths,
+    prompt_rows,
+    replay_rows,
+    share,
+    whiten,
+)
+from hindsight_rl.replay import Replayed, Rewriter, Rollout, Verify, check, replay
+from hindsight_rl.rewrite import rewriter as rewriter_of
+
+__all__ = ["HiRConfig", "HiRTrainer"]
+
+
+class HiRTrainer(GRPOTrainer):
+    """TRL's GRPO trainer with hindsight instruction replay.
+
+    Args:
+        model: id or path (needed for beta > 0 without PEFT), or a model.
+        args: the settings.
+        train_dataset, eval_dataset: instructions, e.g. of :func:`hindsight_rl.lm.data.read_dataset`.
+        processing_class: the tokenizer; the model's own when absent.
+        reward_funcs: further rewards, added to the one of the constraints (``reward_weights``: that one's first).
+        verify: from an instruction and a response to the verdict; the constraints' own checks when absent. It runs
+            on the process that has the response; for replays, a second time on the first one.
+        rewriter: in place of the one that the settings name.
+        others: further arguments of ``GRPOTrainer``: callbacks, optimizers, peft_config, rollout_func, ...
+
+    Raises:
+        HindsightError: an unsupported TRL, settings or data that cannot be trained on; before anything is trained.
+    """
+
+    _tag_names = ["trl", "hir", "hindsight-rl"]  # noqa: RUF012  as TRL has it
+    _name = "HiR"
+    _paper = {  # noqa: RUF012  as TRL has it
+        "title": "Replay Failures as Successes: Sample-Efficient Reinforcement Learning for Instruction Following",
+        "id": "2512.23457",
+        "citation": "",
+    }
+
+    args: HiRConfig
+    # As they are after construction, which TRL's own declarations leave open.
+    model: Any
+    num_generations: int
+    pad_to_multiple_of: int | None
+    _logs: Any
+
+    def __init__(
+        self,
+        model: Any,
+        args: HiRConfig,
+        train_dataset: Sequence[Instruction],
+        eval_dataset: Sequence[Instruction] | None = None,
+        processing_class: Any = None,
+        reward_funcs: Callable[..., Any] | Sequence[Callable[..., Any]] | None = None,
+        verify: Verify = check,
+        rewriter: Rewriter | None = None,
+        **others: Any,
+    ) -> None:
+        check_version()
+        extra = [] if reward_funcs is None else [reward_funcs] if callable(reward_funcs) else list(reward_funcs)
+        check_config(args, model, own=not extra, others=others)
+        self._rewriter = rewriter or rewriter_of(args.rewriter)
+        self._verify: Verify = verify
+        self._selector = args.selector()
+        tokenizer = _tokenizer(model, args) if processing_class is None else processing_class
+        if args.chat_template_path is not None:
+            tokenizer.chat_template = _template(args.chat_template_path)
+        room = _room(model, args)
+        self.too_long = 0
+        """Instructions left out because their prompt is too long."""
+        train = self._fitting(train_dataset, "train_dataset", tokenizer, room, args)
+        evaluated = self._fitting(eval_dataset or [], "eval_dataset", tokenizer, room, args) if eval_dataset else []
+        self.instructions: list[Instruction] = [*train, *evaluated]
+        self._room = room
+        self._seen: list[Rollout] = []
+        self._rewards: Tensor | None = None
+
+        def constraints(prompts: list[Any], log_metric: Any = None, **_: Any) -> list[float | None]:
+            if log_metric is not None and self._seen:
+                log_metric("constraints/all", sum(each.succeeded for each in self._seen) / len(self._seen))
+                log_metric("constraints/fraction", sum(each.integrity for each in self._seen) / len(self._seen))
+            if args.reward == "all":
+                return [float(each.succeeded) for each in self._seen]
+            return [each.integrity for each in self._seen]
+
+        from datasets import Dataset
+
+        chat = args.prompt_format == "chat"
+        super().__init__(
+            model=model,
+            reward_funcs=[constraints, *extra],
+            args=args,
+            train_dataset=Dataset.from_list(prompt_rows(train, chat)),
+            eval_dataset=Dataset.from_list(prompt_rows(evaluated, chat, len(train))) if evaluated else None,
+            processing_class=tokenizer,
+            **others,
+        )
+        if self.aux_loss_enabled and args.loss_type in ROW_MEANS and args.replays_per_prompt:
+            raise HindsightError(
+                f"loss_type={args.loss_type} averages over rows, and its correction for rows without a replay would "
+                "scale the experts' balancing loss too; use loss_type=dapo or bnpo, or router_aux_loss_coef=0"
+            )
+        self.add_callback(_Finite(self, args.patience))
+
+    # -- what the rollouts achieved ---------------------------------------------------------------------------------
+
+    def _calculate_rewards(
+        self, inputs: list[Any], prompts: list[Any], completions: list[Any], completion_ids_list: list[list[int]]
+    ) -> Tensor:
+        ends = set(self.eos_token_ids)
+        self._seen = []
+        for row, completion, ids in zip(inputs, completions, completion_ids_list, strict=True):
+            asked, text = self.instructions[row["instruction"]], message_text(completion)
+            judged = text if self.args.answer_after is None else text.rpartition(self.args.answer_after)[2]
+            verdict = self._verify(asked, judged) if judged.strip() else [False] * len(asked.constraints)
+            if len(verdict) != len(asked.constraints):
+                raise HindsightError(
+                    f"{asked.key}: {len(verdict)} verdicts for {len(asked.constraints)} constraints; mend `verify`"
+                )
+            self._seen.append(Rollout(asked, judged, verdict, complete=bool(ids) and ids[-1] in ends))
+        rewards: Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        self._rewards = rewards
+        return rewards
+
+    # -- replays ----------------------------------------------------------------------------------------------------
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Batch:
+        batch: Batch = super()._generate_and_score_completions(inputs)
+        if not self.model.training:
+            return batch
+        step = self._generations() + 1
+        rows = batch["prompt_ids"].size(0)
+        if not self.args.replays_per_prompt:
+            self._set_advantages(batch, [])
+            return batch
+        logps, entropies = self._policy(batch, entropy=True)
+        mask = batch["completion_mask"]
+        entropy = (entropies * mask).sum(1) / mask.sum(1).clamp(min=1)
+        planned, found = self._plan(self.accelerator.gather(entropy), [row["instruction"] for row in inputs], step)
+        logps = batch.get("old_per_token_logps", logps)
+        sources = self._sources(batch, logps, planned, rows)
+        self._set_advantages(batch, [len(sources[at].completion) for at in range(len(planned))])
+        self._show(planned, rows)
+        mine, added = share(planned, self.accelerator.process_index, self.accelerator.num_processes, self._steps)
+        shift = torch.zeros(2, device=logps.device)
+        if added:
+            more = self._made([(planned[at], sources[at]) for at in mine], added, batch)
+            live = more["completion_mask"]
+            shift = torch.stack([((more["rewritten_logps"] - more["original_logps"]) * live).sum(), live.sum()])
+            batch = self._appended(batch, more, logps)
+        self._count(found, planned, added, self.accelerator.reduce(shift, reduction="sum"))
+        return batch
+
+    def _generations(self) -> int:
+        """Generation batches so far, also after a resume."""
+        window = self.args.gradient_accumulation_steps
+        every = self._steps * self.num_iterations
+        return int((self.state.global_step * window + self._step % window) // every)
+
+    @property
+    def _steps(self) -> int:
+        """Micro-batches that a generation batch is split into."""
+        return int(self.args.steps_per_generation or 1)
+
+    def _policy(self, batch: Batch, *, entropy: bool = False, model: Any = None) -> tuple[Tensor, Tensor]:
+        """Log-probabilities [N, T] of a batch's completions and, where asked for, entropies in nats [N, T]."""
+        with torch.no_grad():
+            logps, entropies, _ = self._get_per_token_logps_and_entropies(
+                self.model if model is None else model,
+                torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1),
+                torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1),
+                batch["completion_ids"].size(1),
+                batch_size=self.args.per_device_train_batch_size,
+                compute_entropy=entropy,
+            )
+        return logps, entropies
+
+    def _plan(self, entropy: Tensor, asked: list[int], step: int) -> tuple[list[Planned], Replayed]:
+        """The replays of the whole batch, over all processes; decided on the first one, told to the others.
+
+        entropy: [N] of all processes' rows. asked: the instructions of this process's rows.
+        """
+        known: list[tuple[int, str, Verdict, bool]] = gather_object(
+            [(index, each.response, each.verdict, each.complete) for index, each in zip(asked, self._seen, strict=True)]
+        )
+        told: list[Any] = [None]
+        if self.accelerator.is_main_process:
+            # A row whose entropy is not a number has weights or logits that are not; it is no candidate.
+            rollouts = [
+                Rollout(
+                    self.instructions[index],
+                    text,
+                    verdict,
+                    at // self.num_generations,
+                    float(value) if np.isfinite(value) else 0.0,
+                    whole and bool(np.isfinite(value)),
+                )
+                for at, ((index, text, verdict, whole), value) in enumerate(
+                    zip(known, entropy.float().tolist(), strict=True)
+                )
+            ]
+            try:
+                told = [self._decide(rollouts, step)]
+            except HindsightError as error:  # every process has to hear of it, or the others wait for ever
+                told = [error]
+        broadcast_object_list(told, from_process=0)
+        if isinstance(told[0], HindsightError):
+            raise told[0]
+        planned, found = told[0]
+        return planned, found
+
+    def _decide(self, rollouts: list[Rollout], step: int) -> tuple[list[Planned], Replayed]:
+        found = replay(
+            rollouts,
+            step=step,
+            budget=self.args.replay_budget,
+            selector=self._selector,
+            rewriter=self._rewriter,
+            rng=np.random.default_rng([self.args.seed, step]),
+            verify=getattr(self._rewriter, "verify", self._verify),
+        )
+        if not found.replays:
+            return [], found
+        chat = self.args.prompt_format == "chat"
+        asked = [each.instruction for each in found.replays]
+        ids, _, _ = self._tokenize_prompts([each.messages if chat else each.prompt for each in asked])
+        planned = [
+            Planned(each.source, [int(token) for token in tokens], each.instruction.prompt)
+            for each, tokens in zip(found.replays, ids, strict=True)
+            if len(tokens) <= self._room  # a retargeted constraint may have grown
+        ]
+        # Without the instructions: those hold checkers, which do not travel between processes.
+        return planned, Replayed([], *(getattr(found, name) for name in _FOUND))
+
+    def _sources(self, batch: Batch, logps: Tensor, planned: list[Planned], rows: int) -> dict[int, Source]:
+        """Of each replay, by its place, what it takes from its rollout, on whichever process that is."""
+        first = self.accelerator.process_index * rows
+        mine = {}
+        for at, each in enumerate(planned):
+            if first <= each.source < first + rows:
+                row = each.source - first
+                size = int(batch["completion_mask"][row].sum())
+                mine[at] = Source(batch["completion_ids"][row, :size].cpu(), logps[row, :size].float().cpu())
+        found: dict[int, Source] = {}
+        for part in gather_object([mine]):
+            found.update(part)
+        return found
+
+    def _made(self, mine: list[tuple[Planned, Source]], rows: int, batch: Batch) -> Batch:
+        """This process's replays as rows, with the policy's log-probabilities under both prompts."""
+        pad = self._tokenizer.pad_token_id
+        more = replay_rows(mine, rows, pad, like=batch, multiple=self.pad_to_multiple_of)
+        more["original_logps"] = more.pop("logps")
+        more["rewritten_logps"], _ = self._policy(more)
+        more["advantages"] = torch.zeros(rows, device=more["prompt_ids"].device)
+        more["advantages"][: len(mine)] = self._replay_advantage
+        return more
+
+    def _appended(self, batch: Batch, more: Batch, logps: Tensor) -> Batch:
+        """The batch with the replays below it, and everything that the loss reads of them."""
+        original = self.args.old_logps == "original"
+        if original:
+            batch["old_per_token_logps"] = logps
+        old = more["original_logps" if original else "rewritten_logps"]
+        more["old_per_token_logps"] = more["sampling_per_token_logps"] = old
+        if "importance_sampling_ratio" in batch:  # the engine sampled under the other prompt: nothing to correct
+            width = 1 if batch["importance_sampling_ratio"].size(1) == 1 else old.size(1)
+            more["importance_sampling_ratio"] = old.new_ones(old.size(0), width)
+        if "ref_per_token_logps" in batch:
+            with self._reference() as model:
+                more["ref_per_token_logps"], _ = self._policy(more, model=model)
+        made = joined(batch, more, self._tokenizer.pad_token_id)
+        tokens = self.accelerator.gather(more["completion_mask"].sum()).sum()
+        made["num_items_in_batch"] = batch["num_items_in_batch"] + tokens
+        rows = torch.tensor([made["prompt_ids"].size(0), int((more["completion_mask"].sum(1) == 0).sum())])
+        total, dead = self.accelerator.reduce(rows.to(old.device).float(), reduction="sum").tolist()
+        made["rows_per_live_row"] = torch.tensor(total / (total - dead), device=old.device)
+        return made
+
+    @contextmanager
+    def _reference(self) -> Iterator[Any]:
+        """The model that the KL penalty is taken against."""
+        if self.ref_model is not None:
+            yield self.ref_model
+            return
+        from trl.trainer.utils import use_adapter
+
+        model = self.accelerator.unwrap_model(self.model)
+        with use_adapter(model, adapter_name="ref" if "ref" in model.peft_config else None):
+            yield self.model
+
+    def _compute_loss(self, model: Any, inputs: Batch) -> Tensor:
+        loss: Tensor = super()._compute_loss(model, inputs)
+        if self.args.loss_type in ROW_MEANS and "rows_per_live_row" in inputs:
+            return loss * inputs["rows_per_live_row"]
+        return loss
+
+    # -- advantages -------------------------------------------------------------------------------------------------
+
+    def _set_advantages(self, batch: Batch, replays: list[int]) -> None:
+        """Advantages of this process's originals, and the one of replays; `replays`: lengths of all their responses."""
+        args = self.args
+        self._replay_advantage = args.replay_advantage
+        if args.advantage == "grpo":
+            return
+        assert self._rewards is not None
+        weighted = self._rewards * self.reward_weights.to(self._rewards.device)
+        rewards = weighted.nansum(1).masked_fill(self._rewards.isnan().all(1), torch.nan)
+        if args.advantage == "rloo":
+            found = leave_one_out(rewards, self.num_generations)
+        else:
+            lengths = self.accelerator.gather(batch["completion_mask"].sum(1))
+            if args.advantage == "pooled" and replays:
+                one = float(self.reward_weights[0])  # a replay fulfils all that it is asked
+                rewards = torch.cat([rewards, rewards.new_full((len(replays),), one)])
+                lengths = torch.cat([lengths, lengths.new_tensor(replays)])
+            found = whiten(rewards, lengths)
+            if args.advantage == "pooled" and replays:
+                self._replay_advantage = float(found[-1])
+                found = found[: -len(replays)]
+        rows = batch["prompt_ids"].size(0)
+        first = self.accelerator.process_index * rows
+        batch["advantages"] = found[first : first + rows].to(batch["advantages"].device)
+        shown = self._logs["advantages"]
+        for _ in range(min(len(found), len(shown))):
+            shown.pop()
+        shown.extend(found.tolist())
+
+    # -- what a person sees -----------------------------------------------------------------------------------------
+
+    def _show(self, planned: list[Planned], rows: int) -> None:
+        """The rewritten prompt beside the original one in the table of completions; None where there is none."""
+        by_row = {each.source: each.text for each in planned}
+        total = rows * self.accelerator.num_processes
+        self._logs["extra"]["rewritten_prompt"].extend(by_row.get(row, "") for row in range(total))
+
+    def _count(self, found: Replayed, planned: list[Planned], added: int, shift: Tensor) -> None:
+        """Metrics of replay, the same on every process. shift: sum of the log-probabilities' change, and tokens."""
+        values = {
+            "replays": len(planned),
+            "candidates": found.candidates,
+            "refused": sum(found.refused.values()),
+            "empty_rows": added * self.accelerator.num_processes - len(planned),
+            "lambda": found.weight,
+            "advantage": self._replay_advantage,
+        }
+        if planned:
+            values |= {"diversity": found.diversity, "integrity": found.integrity, "kept": found.kept}
+            values["logp_shift"] = float(shift[0] / shift[1].clamp(min=1))
+        for name, value in values.items():
+            self._metrics["train"][f"hir/{name}"].append(float(value))
+
+    # -- data -------------------------------------------------------------------------------------------------------
+
+    def _fitting(
+        self, given: Sequence[Instruction], name: str, tokenizer: Any, room: int, args: HiRConfig
+    ) -> list[Instruction]:
+        """The instructions whose prompt fits; an error, or a count, for the others."""
+        if not isinstance(given, Sequence) or not all(isinstance(each, Instruction) for each in given):
+            raise HindsightError(
+                f"{name} is a {type(given).__name__}: give a list of instructions, e.g. "
+                "hindsight_rl.lm.data.read_dataset(...).instructions"
+            )
+        chat = args.prompt_format == "chat"
+        if chat and not getattr(tokenizer, "chat_template", None):
+            raise HindsightError(
+                "the tokenizer has no chat template: set prompt_format=text for a base model, or give one by "
+                "chat_template_path"
+            )
+        lengths = prompt_lengths(given, tokenizer, chat, **dict(args.chat_template_kwargs or {}))  # type: ignore[arg-type]
+        fitting = []
+        for each, length in zip(given, lengths, strict=True):
+            if length <= room:
+                fitting.append(each)
+                continue
+            self.too_long += 1
+            if args.long_prompts == "refuse":
+                raise HindsightError(
+                    f"{name}: the prompt of {each.meta.get('where', each.key)} has {length} tokens, {room} fit beside "
+                    f"{args.max_completion_length} of the completion; set long_prompts=skip, or max_completion_length "
+                    "smaller"
+                )
+        if not fitting:
+            raise HindsightError(f"{name}: no prompt fits in {room} tokens; set max_completion_length smaller")
+        return fitting
+
+
+_FOUND = ("candidates", "refused", "weight", "diversity", "integrity", "kept")
+
+
+class _Finite(TrainerCallback):
+    """An update whose gradient is not finite is left out; after `patience` of them in a row training stops."""
+
+    def __init__(self, trainer: HiRTrainer, patience: int) -> None:
+        self.trainer, self.patience, self.row = trainer, patience, 0
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        if self.trainer.is_deepspeed_enabled:  # DeepSpeed has stepped by itself, and looks for overflows itself
+            return
+        model: Any = given.get("model") or self.trainer.model
+        bad = torch.zeros(1, device=self.trainer.accelerator.device)
+        for parameter in model.parameters():
+            grad = parameter.grad
+            if grad is not None:
+                local = grad.to_local() if hasattr(grad, "to_local") else grad
+                bad += (~local.isfinite().all()).float()
+        if not bool(self.trainer.accelerator.reduce(bad, reduction="sum").item()):
+            self.row = 0
+            return
+        for parameter in model.parameters():
+            parameter.grad = None
+        self.row += 1
+        self.trainer._metrics["train"]["hir/skipped_updates"].append(1.0)
+        if self.row >= self.patience:
+            raise HindsightError(
+                f"the gradient was not finite for {self.row} updates in a row, up to step {state.global_step}; go on "
+                "from the last checkpoint with a smaller learning_rate"
+            )
+
+
+def _tokenizer(model: Any, args: HiRConfig) -> Any:
+    """The model's tokenizer, padding on the left."""
+    name = model if isinstance(model, str) else getattr(model.config, "_name_or_path", "")
+    revision = (args.model_init_kwargs or {}).get("revision") if isinstance(args.model_init_kwargs, dict) else None
+    try:
+        return AutoTokenizer.from_pretrained(
+            name,
+            revision=revision,
+            padding_side="left",
+            truncation_side="left",
+            trust_remote_code=args.trust_remote_code,
+        )
+    except (OSError, ValueError) as error:
+        said = (str(error).splitlines() or [""])[0]
+        raise HindsightError(f"no tokenizer for {name or 'the model'} ({said}); give processing_class") from error
+
+
+def _template(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except OSError as error:
+        raise HindsightError(f"chat_template_path {path}: {error.strerror}") from error
+
+
+def _room(model: Any, args: HiRConfig) -> int:
+    """Tokens that a prompt may have."""
+    if isinstance(model, str):
+        try:
+            config = AutoConfig.from_pretrained(model, trust_remote_code=args.trust_remote_code)
+        except (OSError, ValueError) as error:
+            said = (str(error).splitlines() or [""])[0]
+            raise HindsightError(f"cannot read the model {model}: {said}") from error
+    else:
+        config = model.config
+    held = getattr(config.get_text_config(), "max_position_embeddings", None)
+    limits = [limit for limit in (held - args.max_completion_length if held else None, args.max_prompt_tokens) if limit]
+    if held and held <= args.max_completion_length:
+        raise HindsightError(
+            f"max_completion_length {args.max_completion_length} leaves no room for a prompt: the model holds {held} "
+            "tokens; set it smaller"
+        )
+    return min(limits, default=2**31)

@@ -1,0 +1,160 @@
+"""Rows of tensors: prompts as a dataset, replays as rows of a batch, and advantages. Knows torch, not the trainer.
+
+A batch is TRL's: prompt_ids and prompt_mask [N, P], padded left; completion_ids and completion_mask [N, T], padded
+right; further tensors [N, T], [N, 1] or [N]; and scalars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.instruction import Instruction
+
+Batch = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A replay that was decided on, as every process hears of it.
+
+    source: row of the rollout in the gathered batch. prompt: ids of the rewritten prompt. text: that prompt, for
+    the table. score: see :class:`hindsight_rl.replay.Replay`.
+    """
+
+    source: int
+    prompt: list[int]
+    text: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a replay takes from its rollout, on the CPU: completion [t] (never tokenised again), old log-probs [t]."""
+
+    completion: Tensor
+    logps: Tensor
+
+
+def prompt_rows(instructions: Sequence[Instruction], chat: bool, offset: int = 0) -> list[dict[str, Any]]:
+    """Rows of TRL's dataset: the prompt, and the instruction's index."""
+    return [
+        {"prompt": each.messages if chat else each.prompt, "instruction": offset + index}
+        for index, each in enumerate(instructions)
+    ]
+
+
+def prompt_lengths(instructions: Sequence[Instruction], tokenizer: Any, chat: bool, **kwargs: Any) -> list[int]:
+    """Tokens of each prompt, as the trainer renders it."""
+    if not instructions:
+        return []
+    if chat:
+        made = tokenizer.apply_chat_template(
+            [each.messages for each in instructions],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            **kwargs,
+        )
+    else:
+        made = tokenizer(text=[each.prompt for each in instructions])
+    return [len(ids) for ids in made["input_ids"]]
+
+
+def whiten(values: Tensor, lengths: Tensor) -> Tensor:
+    """Mean 0 and variance 1 (unbiased) over tokens, where all tokens of a row share its value.
+
+    values, lengths: [N]; a NaN value is left out and gets 0. All equal: 0.
+    """
+    weight = lengths.double() * values.isfinite()
+    values = torch.where(values.isfinite(), values, 0.0).double()
+    count = weight.sum()
+    mean = (values * weight).sum() / count.clamp(min=1)
+    variance = (weight * (values - mean).square()).sum() / (count - 1).clamp(min=1)
+    return torch.where(weight > 0, (values - mean) * torch.rsqrt(variance + 1e-8), 0.0).float()
+
+
+def leave_one_out(rewards: Tensor, size: int) -> Tensor:
+    """A reward less the mean of the others of its group; NaN counts as absent and gets 0. rewards: [N]."""
+    groups = rewards.view(-1, size)
+    known = groups.isfinite()
+    values = torch.where(known, groups, 0.0)
+    others = known.sum(1, keepdim=True) - 1
+    baseline = (values.sum(1, keepdim=True) - values) / others.clamp(min=1)
+    return torch.where(known & (others > 0), values - baseline, 0.0).view(-1)
+
+
+def share(planned: Sequence[Planned], rank: int, ranks: int, steps: int) -> tuple[list[int], int]:
+    """Which of the replays this process takes, and how many rows every process appends.
+
+    The rows are as many on every process, and a multiple of `steps`, so that none is lost when the batch is split
+    into micro-batches; what no replay fills is a row without tokens.
+    """
+    rows = -(-len(planned) // (ranks * steps)) * steps
+    return list(range(rank, len(planned), ranks)), rows
+
+
+def replay_rows(
+    mine: Sequence[tuple[Planned, Source]], rows: int, pad: int, *, like: Batch, multiple: int | None = None
+) -> Batch:
+    """The replays as a batch of `rows` rows, the last ones without tokens; prompts, completions, masks, old logps.
+
+    like: the batch that they are to join; its completions' width is kept at least.
+    """
+    device = like["prompt_ids"].device
+    # A row without tokens still attends to one, as attention to nothing is not a number.
+    prompts = [each.prompt for each, _ in mine] + [[pad]] * (rows - len(mine))
+    wide = _rounded(max(len(ids) for ids in prompts), multiple)
+    long = max([like["completion_ids"].size(1), *(len(source.completion) for _, source in mine)])
+    made: Batch = {
+        "prompt_ids": torch.full((rows, wide), pad),
+        "prompt_mask": torch.zeros(rows, wide, dtype=torch.long),
+        "completion_ids": torch.full((rows, long), pad),
+        "completion_mask": torch.zeros(rows, long, dtype=like["completion_mask"].dtype),
+        "logps": torch.zeros(rows, long),
+    }
+    for at, ids in enumerate(prompts):
+        made["prompt_ids"][at, wide - len(ids) :] = torch.tensor(ids)
+        made["prompt_mask"][at, wide - len(ids) :] = 1
+    for at, (_, source) in enumerate(mine):
+        size = len(source.completion)
+        made["completion_ids"][at, :size] = source.completion
+        made["completion_mask"][at, :size] = 1
+        made["logps"][at, :size] = source.logps
+    return {name: value.to(device) for name, value in made.items()}
+
+
+def joined(one: Batch, other: Batch, pad: int) -> Batch:
+    """Two batches below each other, padded to a common width; scalars and what only `one` has stay.
+
+    Raises :class:`HindsightError` for a tensor of rows that `other` lacks: TRL brought one that is not known here.
+    """
+    made = dict(one)
+    rows = one["prompt_ids"].size(0)
+    for name, value in one.items():
+        if isinstance(value, Tensor) and (value.ndim == 0 or value.size(0) != rows):
+            continue
+        if name not in other or not isinstance(value, Tensor):
+            raise HindsightError(f"this TRL's batch holds {name!r}, which replay does not know; use a tested version")
+        fill = pad if name in ("prompt_ids", "completion_ids") else 0
+        left = name.startswith("prompt")
+        below = other[name].to(value.dtype)
+        if value.ndim == 2 and value.size(1) != below.size(1):
+            width = max(value.size(1), below.size(1))
+            value, below = widened(value, width, fill, left), widened(below, width, fill, left)
+        made[name] = torch.cat((value, below))
+    return made
+
+
+def widened(value: Tensor, width: int, fill: float, left: bool = False) -> Tensor:
+    """A [N, W] tensor padded to a width."""
+    extra = width - value.size(1)
+    return torch.nn.functional.pad(value, (extra, 0) if left else (0, extra), value=fill)
+
+
+def _rounded(width: int, multiple: int | None) -> int:
+    return width if not multiple else -(-width // multiple) * multiple
