@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow test-verl lint clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -22,10 +22,22 @@ test: $(STAMP) lint
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
+# verl's pins go with no other learner's, so it has an environment and a test run of its own.
+VERL := .venv-verl
+VERL_STAMP := $(VERL)/.installed
+
+$(VERL_STAMP): pyproject.toml constraints-verl.txt
+	test -x $(VERL)/bin/python || $(PYTHON) -m venv $(VERL)
+	$(VERL)/bin/python -m pip install -q --disable-pip-version-check -c constraints-verl.txt -e '.[verl]' pytest
+	touch $@
+
+test-verl: $(VERL_STAMP)
+	$(VERL)/bin/python -m pytest tests/verl
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VERL) demo .pytest_cache .mypy_cache .ruff_cache
