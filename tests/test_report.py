@@ -37,6 +37,7 @@ def evaluation(level):
         "others": [question("hit a cow", "hit_cow", level)],
         "achievements_per_trial": 2.5,
         "forgetting": [{"event": e, "best": min(1, rates[e] + 0.3), "final": rates[e]} for e in EVENTS],
+        "prerequisites": {"placed <a> table": ["collected wood from a tree"]},
         "reward": {"canonical": {"precision": 0.98, "recall": 1.0}, "heldout": {"precision": 0.961, "recall": 0.872}},
     }  # fmt: skip
 
@@ -114,7 +115,8 @@ def test_one_run_shows_every_section_without_asking_anyone(tmp_path):
     for part in ("oir in classic-32", "another task than the game's 64 × 64", "0.400", "3 instructions × 20 trials",
                  "16/20", "hit a cow", "Paraphrased ÷ canonical: oir 0.90", "collect wood, then place a table",
                  "70 accepted, 10 rejected (12.5%)", "the reward does not fire", "9 · wake up", "0.961", "0.872",
-                 "Test CPU, 2 cores, 8 GiB", "acting.patience", "became mastered", "unique instructions"):  # fmt: skip
+                 "Test CPU, 2 cores, 8 GiB", "acting.patience",
+                 "placed <a> table collected wood from a tree", "became mastered", "unique instructions"):  # fmt: skip
         assert part in text, part
     assert Page(page).addresses == [] and "http" not in page and "url(" not in page
     assert "chop &lt;b&gt;wood&lt;/b&gt;" in page and "<b>wood" not in page
@@ -192,6 +194,7 @@ def test_numbers_that_are_none_or_not_finite_are_left_out(tmp_path):
         ("eval.json", '{"canonical": [{"text": "x"}]}', "entry 1 of 'canonical' lacks"),
         ("eval.json", '{"canonical": 3}', "'canonical' is no list"),
         ("eval.json", '{"forgetting": [1]}', "'forgetting'"),
+        ("eval.json", '{"prerequisites": {"a": 1}}', "'prerequisites'"),
         ("metrics.jsonl", b"\xff\xfe\x00", "metrics.jsonl: cannot be read"),
     ],
 )

@@ -49,8 +49,24 @@ def evaluate_run(run: Run, policy: Policy, scale: float = 1.0, seed: int = 0, ba
     result["achievements_per_trial"] = round(float(np.mean([r["achievements"] for r in result["canonical"]])), 3)
     result["forgetting"] = _forgetting(metrics, result["canonical"])
     result["reward"] = _reward_quality(policy)
+    result["prerequisites"] = prerequisites(policy)
     run.write("eval.json", result)
     return result
+
+
+def prerequisites(policy: Policy) -> dict[str, list[str]]:
+    """For each event that the policy reaches by waypoints, the captions of what it does before (see `waypoints`)."""
+    if policy.ways is None:
+        return {}
+    captions = [event.captions[0] for event in policy.world.events]
+    required = np.asarray(policy.ways.required)
+    # The longest list of prerequisites last: what needs nothing itself is done first.
+    depth = required.sum(1)
+    return {
+        captions[event]: [captions[i] for i in sorted(np.flatnonzero(row), key=lambda i: depth[i])]
+        for event, row in enumerate(required)
+        if row.any()
+    }
 
 
 def _forgetting(metrics: list[dict[str, Any]], canonical: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -120,6 +120,7 @@ def _chapter(chapter: Chapter, prefix: str, many: bool) -> str:
         sections.others(chapter),
         sections.forgetting(chapter),
         records.buffer(chapter),
+        sections.prerequisites(chapter),
         sections.coverage(chapter),
         records.relabels(chapter),
         language_model(chapter),

@@ -230,6 +230,9 @@ def _check_evaluation(path: Path, evaluation: dict[str, Any]) -> None:
     for row in evaluation.get("forgetting") or []:
         if not isinstance(row, dict) or number(row.get("best")) is None or number(row.get("final")) is None:
             raise HindsightError(f"{file}: an entry of 'forgetting' lacks 'best' or 'final': {mend}")
+    before = evaluation.get("prerequisites") or {}
+    if not isinstance(before, dict) or not all(isinstance(names, list) for names in before.values()):
+        raise HindsightError(f"{file}: 'prerequisites' is no object of lists: {mend}")
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -273,6 +273,25 @@ def forgetting(chapter: Chapter) -> str:
     return section("forgetting", "Forgetting", lead + ", ".join(means) + ".", body)
 
 
+def prerequisites(chapter: Chapter) -> str:
+    """What the first evaluated run that knows waypoints has found always to come before what."""
+    known = [run for group in chapter.groups for run in group.evaluated if (run.evaluation or {}).get("prerequisites")]
+    if not known:
+        return ""
+    found: dict[str, list[str]] = (known[0].evaluation or {})["prerequisites"]
+    rows = "".join(
+        f"<tr><td>{escaped(event)}</td><td>{escaped(', '.join(str(name) for name in before))}</td></tr>"
+        for event, before in sorted(found.items(), key=lambda item: len(item[1]))
+    )
+    lead = (
+        "Read off the order of events in the lives of one run: what (nearly) always came before an event is done "
+        "before it. Coincidences stand until a counter-example refutes them."
+    )
+    head = "<thead><tr><th>before this</th><th>it does</th></tr></thead>"
+    body = f'<div class="scroll"><table class="plain">{head}<tbody>{rows}</tbody></table></div>'
+    return section("prerequisites", "What comes before what", lead, body)
+
+
 def coverage(chapter: Chapter) -> str:
     """How many different instructions relabeling found."""
     groups = chapter.groups
