@@ -150,6 +150,12 @@ class SandboxConfig:
         if self.steps < 1:
             least = self.update.prompts * self.update.samples
             raise HindsightError(f"--rollouts {self.rollouts}: a step takes {least}")
+        for place, rate in (
+            ("update.learning-rate", self.update.learning_rate),
+            ("pretrain.learning-rate", self.pretrain.learning_rate),
+        ):
+            if rate is not None and not 0 < rate < 1:
+                raise HindsightError(f"--{place} {rate}: between 0 and 1, e.g. 0.001")
         if not 0 <= self.dependent <= 1:
             raise HindsightError(f"--dependent {self.dependent}: a share between 0 and 1")
         if self.model.width % (2 * self.model.heads):

@@ -36,7 +36,7 @@ class Exam:
 
     def take(self, model: Model) -> dict[str, Examined]:
         """Sampled at temperature 1 (`sampled`) and greedily (`greedy`), one response each."""
-        with torch.inference_mode():
+        with torch.no_grad():
             read = model.read(self.prompts)
         generator = torch.Generator().manual_seed(self.seed * 1000 + DRAW_SEED)
         return {

@@ -28,7 +28,7 @@ class Sampled:
         return [decode([t for t in row if t != TOKEN[PAD]]) for row in self.tokens.flatten(0, 1).tolist()]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def sample(
     model: Model, prompts: Tensor | Prompts, count: int, generator: torch.Generator | None, longest: int = LONGEST
 ) -> Sampled:
@@ -60,5 +60,4 @@ def sample(
         if not alive.any():
             break
     tokens, mask, chosen, entropy = (torch.stack(column, -1) for column in zip(*columns, strict=True))
-    # Clones, so that autograd may read what inference mode made.
-    return Sampled(tokens.clone(), mask.clone(), chosen.clone(), entropy.sum(-1) / mask.sum(-1))
+    return Sampled(tokens, mask, chosen, entropy.sum(-1) / mask.sum(-1))

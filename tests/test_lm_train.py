@@ -1,0 +1,277 @@
+"""`hindsight lm train` in the sandbox, through the public door."""
+
+import dataclasses
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+from hindsight_rl.cli import main as cli
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.config import ReplayRules, SandboxConfig, UpdateRules, from_json, to_json
+from hindsight_rl.lm.sandbox import learner as learning
+from hindsight_rl.lm.sandbox import reinforce
+from hindsight_rl.lm.sandbox.arms import ARMS
+from hindsight_rl.lm.sandbox.model import ModelRules
+from hindsight_rl.lm.sandbox.pretrain import PretrainRules, base_model
+from hindsight_rl.lm.sandbox.progress import Progress
+from hindsight_rl.lm.sandbox.reinforce import ReinforceRules
+from hindsight_rl.lm.train import train
+from hindsight_rl.run import Run
+
+ROWS = UpdateRules(prompts=4, samples=4, minibatch=16)
+TIMES = ("seconds", "cpu_seconds", "examining_cpu_seconds")
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Base models that the tests share."""
+    return tmp_path_factory.mktemp("bases")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, bases: Path) -> Any:
+    """Settings that train in a second."""
+
+    def make(arms: str, name: str = "run", **changes: Any) -> SandboxConfig:
+        base = SandboxConfig(
+            arms=arms, constraints="2-3", rollouts=80, out=str(tmp_path / name), base=str(bases), jobs=1, test=20,
+            evaluations=2, checkpoints=5, model=ModelRules(width=16, heads=2, layers=1, context=48),
+            pretrain=PretrainRules(steps=300, batch=16), update=ROWS, replay=ReplayRules(per_prompt=2),
+        )  # fmt: skip
+        return dataclasses.replace(base, **changes)
+
+    return make
+
+
+def rows(path: Path, arm: str, file: str = "metrics.jsonl") -> list[dict[str, Any]]:
+    """Lines of an arm, without times."""
+    found = Run(path / "arms" / arm).lines(file)
+    return [{k: v for k, v in line.items() if k not in (*TIMES, "arm")} for line in found]
+
+
+def weights(path: Path, arm: str) -> dict[str, torch.Tensor]:
+    return {k: v for k, v in load_file(path / "arms" / arm / "model.safetensors").items() if k.startswith("model.")}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_every_arm_trains_and_differs_only_as_declared(tiny: Any) -> None:
+    path = train(tiny(",".join(ARMS)))
+    first = {name: rows(path, name)[0] for name in ARMS}
+    for name, arm in ARMS.items():
+        lines = rows(path, name)
+        assert [line["rollouts"] for line in lines] == [16, 32, 48, 64, 80]
+        assert (sum(line["replays"] for line in lines) > 0) == (arm.rewriter is not None)
+        assert (lines[-1]["rows"] > 80) == (arm.rewriter is not None or arm.extra)
+        # The same instructions and the same rollouts, as long as the policies are the same.
+        for key in ("success", "fraction", "entropy", "length"):
+            assert first[name][key] == first["rlvr"][key]
+        evals = rows(path, name, "evals.jsonl")
+        assert [line["rollouts"] for line in evals] == [0, 48, 80]
+        assert evals[0]["sampled"] == rows(path, "rlvr", "evals.jsonl")[0]["sampled"]
+        assert set(evals[-1]["sampled"]["by_count"]) == {"2", "3"}
+        summary = Run(path / "arms" / name).read("summary.json")
+        assert summary["rollouts"] == 80 and summary["cpu_seconds"] > 0 and summary["settings"]["reward"] == arm.reward
+    for line in rows(path, "hir", "rewrites.jsonl"):
+        kept = [text for text, holds in zip(line["prompt"].split(" ; "), line["verdict"], strict=True) if holds]
+        assert line["rewritten"] == " ; ".join(kept)
+    for line in rows(path, "keep", "rewrites.jsonl"):
+        assert line["rewritten"] == line["prompt"] and not all(line["verdict"])
+    assert any(line["changed"] for line in rows(path, "retarget", "rewrites.jsonl"))
+    assert set(Run(path).read("eval.json")["arms"]) == set(ARMS)
+
+
+def test_without_replays_the_arms_are_one(tiny: Any) -> None:
+    path = train(tiny("rlvr,retarget,hir", replay=ReplayRules(per_prompt=0), evaluations=0))
+    plain = weights(path, "rlvr")
+    assert same(plain, weights(path, "retarget")) and same(plain, weights(path, "hir"))
+    trained = train(tiny("retarget", "more", evaluations=0))
+    assert not same(plain, weights(trained, "retarget"))
+
+
+def test_when_nothing_succeeds_only_replay_learns(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = learning.check
+    monkeypatch.setattr(learning, "check", lambda i, r: [False, *real(i, r)[1:]])
+    config = tiny("rlvr,hir,retarget", evaluations=0)
+    path = train(config)
+    for line in rows(path, "rlvr"):
+        assert line["success"] == 0 and line["no_signal"] == 1 and line["gradient"] == 0 and line["loss"] == 0
+    base = load_file(next(Path(config.base).glob("base-0-*")))
+    untouched = weights(path, "rlvr")
+    found = [
+        name
+        for name in ("rlvr", "hir", "retarget")
+        if weights(path, name)["model.norm.weight"].ne(base["norm.weight"]).any()
+    ]
+    assert found == ["hir", "retarget"] and same(untouched, {f"model.{k}": v for k, v in base.items()})
+    assert all(line["gradient"] > 0 and line["replays"] > 0 for line in rows(path, "hir"))
+
+
+def test_when_everything_succeeds_there_is_nothing_to_replay(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "check", lambda i, r: [True] * len(i.constraints))
+    path = train(tiny("hir,fraction,retarget", evaluations=0))
+    for name in ("hir", "fraction", "retarget"):
+        for line in rows(path, name):
+            assert line["success"] == 1 and line["replays"] == 0 and line["candidates"] == 0
+            assert line["gradient"] < 1e-3
+
+
+def test_updates_that_are_not_finite_are_left_out_and_counted(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = reinforce.loss, []
+
+    def once(*args: Any) -> torch.Tensor:
+        calls.append(1)
+        return real(*args) * (float("nan") if len(calls) == 2 else 1.0)
+
+    monkeypatch.setattr(reinforce, "loss", once)
+    path = train(tiny("hir"))
+    assert rows(path, "hir")[-1]["skipped"] == 1 and len(rows(path, "hir")) == 5
+    assert all(torch.isfinite(value).all() for value in weights(path, "hir").values())
+
+
+def test_an_arm_that_diverges_does_not_hold_up_the_others(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = reinforce.loss
+    monkeypatch.setattr(reinforce, "loss", lambda *a: real(*a) * (float("nan") if a[4].any() else 1.0))
+    update = dataclasses.replace(ROWS, patience=2)
+    with pytest.raises(HindsightError, match=r"arm hir, step \d: 2 updates in a row.*--update\.learning-rate"):
+        train(tiny("hir,rlvr", update=update))
+    path = Path(tiny("x").out)
+    assert Run(path).read("eval.json")["arms"]["rlvr"]["done"]
+    assert not Run(path).read("eval.json")["arms"]["hir"]["done"]
+
+
+def test_a_policy_that_is_not_finite_is_told(tiny: Any, tmp_path: Path) -> None:
+    config = tiny("rlvr", base=str(tmp_path / "broken"))
+    made = base_model(tmp_path / "broken", config.pretrain, config.model, 0, lambda step, loss: None)
+    save_file({name: value * float("nan") for name, value in load_file(made).items()}, made)
+    with pytest.raises(HindsightError, match="logits are not finite"):
+        train(config)
+
+
+def test_instructions_longer_than_the_context(tiny: Any) -> None:
+    path = train(tiny("rlvr", model=ModelRules(width=16, heads=2, layers=1, context=19)))
+    assert rows(path, "rlvr")[-1]["too_long"] > 0
+    with pytest.raises(HindsightError, match=r"--model\.context"):
+        train(tiny("rlvr", "second", constraints="8", model=ModelRules(width=16, heads=2, layers=1, context=19)))
+
+
+@pytest.mark.parametrize("changes", [
+    {"reinforce": ReinforceRules(normalise="pooled", old="original", kl=0.01)},
+    {"reinforce": ReinforceRules(clip_replays=False, kl=0.01)},
+    {"replay": ReplayRules(per_prompt=2, scope="group")},
+    {"update": dataclasses.replace(ROWS, epochs=2, decay=0.1)},
+    {"dependent": 0.5},
+])  # fmt: skip
+def test_settings_make_a_difference(tiny: Any, changes: dict[str, Any]) -> None:
+    usual = weights(train(tiny("hir", "usual", evaluations=0)), "hir")
+    path = train(tiny("hir", evaluations=0, **changes))
+    assert not same(usual, weights(path, "hir"))
+    assert rows(path, "hir")[-1]["gradient"] > 0
+
+
+def test_two_processes_do_the_same_as_one(tiny: Any) -> None:
+    one, two = train(tiny("hir,rlvr", "one")), train(tiny("hir,rlvr", "two", jobs=2))
+    for name in ("hir", "rlvr"):
+        assert rows(one, name) == rows(two, name) and same(weights(one, name), weights(two, name))
+
+
+def test_killed_and_resumed_equals_uninterrupted(tiny: Any, tmp_path: Path) -> None:
+    config = tiny("rlvr,retarget", "killed", rollouts=16 * 60, checkpoints=20)
+    whole = train(dataclasses.replace(config, out=str(tmp_path / "whole")))
+    out = tmp_path / "killed"
+    code = (
+        "import json, sys; from hindsight_rl.lm.config import from_json; from hindsight_rl.lm.train import train;"
+        "train(from_json(json.loads(sys.argv[1]), 'argument'))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, json.dumps(to_json(config))], stderr=subprocess.DEVNULL)
+    for _ in range(1200):
+        if (out / "arms/retarget/checkpoint.safetensors").exists() or process.poll() is not None:
+            break
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert (out / "arms/rlvr/summary.json").exists() and not (out / "arms/retarget/summary.json").exists()
+    finished = (out / "arms/rlvr/metrics.jsonl").stat().st_mtime_ns
+    assert train(dataclasses.replace(config, resume=True, arms="hir")) == out  # its own settings are used
+    assert (out / "arms/rlvr/metrics.jsonl").stat().st_mtime_ns == finished
+    for name in ("rlvr", "retarget"):
+        assert rows(out, name) == rows(whole, name)
+        assert rows(out, name, "evals.jsonl") == rows(whole, name, "evals.jsonl")
+        assert rows(out, name, "rewrites.jsonl") == rows(whole, name, "rewrites.jsonl")
+        assert same(weights(out, name), weights(whole, name))
+
+
+def test_a_torn_checkpoint_is_named(tiny: Any) -> None:
+    config = tiny("hir")
+    path = train(config)
+    (path / "arms/hir/summary.json").unlink()
+    (path / "arms/hir/checkpoint.safetensors").write_bytes(b"torn")
+    with pytest.raises(HindsightError, match=r"checkpoint\.safetensors is torn"):
+        train(dataclasses.replace(config, resume=True))
+
+
+def test_the_command_prints_accuracy_as_json(tiny: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tiny("x")
+    argv = f"""lm train --arms rlvr,hir --constraints 2 --rollouts 32 --seed 3 --out {config.out} --json --jobs 1
+        --update.prompts 4 --update.samples 4 --pretrain.steps 20 --pretrain.batch 4 --test 10 --evaluations 2
+        --model.width 16 --model.heads 2 --model.layers 1""".split()
+    assert cli(argv) == 0
+    out, err = capsys.readouterr()
+    arms = json.loads(out)
+    assert list(arms) == ["rlvr", "hir"] and arms["hir"]["rollouts"] == [0, 16, 32]
+    assert all(0 <= value <= 1 for value in arms["hir"]["accuracy"])
+    assert f"run: {config.out}" in err and "base model: step 20 of 20" in err
+    assert cli(argv) == 2 and "--resume" in capsys.readouterr().err
+    stored = Run.open(config.out, kind="lm").read("config.json")
+    assert from_json(stored, "x").constraints == "2" and stored["machine"]["cores"]
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"arms": "hri"}, "unknown arm 'hri'"),
+    ({"arms": " , "}, "--arms is empty"),
+    ({"constraints": "many"}, "--constraints many"),
+    ({"constraints": "8-7"}, "--constraints 8-7"),
+    ({"constraints": "12"}, "--constraints 12"),
+    ({"rollouts": 3}, "--rollouts 3"),
+    ({"jobs": 0}, "--jobs 0"),
+    ({"dependent": 1.5}, "--dependent 1.5"),
+    ({"update": dataclasses.replace(ROWS, learning_rate=2.0)}, r"--update\.learning-rate 2.0"),
+    ({"model": ModelRules(width=20, heads=4)}, r"--model\.width 20"),
+    ({"model": ModelRules(context=10)}, r"--model\.context 10"),
+    ({"replay": ReplayRules(per_prompt=-1)}, r"--replay\.per-prompt -1"),
+])  # fmt: skip
+def test_bad_settings_are_named_before_anything_is_made(tiny: Any, changes: dict[str, Any], said: str) -> None:
+    config = dataclasses.replace(tiny("hir"), **changes)
+    with pytest.raises(HindsightError, match=said):
+        train(config)
+    assert not Path(config.out).exists()
+
+
+def test_what_a_person_sees(tiny: Any) -> None:
+    config = tiny("rlvr,hir")
+    path = train(config)
+    for terminal in (True, False):
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=150)
+        with Progress(config, console) as progress:
+            progress.pretraining(300, 2.5)
+            for name in ("rlvr", "hir"):
+                for kind, file in (("metrics", "metrics.jsonl"), ("eval", "evals.jsonl")):
+                    for line in Run(path / "arms" / name).lines(file):
+                        progress.show({"kind": kind, **line})
+                progress.show({"kind": "done", "arm": name})
+            progress.show({"nonsense": 1})
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+        assert "hir" in text and "80" in text and "lambda" in text and "n=3" in text
