@@ -17,6 +17,8 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str, str]] = {
     ("agent", "reward"): ("hindsight_rl.agent.reward", "main", "precision and recall of the semantic reward"),
     ("agent", "worlds"): ("hindsight_rl.agent.bank", "main", "generate a bank of worlds ahead of training"),
     ("lm", "train"): ("hindsight_rl.lm.train", "main", "train a language model: in the sandbox, or any with --model"),
+    ("judge",): ("hindsight_rl.lm.judging", "main", "a language model's verdicts on what no program checks"),
+    ("decompose",): ("hindsight_rl.lm.decompose", "main", "take instructions apart into task and constraints"),
     ("report",): ("hindsight_rl.report.page", "main", "one HTML page from one or more runs"),
     ("score",): (
         "hindsight_rl.benchmarks.score",
@@ -61,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
             except ModuleNotFoundError as error:
                 if (error.name or "").startswith("hindsight_rl"):
                     raise
-                extra = {"agent": "agent", "report": "agent", "score": "constraints", "lm": "lm"}[words[0]]
+                extra = {"agent": "agent", "report": "agent", "score": "constraints", "lm": "lm"}.get(words[0], "llm")
                 print(
                     f"hindsight: '{' '.join(words)}' needs the package '{error.name}': "
                     f"pip install 'hindsight-rl[{extra}]'",

@@ -5,6 +5,7 @@
 | ``instruction_id_list`` and ``kwargs``, aligned | IFEval, IFBench, HIR-16K type1 and type2 |
 | a list holding one ``{"instruction_id": [...], "kwargs": [...]}`` | IF_multi_constraints_upto5 |
 | ``constraints``: [category, sub-category, text] each | MulDimIF, HIR-16K type3 |
+| ids and kwargs with ``soft``: texts for a judge | ``hindsight decompose`` |
 | ``checker``: "[rule] ..." or "[llm] ..." each, and ``functions``: the rules' sources | HIR-16K type4 |
 
 Any of them may stand under ``ground_truth``, and may be written as JSON or as a Python literal.
@@ -29,6 +30,7 @@ COLUMNS = (
     "constraints",
     "checker",
     "functions",
+    "soft",
     "ground_truth",
 )
 
@@ -71,7 +73,8 @@ def _constraints(row: Any, version: str) -> RowConstraints:
         raise ConstraintError(f"{_shown(row)} holds no constraints; known columns: {', '.join(COLUMNS)}")
     for name in ("instruction_id_list", "instruction_id"):
         if row.get(name) is not None:
-            return RowConstraints(_by_id(name, row[name], row.get("kwargs"), version))
+            soft = _list("soft", row["soft"]) if row.get("soft") is not None else []
+            return RowConstraints(_by_id(name, row[name], row.get("kwargs"), version), tuple(map(str, soft)))
     if row.get("checker") is not None:
         return _stored(_list("checker", row["checker"]), _list("functions", row.get("functions") or []))
     if row.get("constraints") is not None:

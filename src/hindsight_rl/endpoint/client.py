@@ -32,11 +32,16 @@ _REFUSED = frozenset((400, 404, 415, 422, 501))  # what servers say to fields th
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked. schema: the wanted shape, None for plain text. parameters: over the endpoint's own."""
+    """What is asked.
+
+    schema: the wanted shape, None for plain text. parameters: over the endpoint's own. sample: asks the same once
+    more; questions with different ones have answers of their own.
+    """
 
     messages: Sequence[Message]
     schema: "type[BaseModel] | None" = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    sample: int = 0
 
 
 @dataclass(frozen=True)
@@ -174,7 +179,8 @@ class Endpoint:
         """The answer, from the cache, from the same question under way, or from the server; cached, seconds."""
         schema = strict_schema(question.schema) if question.schema else None
         parameters = self._parameters(question)
-        key = question_key(self.settings.model, messages, {**parameters, "schema": schema})
+        sample = {"sample": question.sample} if question.sample else {}
+        key = question_key(self.settings.model, messages, {**parameters, "schema": schema, **sample})
         if (known := self.cache.get(key)) is not None:
             self.usage.count("cached")
             return known, True, 0.0
@@ -258,7 +264,11 @@ class Endpoint:
     ) -> Paid:
         """One request; its body is read piece by piece, so that a flood cannot fill the memory."""
         body = dict(parameters)
-        sent: list[Any] = [dict(message) for message in messages]
+        # Lone surrogates, which a sampled response may hold, cannot be sent.
+        sent: list[Any] = [
+            {name: text.encode("utf-8", "replace").decode("utf-8") for name, text in message.items()}
+            for message in messages
+        ]
         if question.schema is not None and structured:
             body["response_format"] = {
                 "type": "json_schema",

@@ -1,0 +1,201 @@
+"""From an instruction in prose to a task and atomic constraints, for datasets whose demands are woven into it.
+
+    made = Decomposer(Endpoint(settings)).decompose("Write a poem about rain in at least 50 words, in a sad voice.")
+    made.instruction.task, made.instruction.constraints, made.instruction.soft, made.dropped
+
+A language model proposes; nothing of it is taken on trust. A demand must quote the instruction, or it is dropped with
+the reason; its public id and kwargs must be ones that the checkers accept, or it becomes soft, for a judge.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hindsight_rl.benchmarks.readers import local_rows
+from hindsight_rl.constraints.base import Checker, ConstraintError, checker_class, constraint, ids
+from hindsight_rl.endpoint import Endpoint, EndpointError, Question
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.instruction import Instruction
+from hindsight_rl.lm.judge import prompt
+from hindsight_rl.lm.judging import add_endpoint_flags, endpoint_of
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+PROMPT = "decompose-1"
+# The plain family that needs no more than its kwargs to be understood; others by asking.
+KINDS = tuple(
+    f"{family}:{name}"
+    for family, names in {
+        "keywords": ("existence", "forbidden_words", "frequency", "letter_frequency"),
+        "language": ("response_language",),
+        "length_constraints": ("number_words", "number_sentences", "number_paragraphs"),
+        "detectable_content": ("number_placeholders", "postscript"),
+        "detectable_format": (
+            "number_bullet_lists", "number_highlighted_sections", "multiple_sections", "json_format", "title",
+        ),
+        "startend": ("end_checker", "quotation"),
+        "change_case": ("english_capital", "english_lowercase", "capital_word_frequency"),
+        "punctuation": ("no_comma",),
+    }.items()
+    for name in names
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Decomposed:
+    """What came of one instruction.
+
+    instruction: task, checkable constraints, soft demands; its prompt is the text as it was. dropped: proposals that
+    were not taken, with the reason. prompt: the version of the prompt.
+    """
+
+    instruction: Instruction
+    dropped: tuple[tuple[str, str], ...]
+    prompt: str
+
+
+class Decomposer:
+    """Takes instructions apart with a language model.
+
+    Args:
+        endpoint: whom to ask.
+        kinds: public ids that it may choose from; all of them make a long prompt.
+    """
+
+    def __init__(self, endpoint: Endpoint, kinds: Sequence[str] = KINDS):
+        known = set(ids())
+        if unknown := [id for id in kinds if id not in known]:
+            raise HindsightError(f"unknown constraint id '{unknown[0]}' among the kinds")
+        self.endpoint, self.kinds = endpoint, tuple(kinds)
+
+    def question(self, text: str) -> Question:
+        """What is asked about a text."""
+        fence = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]  # a text cannot hold its own hash
+        told = "\n".join(_kind(id) for id in self.kinds)
+        said = prompt(PROMPT)[0].format(fence=fence, text=text, kinds=told)
+        return Question([{"role": "user", "content": said}], _parts(), {"temperature": 0.0})
+
+    def decompose(self, text: str, key: str | int | None = None) -> Decomposed:
+        """Take one instruction apart.
+
+        Raises:
+            EndpointError: no usable answer.
+        """
+        return self._made(text, self.endpoint.ask(self.question(text)).value, key)
+
+    def decompose_many(self, texts: Sequence[str]) -> list[Decomposed | EndpointError]:
+        """Take many apart at the same time; an error stands where a result would."""
+        answers = self.endpoint.ask_many([self.question(text) for text in texts])
+        return [
+            answer if isinstance(answer, EndpointError) else self._made(text, answer.value, None)
+            for text, answer in zip(texts, answers, strict=True)
+        ]
+
+    def _made(self, text: str, said: Any, key: str | int | None) -> Decomposed:
+        plain = _plain(text)
+        found: list[tuple[Checker, str]] = []
+        soft: list[str] = []
+        dropped: list[tuple[str, str]] = []
+        for part in said.constraints:
+            demand, quote = " ".join(part.text.split()), _plain(part.quote)
+            if not demand or not quote:
+                dropped.append((demand, "it says nothing"))
+            elif quote not in plain:
+                dropped.append((demand, f"the instruction does not say {part.quote[:80]!r}"))
+            elif demand in soft or demand in [words for _, words in found]:
+                dropped.append((demand, "it is there already"))
+            elif (checker := self._checker(part.id, part.kwargs)) is None:
+                soft.append(demand)
+            elif checker in [each for each, _ in found]:
+                dropped.append((demand, f"{checker.id} with these kwargs is there already"))
+            else:
+                found.append((checker, demand))
+        task = " ".join(said.task.split())
+        if not task:
+            task = text
+            dropped.append(("", "the task came back empty: the whole text stands for it"))
+        words = tuple(demand for _, demand in found)
+        made = Instruction(task, tuple(each for each, _ in found), text, key, texts=words, soft=tuple(soft))
+        return Decomposed(made, tuple(dropped), prompt(PROMPT)[1])
+
+    def _checker(self, id: str, kwargs: str) -> Checker | None:
+        """The constraint, None where there is no such id among the kinds or its kwargs are not accepted."""
+        if id not in self.kinds:
+            return None
+        try:
+            given = json.loads(kwargs or "{}")
+            return constraint(id, given) if isinstance(given, dict) else None
+        except (ValueError, RecursionError, ConstraintError):
+            return None
+
+
+def _kind(id: str) -> str:
+    cls = checker_class(id)
+    about = "; ".join(f"{p.name}: {p.accepts()}{'' if p.required else ' (optional)'}" for p in cls.params)
+    return f"- {id} ({about or 'no arguments'})" + (f": {cls.wording}" if cls.wording else "")
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).strip(" .\"'").casefold()
+
+
+@cache
+def _parts() -> "type[BaseModel]":
+    from pydantic import BaseModel
+
+    class Part(BaseModel):
+        quote: str
+        text: str
+        id: str = ""
+        kwargs: str = "{}"
+
+    class Parts(BaseModel):
+        task: str
+        constraints: list[Part]
+
+    return Parts
+
+
+def _row(where: str, row: Any) -> tuple[Any, str]:
+    text = row.get("prompt", row.get("instruction"))
+    if not isinstance(text, str) or not text.strip():
+        raise HindsightError(f"{where}: no text in 'prompt' or 'instruction'")
+    return row.get("key", row.get("id")), text
+
+
+def main(argv: list[str] | None = None) -> int:
+    """`hindsight decompose`: JSON lines with `prompt` in, training rows out."""
+    parser = argparse.ArgumentParser(prog="hindsight decompose", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("prompts", help="JSON lines with `prompt` (or `instruction`)")
+    parser.add_argument("--out", required=True, help="rows with task, criteria, ids and kwargs, and soft demands")
+    add_endpoint_flags(parser)
+    args = parser.parse_args(argv)
+    rows = [_row(where, row) for where, row in local_rows(Path(args.prompts))]
+    counts: Counter[str] = Counter()
+    with endpoint_of(args) as endpoint, Path(args.out).open("w", encoding="utf-8") as out:
+        found = Decomposer(endpoint).decompose_many([text for _, text in rows])
+        for (key, text), made in zip(rows, found, strict=True):
+            if isinstance(made, EndpointError):
+                counts["failed"] += 1
+                print(f"hindsight: prompt {key}: {made}", file=sys.stderr)
+                continue
+            taken = made.instruction
+            counts.update(prompts=1, checkable=len(taken.constraints), soft=len(taken.soft), dropped=len(made.dropped))
+            line = {
+                "id": key, "prompt": taken.task, "woven": text, "criteria": [*taken.texts, *taken.soft],
+                "instruction_id_list": [each.id for each in taken.constraints],
+                "kwargs": [each.kwargs for each in taken.constraints], "soft": list(taken.soft),
+                "dropped": [list(each) for each in made.dropped],
+                "by": {"model": endpoint.settings.model, "prompt": made.prompt},
+            }  # fmt: skip
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+        print(json.dumps({**counts, "endpoint": endpoint.usage.snapshot()}))
+    return 2 if counts["failed"] else 0
