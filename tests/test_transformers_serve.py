@@ -1,0 +1,91 @@
+"""A real chat server with a real, tiny, untrained model: `transformers serve`. Its answers are nonsense, which is the
+point: a run beside a model that understands nothing finishes, and equals the run with templates."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("openai")
+pytest.importorskip("uvicorn")
+pytest.importorskip("fastapi")
+from hindsight_rl.agent.llm_relabel import LlmRules
+from hindsight_rl.agent.train import train
+from hindsight_rl.endpoint import Endpoint, EndpointError, EndpointSettings, Question
+from hindsight_rl.lm.judge import Ask, Judge
+from hindsight_rl.run import Run
+from test_train import tiny, without_clock
+from tiny_lm import tiny_model
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """(address, model) of a running server."""
+    folder = tmp_path_factory.mktemp("served")
+    model = tiny_model(folder / "model")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("transformers")), "serve", model, "--device", "cpu"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [*command, "--port", str(port)], stdout=log, stderr=subprocess.STDOUT, env=environment
+        )
+        try:
+            deadline = time.monotonic() + 300
+            while True:
+                assert server.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()[-3000:]
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+                        break
+                except OSError:
+                    time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}/v1", model
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+def settings(served: tuple[str, str], cache: str) -> EndpointSettings:
+    url, model = served
+    return EndpointSettings(
+        base_url=url, model=model, cache=cache, answer_tokens=24, timeout=120.0, deadline=240.0, concurrency=2
+    ).resolved({})
+
+
+def test_it_answers_and_its_nonsense_is_malformed(served: tuple[str, str], tmp_path: Path) -> None:
+    with Endpoint(settings(served, str(tmp_path / "answers.sqlite3"))) as endpoint:
+        plain = endpoint.ask(Question([{"role": "user", "content": "hello"}]))
+        assert isinstance(plain.text, str)
+        judge = Judge(endpoint)
+        assert judge.decide([Ask("mention rain", "rain")]) == [False]
+        told = judge.metrics()
+        assert told["malformed"] == 1 and told["unanswered"] == 0
+        assert told["endpoint"]["faults"].get("response_format refused", 0) <= 1
+        assert told["endpoint"]["tokens_out"] > 0
+        before = told["endpoint"]["requests"]
+        with pytest.raises(EndpointError, match="twice"):
+            endpoint.ask(judge._question(Ask("mention rain", "rain"), 0))
+        assert endpoint.usage.snapshot()["requests"] == before  # nonsense was paid for, too
+
+
+def test_training_beside_it_equals_training_with_templates(served: tuple[str, str], tmp_path: Path) -> None:
+    plain = Run.open(train(tiny(tmp_path / "templates", steps=32768)))
+    config = tiny(
+        tmp_path / "llm", steps=32768, relabeler="llm", llm=LlmRules(candidates=2, pending=2),
+        endpoint=settings(served, str(tmp_path / "answers.sqlite3")),
+    )  # fmt: skip
+    run = Run.open(train(config))
+    rows = [{k: v for k, v in row.items() if k != "llm"} for row in without_clock(run.lines("metrics.jsonl"))]
+    assert rows == without_clock(plain.lines("metrics.jsonl"))
+    said = run.lines("metrics.jsonl")[-1]["llm"]
+    assert said["asked"] > 0 and said["accepted"] == 0 and said["failed"] == 0
