@@ -326,3 +326,12 @@ def test_questions_differ_by_model_messages_and_parameters() -> None:
     assert len(keys) == 4 and question_key("m", message, {"b": 1, "a": 2}) == question_key(
         "m", message, {"a": 2, "b": 1}
     )
+
+
+def test_importing_it_imports_no_client_and_no_engine() -> None:
+    script = (
+        "import sys, hindsight_rl.endpoint, hindsight_rl.lm.judge, hindsight_rl.lm.decompose\n"
+        "print([name for name in ('openai', 'pydantic', 'torch', 'jax') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
