@@ -56,8 +56,9 @@ class HiRTrainer(GRPOTrainer):
         train_dataset, eval_dataset: instructions, e.g. of :func:`hindsight_rl.lm.data.read_dataset`.
         processing_class: the tokenizer; the model's own when absent.
         reward_funcs: further rewards, added to the one of the constraints (``reward_weights``: that one's first).
-        verify: from an instruction and a response to the verdict; the constraints' own checks when absent. It runs
-            on the process that has the response; for replays, a second time on the first one.
+        verify: from an instruction and a response to the verdict; the constraints' own checks when absent. One with
+            a method ``verdicts`` (a :class:`hindsight_rl.lm.judge.Judge`) is asked about all responses at once. It
+            runs on the process that has the response; for replays, a second time on the first one.
         rewriter: in place of the one that the settings name.
         others: further arguments of ``GRPOTrainer``: callbacks, optimizers, peft_config, rollout_func, ...
 
@@ -143,20 +144,35 @@ class HiRTrainer(GRPOTrainer):
     def _calculate_rewards(
         self, inputs: list[Any], prompts: list[Any], completions: list[Any], completion_ids_list: list[list[int]]
     ) -> Tensor:
-        ends = set(self.eos_token_ids)
-        self._seen = []
-        for row, completion, ids in zip(inputs, completions, completion_ids_list, strict=True):
-            asked, text = self.instructions[row["instruction"]], message_text(completion)
-            judged = text if self.args.answer_after is None else text.rpartition(self.args.answer_after)[2]
-            verdict = self._verify(asked, judged) if judged.strip() else [False] * len(asked.constraints)
-            if len(verdict) != len(asked.constraints):
-                raise HindsightError(
-                    f"{asked.key}: {len(verdict)} verdicts for {len(asked.constraints)} constraints; mend `verify`"
-                )
-            self._seen.append(Rollout(asked, judged, verdict, complete=bool(ids) and ids[-1] in ends))
+        ends, mark = set(self.eos_token_ids), self.args.answer_after
+        asked = [self.instructions[row["instruction"]] for row in inputs]
+        texts = [message_text(completion) for completion in completions]
+        judged = texts if mark is None else [text.rpartition(mark)[2] for text in texts]
+        self._seen = [
+            Rollout(*each, complete=bool(ids) and ids[-1] in ends)
+            for *each, ids in zip(asked, judged, self._verdicts(asked, judged), completion_ids_list, strict=True)
+        ]
         rewards: Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         self._rewards = rewards
         return rewards
+
+    def _verdicts(self, asked: list[Instruction], texts: list[str]) -> list[Verdict]:
+        """A verdict for each response; a blank one satisfies nothing. A judge is asked about all at once."""
+        together = getattr(self._verify, "verdicts", None)
+        if together is not None:
+            found: list[Verdict] = together(list(zip(asked, texts, strict=True)))
+        else:
+            found = [self._verify(each, text) if text.strip() else [] for each, text in zip(asked, texts, strict=True)]
+        found = [
+            verdict if text.strip() else [False] * len(each.constraints)
+            for each, text, verdict in zip(asked, texts, found, strict=True)
+        ]
+        for each, verdict in zip(asked, found, strict=True):
+            if len(verdict) != len(each.constraints):
+                raise HindsightError(
+                    f"{each.key}: {len(verdict)} verdicts for {len(each.constraints)} constraints; mend `verify`"
+                )
+        return found
 
     # -- replays ----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,262 @@
+"""`hindsight lm evaluate MODEL`: generate responses to instruction-following benchmarks, and score them.
+
+hindsight lm evaluate runs/qwen/model --bench ifeval,ifbench,muldimif --out runs/qwen/evaluation
+
+Responses are saved batch by batch, and a second call with the same --out goes on where the first one stopped. MODEL is
+an id on the hub, a path, or a folder with a PEFT adapter. General abilities: `--lm-eval TASKS` calls the lm-eval
+harness (extra `lm-eval`). Needs the extra `lm`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hindsight_rl.benchmarks.readers import read
+from hindsight_rl.benchmarks.responses import match
+from hindsight_rl.benchmarks.score import is_older_ifbench, score, table, verdicts_of, write_verdicts
+from hindsight_rl.constraints.base import CURRENT
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.instruction import Instruction
+from hindsight_rl.run import Run
+
+BENCHMARKS = ("ifeval", "ifbench", "muldimif")
+GENERAL = "hendrycks_math500,gpqa_main_zeroshot,mmlu_pro"
+# What a response depends on: going on with others of these would mix two evaluations.
+SETTINGS = (
+    "model",
+    "temperature",
+    "top_p",
+    "max_new_tokens",
+    "seed",
+    "engine",
+    "prompt_format",
+    "answer_after",
+    "limit",
+)
+# From a batch of messages and a seed to (text, whether it ended by itself) each.
+Generate = Callable[[Sequence[list[dict[str, Any]]], int], list[tuple[str, bool]]]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hindsight lm evaluate", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("model", help="id on the hub, path, or folder with a PEFT adapter")
+    parser.add_argument("--bench", default="ifeval,ifbench,muldimif", help="by commas; '' for none")
+    parser.add_argument("--prompts", action="append", default=[], metavar="BENCH=FILE", help="local prompts")
+    parser.add_argument("--out", default="runs/evaluation", help="folder of responses and scores")
+    parser.add_argument("--temperature", type=float, default=0.6, help="0 for the likeliest token")
+    parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--max-new-tokens", type=int, default=4096)
+    parser.add_argument("--batch", type=int, default=16, help="responses side by side")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=int, help="only the first prompts of each benchmark")
+    parser.add_argument("--engine", choices=("auto", "transformers", "vllm"), default="auto")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, ...; auto takes what there is")
+    parser.add_argument("--prompt-format", choices=("chat", "text"), default="chat")
+    parser.add_argument("--answer-after", help="score only what follows the last of these marks, e.g. </think>")
+    parser.add_argument("--lm-eval", nargs="?", const=GENERAL, metavar="TASKS", help=f"default tasks: {GENERAL}")
+    parser.add_argument("--json", action="store_true", help="print the scores as one JSON object")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit code. Raises :class:`HindsightError` on bad input."""
+    args = _parser().parse_args(argv)
+    names = [name.strip() for name in args.bench.split(",") if name.strip()]
+    for name in names:
+        if name not in BENCHMARKS:
+            raise HindsightError(f"--bench {name}: one of {', '.join(BENCHMARKS)}")
+    if args.batch < 1 or args.max_new_tokens < 1:
+        raise HindsightError("--batch and --max-new-tokens must be at least 1")
+    files = dict(_file(text) for text in args.prompts)
+    asked = {name: _read(name, files.get(name), args.limit) for name in names}
+    if args.engine == "auto":
+        args.engine = "vllm" if importlib.util.find_spec("vllm") else "transformers"
+    run = _folder(args)
+    scores: dict[str, Any] = {}
+    generate: Generate | None = None
+    for name in names:
+        evaluator, instructions = asked[name]
+        left = _left(run, name, instructions)
+        if left and generate is None:
+            generate = ENGINES[args.engine](args)
+        if left and generate is not None:
+            respond(run, name, instructions, left, generate, args)
+        scores[name] = _scored(run, name, evaluator, instructions)
+    run.write("scores.json", scores)
+    print(json.dumps(scores) if args.json else "\n\n".join(table(each) for each in scores.values()))
+    return _general(args) if args.lm_eval else 0
+
+
+def _file(text: str) -> tuple[str, str]:
+    name, split, path = text.partition("=")
+    if not split or name not in BENCHMARKS:
+        raise HindsightError(f"--prompts {text}: write BENCH=FILE, BENCH one of {', '.join(BENCHMARKS)}")
+    return name, path
+
+
+def _read(name: str, path: str | None, limit: int | None) -> tuple[str, list[Instruction]]:
+    instructions, evaluator = read(name, path), CURRENT
+    if name == "ifbench" and is_older_ifbench(instructions):
+        evaluator = "hir"
+        instructions = read(name, path, evaluator)
+    return evaluator, instructions[:limit]
+
+
+def _folder(args: argparse.Namespace) -> Run:
+    """The folder of this evaluation, new or the one to go on with."""
+    settings = {name: getattr(args, name) for name in SETTINGS}
+    if not (Path(args.out) / "config.json").exists():
+        return Run.create(args.out, settings, kind="lm-evaluation")
+    run = Run.open(args.out, kind="lm-evaluation")
+    stored = run.read("config.json")
+    for name, value in settings.items():
+        if stored.get(name) != value:
+            raise HindsightError(
+                f"{args.out} holds responses with {name} {stored.get(name)}, not {value}; choose another --out"
+            )
+    return run
+
+
+def _left(run: Run, name: str, instructions: Sequence[Instruction]) -> list[int]:
+    """Places of the prompts that have no response yet."""
+    done = {row["at"] for row in run.lines(f"{name}.jsonl")}
+    return [at for at in range(len(instructions)) if at not in done]
+
+
+def respond(
+    run: Run,
+    name: str,
+    instructions: Sequence[Instruction],
+    left: Sequence[int],
+    generate: Generate,
+    args: argparse.Namespace,
+) -> None:
+    """Generate what is left, a batch at a time, and save each batch before the next."""
+    # A line that a kill cut off is written again.
+    file, rows = run.path / f"{name}.jsonl", run.lines(f"{name}.jsonl")
+    if file.exists():
+        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    for start in range(0, len(left), args.batch):
+        places = left[start : start + args.batch]
+        # By the place of its first prompt, so that going on gives what one go would have given.
+        made = generate([instructions[at].messages for at in places], args.seed * 1_000_003 + places[0])
+        run.append(
+            f"{name}.jsonl",
+            *(
+                {
+                    "at": at,
+                    "key": instructions[at].key,
+                    "prompt": instructions[at].prompt,
+                    "response": text if args.answer_after is None else text.rpartition(args.answer_after)[2].strip(),
+                    "ended": ended,
+                    **({} if args.answer_after is None else {"whole": text}),
+                }
+                for at, (text, ended) in zip(places, made, strict=True)
+            ),
+        )
+        print(f"{name}: {len(instructions) - len(left) + start + len(places)}/{len(instructions)}", file=sys.stderr)
+
+
+def _scored(run: Run, name: str, evaluator: str, instructions: Sequence[Instruction]) -> dict[str, Any]:
+    matched = match(instructions, run.path / f"{name}.jsonl")
+    strict, loose = verdicts_of(instructions, matched.responses)
+    write_verdicts(run.path / f"{name}.verdicts.jsonl", instructions, strict, loose)
+    cut = sum(not row["ended"] for row in run.lines(f"{name}.jsonl"))
+    return {**score(name, evaluator, instructions, matched, strict, loose), "truncated": cut}
+
+
+def _transformers(args: argparse.Namespace) -> Generate:
+    """Hugging Face's own generation; slow and everywhere."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
+    adapter = (Path(args.model) / "adapter_config.json").is_file()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(args.model, padding_side="left")
+        if adapter:
+            from peft import AutoPeftModelForCausalLM
+
+            model: Any = AutoPeftModelForCausalLM.from_pretrained(args.model, dtype="auto")
+        else:
+            model = AutoModelForCausalLM.from_pretrained(args.model, dtype="auto")
+    except (OSError, ValueError) as error:
+        raise HindsightError(f"{args.model}: cannot be loaded ({(str(error).splitlines() or [''])[0]})") from error
+    _check_format(args, tokenizer.chat_template)
+    model = model.to(device).eval()
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    own = model.generation_config.eos_token_id
+    ends = {tokenizer.eos_token_id, *([own] if isinstance(own, int) else own or [])} - {None}
+    sampling = {"do_sample": True, "temperature": args.temperature, "top_p": args.top_p, "top_k": 0}
+    config = GenerationConfig(
+        max_new_tokens=args.max_new_tokens,
+        eos_token_id=sorted(ends),
+        pad_token_id=tokenizer.pad_token_id,
+        **(sampling if args.temperature > 0 else {"do_sample": False}),
+    )
+
+    def generate(batch: Sequence[list[dict[str, Any]]], seed: int) -> list[tuple[str, bool]]:
+        torch.manual_seed(seed)
+        if args.prompt_format == "chat":
+            asked = tokenizer.apply_chat_template(
+                list(batch), add_generation_prompt=True, return_dict=True, return_tensors="pt", padding=True
+            )
+        else:
+            asked = tokenizer([each[-1]["content"] for each in batch], return_tensors="pt", padding=True)
+        inputs = {name: asked[name].to(device) for name in ("input_ids", "attention_mask")}
+        with torch.inference_mode():
+            made = model.generate(**inputs, generation_config=config)[:, inputs["input_ids"].size(1) :]
+        ended = [bool(ends & set(row)) for row in made.tolist()]
+        texts = tokenizer.batch_decode(made, skip_special_tokens=True)
+        return list(zip(texts, ended, strict=True))
+
+    return generate
+
+
+def _vllm(args: argparse.Namespace) -> Generate:
+    """vLLM, where it is installed."""
+    try:
+        from vllm import LLM, SamplingParams
+    except ModuleNotFoundError:
+        raise HindsightError("--engine vllm needs the package vllm (pip install vllm)") from None
+    if (Path(args.model) / "adapter_config.json").is_file():
+        raise HindsightError(f"{args.model} is an adapter: merge it into its model first, or use --engine transformers")
+    engine = LLM(model=args.model, seed=args.seed)
+    _check_format(args, engine.get_tokenizer().chat_template)
+
+    def generate(batch: Sequence[list[dict[str, Any]]], seed: int) -> list[tuple[str, bool]]:
+        params = SamplingParams(
+            temperature=args.temperature, top_p=args.top_p, max_tokens=args.max_new_tokens, seed=seed
+        )
+        if args.prompt_format == "chat":
+            made = engine.chat(list(batch), params, use_tqdm=False)
+        else:
+            made = engine.generate([each[-1]["content"] for each in batch], params, use_tqdm=False)
+        return [(each.outputs[0].text, each.outputs[0].finish_reason == "stop") for each in made]
+
+    return generate
+
+
+ENGINES: dict[str, Callable[[argparse.Namespace], Generate]] = {"transformers": _transformers, "vllm": _vllm}
+
+
+def _check_format(args: argparse.Namespace, template: Any) -> None:
+    if args.prompt_format == "chat" and not template:
+        raise HindsightError(f"{args.model}: its tokenizer has no chat template; use --prompt-format text")
+
+
+def _general(args: argparse.Namespace) -> int:
+    """The lm-eval harness, which owns these tasks, as its own process."""
+    if not importlib.util.find_spec("lm_eval"):
+        raise HindsightError("--lm-eval needs the lm-eval harness: pip install 'hindsight-rl[lm-eval]'")
+    command = [sys.executable, "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={args.model}"]
+    command += ["--tasks", args.lm_eval, "--output_path", str(Path(args.out) / "lm_eval"), "--batch_size", "auto"]
+    command += ["--apply_chat_template"] if args.prompt_format == "chat" else []
+    return subprocess.run(command, check=False).returncode
