@@ -21,10 +21,10 @@ import tyro
 from hindsight_rl.agent.captions import CLASSIC_EVENTS, fulfilling
 from hindsight_rl.agent.grounding import Refused, ground
 from hindsight_rl.agent.instructions import join
-from hindsight_rl.agent.llm_relabel import prompt
 from hindsight_rl.agent.phrases import NONE, SPLITS, phrases
 from hindsight_rl.agent.relabel import NOT_GOALS
 from hindsight_rl.agent.reward import SemanticReward
+from hindsight_rl.agent.snapshot import prompt
 from hindsight_rl.encoder import load_encoder
 from hindsight_rl.run import machine
 

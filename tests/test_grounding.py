@@ -5,9 +5,9 @@ import pytest
 
 from hindsight_rl.agent.captions import CLASSIC_EVENTS, event_index
 from hindsight_rl.agent.grounding import Refused, filtered, ground
-from hindsight_rl.agent.llm_relabel import prompt
 from hindsight_rl.agent.phrases import labelled
 from hindsight_rl.agent.relabel import Relabel
+from hindsight_rl.agent.snapshot import prompt
 
 INDEX = event_index()
 

@@ -6,30 +6,23 @@ fails, templates speak exactly as they would without it.
 """
 
 import contextlib
-import hashlib
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from hindsight_rl.agent.captions import Event
 from hindsight_rl.agent.grounding import Refused, ground
 from hindsight_rl.agent.relabel import NOT_GOALS, Delivery, Relabel, Relabeler
 from hindsight_rl.agent.reward import SemanticReward
-from hindsight_rl.endpoint import Answer, BudgetSpent, Endpoint, EndpointError, MalformedAnswer, Question
+from hindsight_rl.agent.snapshot import Snapshot, prompt, question
+from hindsight_rl.endpoint import Answer, BudgetSpent, Endpoint, EndpointError, MalformedAnswer
 from hindsight_rl.run import Run
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-PROMPT = "relabel-1"
 QUESTIONS = "questions.jsonl"
 MOST_KNOWN = 2000
 PAUSES = (5.0, 60.0)
@@ -46,68 +39,6 @@ class LlmRules:
     """Most trajectories under way; while there are as many, none is taken."""
     same: float = 0.95
     """Cosine from which two instructions for the same events are one."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A trajectory as it goes to the language model.
-
-    happened: (step, index of the event), in order. length: steps. step: of training, when it was taken.
-    """
-
-    happened: tuple[tuple[int, int], ...]
-    length: int
-    step: int
-
-    def events(self, n_events: int) -> np.ndarray:
-        """bool [length, n_events]."""
-        array = np.zeros((self.length, n_events), bool)
-        if self.happened:
-            array[tuple(np.array(self.happened).T)] = True
-        return array
-
-
-@cache
-def prompt(name: str = PROMPT) -> tuple[str, str]:
-    """The text of a prompt file, and its version: name and the beginning of its SHA-256."""
-    text = files("hindsight_rl.agent").joinpath(f"prompts/{name}.txt").read_text("utf-8")
-    return text, f"{name}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def event_text(snapshot: Snapshot, events: Sequence[Event]) -> str:
-    """What happened, one line for each event in the order of first occurrence; harm and accidents left out."""
-    at: dict[int, list[int]] = {}
-    for step, event in snapshot.happened:
-        if events[event].name not in NOT_GOALS:
-            at.setdefault(event, []).append(step)
-    lines = []
-    for event, steps in at.items():
-        again = ", ".join(map(str, steps[1:4])) + (" and later" if len(steps) > 4 else "")
-        caption = " ".join(events[event].captions[0].split())
-        lines.append(f"step {steps[0]}: {caption}" + (f" (again at {again})" if again else ""))
-    return "\n".join(lines)
-
-
-def question(snapshot: Snapshot, events: Sequence[Event], k: int) -> Question:
-    """The question about a snapshot; the same snapshot gives the same question, so that it is paid once."""
-    listed = event_text(snapshot, events)
-    fence = hashlib.sha256(listed.encode()).hexdigest()[:12]  # a caption cannot contain its own hash
-    said = prompt()[0].format(k=k, events=listed, fence=fence)
-    return Question([{"role": "user", "content": said}], _candidates())
-
-
-@cache
-def _candidates() -> "type[BaseModel]":
-    from pydantic import BaseModel
-
-    class Candidate(BaseModel):
-        instruction: str
-        steps: list[int]
-
-    class Candidates(BaseModel):
-        instructions: list[Candidate]
-
-    return Candidates
 
 
 class LlmRelabeler:
