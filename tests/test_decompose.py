@@ -86,8 +86,17 @@ def test_the_command_writes_rows_that_training_reads(tmp_path: Path, capsys: pyt
     source, out = tmp_path / "p.jsonl", tmp_path / "rows.jsonl"
     source.write_text(json.dumps({"key": 5, "prompt": TEXT}) + "\n")
     with ChatServer([json.dumps(GOOD)]) as server:
-        command = ["decompose", str(source), "--out", str(out), "--base-url", server.url, "--model", "tiny"]
-        assert cli([*command, "--cache", "none"]) == 0
+        command = [
+            "decompose",
+            str(source),
+            "--out",
+            str(out),
+            "--endpoint.base-url",
+            server.url,
+            "--endpoint.model",
+            "tiny",
+        ]
+        assert cli([*command, "--endpoint.cache", "none"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["prompts"], told["checkable"], told["soft"]) == (1, 2, 1)
     (row,) = [json.loads(line) for line in out.read_text().splitlines()]

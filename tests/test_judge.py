@@ -202,7 +202,7 @@ def test_the_command_writes_verdicts(benchmark: str, tmp_path: Path, capsys: pyt
     responses.write_text(json.dumps({"key": 7, "response": "rain"}) + "\n")
     with ChatServer(keyword) as server:
         command = ["judge", benchmark, str(responses), "--prompts", str(prompts), "--out", str(out)]
-        assert cli([*command, "--base-url", server.url, "--model", "tiny"]) == 0
+        assert cli([*command, "--endpoint.base-url", server.url, "--endpoint.model", "tiny"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["judge"]["asked"] == 2 and told.get("csr", told.get("instruction")) == 0.5
     (row,) = [json.loads(line) for line in out.read_text().splitlines()]

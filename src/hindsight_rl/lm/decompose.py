@@ -7,24 +7,24 @@ A language model proposes; nothing of it is taken on trust. A demand must quote 
 the reason; its public id and kwargs must be ones that the checkers accept, or it becomes soft, for a judge.
 """
 
-import argparse
 import hashlib
 import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
 
 from hindsight_rl.benchmarks.readers import local_rows
 from hindsight_rl.constraints.base import Checker, ConstraintError, checker_class, constraint, ids
-from hindsight_rl.endpoint import Endpoint, EndpointError, Question
+from hindsight_rl.endpoint import Endpoint, EndpointError, EndpointSettings, Question
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.instruction import Instruction
 from hindsight_rl.lm.judge import prompt
-from hindsight_rl.lm.judging import add_endpoint_flags, endpoint_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -171,16 +171,23 @@ def _row(where: str, row: Any) -> tuple[Any, str]:
     return row.get("key", row.get("id")), text
 
 
-def main(argv: list[str] | None = None) -> int:
+@dataclass
+class DecomposeConfig:
+    """Take instructions apart into a task and atomic constraints."""
+
+    prompts: Annotated[str, tyro.conf.Positional]
+    """JSON lines with `prompt` (or `instruction`)."""
+    out: str
+    """Rows with task, criteria, ids and kwargs, and soft demands."""
+    endpoint: EndpointSettings = field(default_factory=EndpointSettings)
+
+
+def main(argv: list[str]) -> int:
     """`hindsight decompose`: JSON lines with `prompt` in, training rows out."""
-    parser = argparse.ArgumentParser(prog="hindsight decompose", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("prompts", help="JSON lines with `prompt` (or `instruction`)")
-    parser.add_argument("--out", required=True, help="rows with task, criteria, ids and kwargs, and soft demands")
-    add_endpoint_flags(parser)
-    args = parser.parse_args(argv)
+    args = tyro.cli(DecomposeConfig, args=argv, prog="hindsight decompose")
     rows = [_row(where, row) for where, row in local_rows(Path(args.prompts))]
     counts: Counter[str] = Counter()
-    with endpoint_of(args) as endpoint, Path(args.out).open("w", encoding="utf-8") as out:
+    with Endpoint(args.endpoint.resolved()) as endpoint, Path(args.out).open("w", encoding="utf-8") as out:
         found = Decomposer(endpoint).decompose_many([text for _, text in rows])
         for (key, text), made in zip(rows, found, strict=True):
             if isinstance(made, EndpointError):

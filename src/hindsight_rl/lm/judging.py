@@ -1,14 +1,16 @@
 """`hindsight judge BENCH RESPONSES`: a language model's verdicts on the demands that no program checks.
 
-hindsight judge cfbench responses.jsonl --prompts cfbench.jsonl --out judged.jsonl --base-url http://localhost:8000/v1 \
---model Qwen/Qwen3-8B
+hindsight judge cfbench responses.jsonl --prompts cfbench.jsonl --out judged.jsonl \
+    --endpoint.base-url http://localhost:8000/v1 --endpoint.model Qwen/Qwen3-8B
 """
 
-import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
 
 from hindsight_rl.benchmarks import cfbench
 from hindsight_rl.benchmarks.readers import read
@@ -18,21 +20,21 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.instruction import Instruction, Verdict
 from hindsight_rl.lm.judge import Judge, prompt
 
-BENCHMARKS = ("cfbench", "hir-16k", "muldimif")
 
+@dataclass
+class JudgeConfig:
+    """A language model's verdicts on the demands that no program checks."""
 
-def add_endpoint_flags(parser: argparse.ArgumentParser) -> None:
-    """One flag for each of :class:`EndpointSettings`, without the word endpoint."""
-    group = parser.add_argument_group("endpoint")
-    for each in fields(EndpointSettings):
-        kind = {"str": str, "int": int, "float": float}.get(str(getattr(each.type, "__name__", each.type)), str)
-        group.add_argument(f"--{each.name.replace('_', '-')}", type=kind, default=each.default, dest=f"e_{each.name}")
-
-
-def endpoint_of(args: argparse.Namespace) -> Endpoint:
-    """The endpoint that the flags name; raises :class:`hindsight_rl.endpoint.EndpointError`."""
-    given = {each.name: getattr(args, f"e_{each.name}") for each in fields(EndpointSettings)}
-    return Endpoint(EndpointSettings(**given).resolved())
+    benchmark: Annotated[Literal["cfbench", "hir-16k", "muldimif"], tyro.conf.Positional]
+    responses: Annotated[str, tyro.conf.Positional]
+    """JSON lines with `prompt` (or `key`) and `response`."""
+    out: str
+    """JSON lines with `key` and `verdict`, for hindsight score --judged."""
+    prompts: str | None = None
+    """The prompts as a local file; by default from the hub."""
+    votes: int = 1
+    """How often each demand is asked about; the majority decides."""
+    endpoint: EndpointSettings = field(default_factory=EndpointSettings)
 
 
 def judged_rows(judge: Judge, instructions: Sequence[Instruction], responses: Sequence[str | None]) -> list[Verdict]:
@@ -46,21 +48,12 @@ def judged_rows(judge: Judge, instructions: Sequence[Instruction], responses: Se
     ]
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str]) -> int:
     """Run the command; returns the exit code. Raises :class:`HindsightError` on bad input."""
-    parser = argparse.ArgumentParser(prog="hindsight judge", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("benchmark", choices=BENCHMARKS)
-    parser.add_argument("responses", help="JSON lines with `prompt` (or `key`) and `response`")
-    parser.add_argument("--prompts", help="the prompts as a local file; default: from the hub")
-    parser.add_argument(
-        "--out", required=True, help="JSON lines with `key` and `verdict`, for hindsight score --judged"
-    )
-    parser.add_argument("--votes", type=int, default=1, help="how often each is asked; the majority decides")
-    add_endpoint_flags(parser)
-    args = parser.parse_args(argv)
+    args = tyro.cli(JudgeConfig, args=argv, prog="hindsight judge")
     instructions = read(args.benchmark, args.prompts)
     matched = match(instructions, args.responses)
-    with endpoint_of(args) as endpoint:
+    with Endpoint(args.endpoint.resolved()) as endpoint:
         # Strict: a missing verdict must not pass for a bad response. What was answered is cached for the next try.
         judge = Judge(endpoint, args.votes, strict=True)
         verdicts = judged_rows(judge, instructions, matched.responses)
