@@ -1,0 +1,106 @@
+"""`hindsight lm evaluate` on a tiny model: responses saved as they come, going on, scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("transformers", reason="transformers is not installed: pip install 'hindsight-rl[lm]'")
+
+from hindsight_rl import cli
+from hindsight_rl.lm import evaluate
+from tiny_lm import WORDS, tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> str:
+    rows = [
+        {
+            "key": at,
+            "prompt": f"Write a line . {word}",
+            "instruction_id_list": ["keywords:existence", "punctuation:no_comma"],
+            "kwargs": [{"keywords": [word]}, {}],
+        }
+        for at, word in enumerate(WORDS)
+    ]
+    file = tmp_path / "ifeval.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return str(file)
+
+
+def command(model: str, prompts: str, out: Path, *more: str) -> list[str]:
+    words = [model, "--bench", "ifeval", "--prompts", f"ifeval={prompts}", "--out", str(out), "--batch", "3"]
+    return ["lm", "evaluate", *words, "--max-new-tokens", "12", "--engine", "transformers", "--device", "cpu", *more]
+
+
+def test_generates_saves_and_scores(model: str, prompts: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = tmp_path / "out"
+    assert cli.main(command(model, prompts, out, "--json")) == 0
+    scores = json.loads(capsys.readouterr().out)["ifeval"]
+    rows = [json.loads(line) for line in (out / "ifeval.jsonl").read_text().splitlines()]
+    assert [row["at"] for row in rows] == list(range(8))
+    assert scores["prompts"] == 8 and scores["strict"]["instruction"]["total"] == 16
+    assert scores["truncated"] == sum(not row["ended"] for row in rows)
+    met = sum(WORDS[row["at"]] in row["response"] and "," not in row["response"] for row in rows)
+    assert scores["strict"]["prompt"]["correct"] == met
+    assert json.loads((out / "scores.json").read_text())["ifeval"] == scores
+    assert len((out / "ifeval.verdicts.jsonl").read_text().splitlines()) == 8
+
+
+def test_goes_on_where_it_stopped(
+    model: str, prompts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert cli.main(command(model, prompts, whole)) == 0
+    made = evaluate.ENGINES["transformers"]
+    calls = []
+
+    def stopping(args: object) -> object:
+        generate = made(args)  # type: ignore[arg-type]
+
+        def once(batch: object, seed: int) -> object:
+            if calls:
+                raise KeyboardInterrupt
+            calls.append(seed)
+            return generate(batch, seed)  # type: ignore[arg-type]
+
+        return once
+
+    monkeypatch.setitem(evaluate.ENGINES, "transformers", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        cli.main(command(model, prompts, out))
+    with (out / "ifeval.jsonl").open("a") as file:
+        file.write('{"at": 3, "respo')  # a line that the kill cut off
+    monkeypatch.setitem(evaluate.ENGINES, "transformers", made)
+    assert cli.main(command(model, prompts, out)) == 0
+    assert (out / "ifeval.jsonl").read_text() == (whole / "ifeval.jsonl").read_text()
+    monkeypatch.setitem(evaluate.ENGINES, "transformers", lambda args: pytest.fail("nothing is left to generate"))
+    assert cli.main(command(model, prompts, out)) == 0
+    capsys.readouterr()
+    assert cli.main(command(model, prompts, out, "--temperature", "1")) == 2
+    assert "holds responses with temperature 0.6, not 1.0; choose another --out" in capsys.readouterr().err
+
+
+def test_bad_input_is_one_line(model: str, prompts: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    bare = tiny_model(tmp_path / "bare", template=None)
+    for at, (given, said) in enumerate(
+        (
+            (command(str(tmp_path / "no"), prompts, tmp_path / "0"), "cannot be loaded"),
+            (command(bare, prompts, tmp_path / "1"), "has no chat template; use --prompt-format text"),
+            (["lm", "evaluate", model, "--bench", "mmlu"], "--bench mmlu: one of ifeval, ifbench, muldimif"),
+            (["lm", "evaluate", model, "--prompts", "x"], "write BENCH=FILE"),
+            (command(model, prompts, tmp_path / "4", "--engine", "vllm"), "--engine vllm needs the package vllm"),
+            (command(model, prompts, tmp_path / "5", "--lm-eval"), "pip install 'hindsight-rl[lm-eval]'"),
+        )
+    ):
+        assert cli.main(given) == 2, at
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert error.startswith("hindsight: ") and said in error
+    assert cli.main(command(bare, prompts, tmp_path / "6", "--prompt-format", "text", "--temperature", "0")) == 0
