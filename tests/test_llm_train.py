@@ -3,6 +3,11 @@
 import dataclasses
 import json
 import re
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,6 +154,48 @@ def test_answers_change_what_is_learned_and_arrive_late(tmp_path: Path) -> None:
     last = run.lines("metrics.jsonl")[-1]["llm"]
     assert last["accepted"] > 0 and not last["standing_in"] and last["age_mean"] > 0
     assert last["endpoint"]["latency_median"] >= 0.2
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import dataclasses
+from test_llm_train import settings
+from hindsight_rl.agent.train import train
+config = settings(sys.argv[3], Path(sys.argv[2]), steps=131072, checkpoints=16)
+train(dataclasses.replace(config, resume=len(sys.argv) > 4))
+"""
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_no_answer_is_paid_twice(tmp_path: Path) -> None:
+    out = tmp_path / "llm"
+    with ChatServer(lambda body: Reply(honest(body), delay=0.05)) as server:
+        command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(out), server.url]
+        for length in (4, 14, 30):
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            deadline = time.monotonic() + 400
+            while len(Run(out).lines("metrics.jsonl")) < length and process.poll() is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            process.kill()
+            process.wait()
+            answered = len(server.requests)
+            if len(command) == 6:
+                command.append("resume")
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600)
+        asked = [body["messages"][0]["content"] for body in server.requests]
+        assert len(asked) > answered > 0
+    # A question that was under way at a kill had no answer yet; nothing else may be put twice.
+    twice = [text for text, count in Counter(asked).items() if count > 1]
+    assert len(twice) <= 3 * 8
+    cache = sqlite3.connect(tmp_path / "answers.sqlite3")
+    assert cache.execute("SELECT count(*) FROM answers").fetchone()[0] >= len(set(asked)) - 8
+    run = Run.open(out)
+    assert run.lines("metrics.jsonl")[-1]["step"] == 131072
+    steps = [row["step"] for row in run.lines("metrics.jsonl")]
+    assert steps == sorted(set(steps))
 
 
 def test_the_command_line_names_what_is_missing(

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from hindsight_rl.agent.grounding import Refused, ground
+from hindsight_rl.agent.grounding import Refused, filtered, ground
+from hindsight_rl.agent.instructions import parse
 from hindsight_rl.agent.relabel import NOT_GOALS, Delivery, Relabel, Relabeler
-from hindsight_rl.agent.reward import SemanticReward
+from hindsight_rl.agent.reward import InstructionError, SemanticReward
 from hindsight_rl.agent.snapshot import Snapshot, prompt, question
 from hindsight_rl.endpoint import Answer, BudgetSpent, Endpoint, EndpointError, MalformedAnswer
 from hindsight_rl.run import Run
@@ -204,7 +205,9 @@ class LlmRelabeler:
         texts: list[str] = []
         try:
             events = snapshot.events(len(self.events))
-            for candidate in value.instructions[: 2 * self.rules.candidates]:
+            said = value.instructions[: 2 * self.rules.candidates]
+            self._encode([candidate.instruction for candidate in said])
+            for candidate in said:
                 made = ground(candidate.instruction, candidate.steps, events, self.reward, prompt()[0])
                 if isinstance(made, Relabel):
                     made = self._once(made)
@@ -217,6 +220,16 @@ class LlmRelabeler:
             self._counts["worker_errors"] += 1
         self._under_way.pop(key, None)
         self._ready.append((snapshot, results, texts))
+
+    def _encode(self, texts: Sequence[str]) -> None:
+        """All sentences that grounding will need, in one batch, which costs far less than one by one."""
+        wanted = [text for text in texts if not filtered(text, prompt()[0])]
+        parsed: list[str] = []
+        for text in wanted:
+            with contextlib.suppress(InstructionError):
+                parsed += parse(text).goals
+        if wanted:
+            self.reward.embed([*wanted, *parsed])
 
     def _once(self, relabel: Relabel) -> Relabel | Refused:
         names = tuple(name for _, name in relabel.evidence)
