@@ -311,6 +311,15 @@ def test_the_control_replays_under_the_same_prompt(model: str, tmp_path: Path) -
     assert replays and set(replays) <= originals
 
 
+def test_the_control_with_as_many_rows_trains_on_rollouts_twice(model: str, tmp_path: Path) -> None:
+    trainer = HiRTrainer(model, config(tmp_path, repeat=True, reward="fraction", max_steps=1), asked())
+    watched = Watched(trainer)
+    trainer.train()
+    rows = [(tuple(prompt), tuple(completion), value) for prompt, completion, value in rows_of(watched.batches)]
+    assert len(rows) == 24 and logged(trainer)[0]["hir/repeats"] == 8 and "hir/replays" not in logged(trainer)[0]
+    assert len(set(rows)) <= 16 and any(value != 0 for _, _, value in rows)
+
+
 def test_nothing_to_replay_is_plain_training(model: str, tmp_path: Path) -> None:
     nobody = [Instruction("Write a line .", (constraint("keywords:existence", {"keywords": ["unsayable"]}),), key=0)]
     everybody = [Instruction("Write a line .", (constraint("punctuation:no_comma"),), key=1)]

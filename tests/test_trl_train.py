@@ -71,6 +71,7 @@ def test_options_of_methods_and_files(model: str, rows: Path, tmp_path: Path) ->
     assert [found[name].rewriter for name in ("hir", "retarget", "keep")] == ["drop", "retarget", "keep"]
     assert found["rlvr"].replays_per_prompt == found["fraction"].replays_per_prompt == 0
     assert found["rlvr"].reward == "all" and found["fraction"].reward == "fraction"
+    assert parsed([*words, "--method", "rlvr-rows"])[1].repeat
     file = tmp_path / "options.yaml"
     file.write_text("learning_rate: 0.5\nlambda_start: 3\n", "utf-8")
     _, config = parsed([*words, "--config", str(file), "--learning_rate", "0.25"])
@@ -94,7 +95,6 @@ def test_bad_input_is_one_line_and_leaves_no_folder(
     for more, said in (
         (["--lerning_rate", "1"], "unknown option --lerning_rate (did you mean --learning_rate?)"),
         (["--method", "x"], "unknown arm 'x'"),
-        (["--method", "rlvr-rows"], "raise --num_generations"),
         (["--num_generations", "3"], "divisible"),
         (["--max_steps", "many"], "many"),
         (["--max_completion_length", "127"], "1 fit beside 127"),

@@ -262,6 +262,8 @@ class HiRTrainer(GRPOTrainer):
         return planned, found
 
     def _decide(self, rollouts: list[Rollout], step: int) -> tuple[list[Planned], Replayed]:
+        if self.args.repeat:
+            return self._repeats([each.instruction for each in rollouts], step)
         found = replay(
             rollouts,
             step=step,
@@ -283,6 +285,15 @@ class HiRTrainer(GRPOTrainer):
         ]
         # Without the instructions: those hold checkers, which do not travel between processes.
         return planned, Replayed([], *(getattr(found, name) for name in _FOUND))
+
+    def _repeats(self, asked: list[Instruction], step: int) -> tuple[list[Planned], Replayed]:
+        """Rollouts to train on a second time, as they are: as many rows as replay has, and no replay."""
+        rng = np.random.default_rng([self.args.seed, step])
+        drawn = rng.choice(len(asked), min(self.args.replay_budget, len(asked)), replace=False).tolist()
+        chat = self.args.prompt_format == "chat"
+        ids, _, _ = self._tokenize_prompts([asked[at].messages if chat else asked[at].prompt for at in drawn])
+        planned = [Planned(at, [int(token) for token in tokens], "") for at, tokens in zip(drawn, ids, strict=True)]
+        return planned, Replayed([], 0, {}, self._selector.curriculum.weight(step), 0.0, 0.0, 0.0)
 
     def _sources(self, batch: Batch, logps: Tensor, planned: list[Planned], rows: int) -> dict[int, Source]:
         """Of each replay, by its place, what it takes from its rollout, on whichever process that is."""
@@ -306,6 +317,9 @@ class HiRTrainer(GRPOTrainer):
         more["rewritten_logps"], _ = self._policy(more)
         more["advantages"] = torch.zeros(rows, device=more["prompt_ids"].device)
         more["advantages"][: len(mine)] = self._replay_advantage
+        if self.args.repeat:
+            own = self.accelerator.gather(batch["advantages"])
+            more["advantages"][: len(mine)] = own[[each.source for each, _ in mine]]
         return more
 
     def _appended(self, batch: Batch, more: Batch, logps: Tensor) -> Batch:
@@ -389,14 +403,14 @@ class HiRTrainer(GRPOTrainer):
     def _count(self, found: Replayed, planned: list[Planned], added: int, shift: Tensor) -> None:
         """Metrics of replay, the same on every process. shift: sum of the log-probabilities' change, and tokens."""
         values = {
-            "replays": len(planned),
+            "repeats" if self.args.repeat else "replays": len(planned),
             "candidates": found.candidates,
             "refused": sum(found.refused.values()),
             "empty_rows": added * self.accelerator.num_processes - len(planned),
             "lambda": found.weight,
             "advantage": self._replay_advantage,
         }
-        if planned:
+        if planned and not self.args.repeat:
             values |= {"diversity": found.diversity, "integrity": found.integrity, "kept": found.kept}
             values["logp_shift"] = float(shift[0] / shift[1].clamp(min=1))
         for name, value in values.items():

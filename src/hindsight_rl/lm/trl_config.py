@@ -45,6 +45,9 @@ class HiRConfig(GRPOConfig):
     replays_per_prompt: int = _setting(
         2, "Budget of replays, times the prompts of a generation batch; 0 turns replay off."
     )
+    repeat: bool = _setting(
+        False, "A control: in place of replays as many rollouts, drawn by chance, as they are, a second time."
+    )
     strategy: Strategy = _setting("curriculum", "Which failures: curriculum, random, integrity or diversity.")
     scope: Scope = _setting(
         "batch", "Best of the whole batch (released code), or at most replays_per_prompt of each group (the paper)."

@@ -37,7 +37,6 @@ def _option(default: Any, about: str) -> Any:
     return field(default=default, metadata={"help": about})
 
 
-
 @dataclass
 class Options:
     """What is trained on what; the other options are HiRConfig's."""
@@ -131,12 +130,9 @@ def _value(argv: list[str], name: str) -> str | None:
 def _method(name: str) -> list[str]:
     """The settings of an arm, by the names of the sandbox."""
     chosen = arm(name)
-    if chosen.extra:
-        raise HindsightError(
-            f"--method {name}: take --method rlvr and raise --num_generations by the replays per prompt of the arm "
-            "that you compare with"
-        )
     words = ["--reward", "all" if chosen.reward == "binary" else "fraction", "--strategy", chosen.strategy]
+    if chosen.extra:
+        return [*words, "--repeat", "true"]
     return [*words, *(["--rewriter", chosen.rewriter] if chosen.rewriter else ["--replays_per_prompt", "0"])]
 
 
