@@ -1,0 +1,97 @@
+"""Vary one choice at a time in the sandbox, from the same base models: what does each do?
+
+    python benchmarks/lm_ablations.py --arm hir --out results/lm_ablations.json
+
+Runs are made as by lm_arms.py; with the same --runs folder the unchanged arm and the references are shared with it.
+"""
+
+import json
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from lm_runs import Wanted, make, read, show, table
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.sandbox.arms import ARMS
+from hindsight_rl.run import machine
+
+# name -> arguments on top of the arm's own
+VARIANTS: dict[str, str] = {
+    "lambda0-0": "--replay.start 0",
+    "lambda0-0.8": "--replay.start 0.8",
+    "lambda0-5": "--replay.start 5",
+    "lambda0-10": "--replay.start 10",
+    "lambda-level": "--replay.growth 0",
+    "random": "--replay.strategy random",
+    "integrity": "--replay.strategy integrity",
+    "diversity": "--replay.strategy diversity",
+    "group": "--replay.scope group",
+    "pooled": "--reinforce.normalise pooled",
+    "old-original": "--reinforce.old original",
+    "pooled-old-original": "--reinforce.normalise pooled --reinforce.old original",
+    "unclipped": "--reinforce.no-clip-replays",
+    "old-original-unclipped": "--reinforce.old original --reinforce.no-clip-replays",
+    "kl-0.001": "--reinforce.kl 0.001",
+    "replays-1": "--replay.per-prompt 1",
+    "replays-2": "--replay.per-prompt 2",
+    "replays-8": "--replay.per-prompt 8",
+}
+
+
+@dataclass
+class AblationsConfig:
+    """What to vary."""
+
+    arm: str = "hir"
+    """The arm whose choices are varied."""
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    references: tuple[str, ...] = ("rlvr", "fraction", "keep", "rlvr-rows")
+    """Arms shown beside it."""
+    seeds: tuple[int, ...] = tuple(range(100, 105))
+    regime: str = "7-8"
+    rollouts: int = 30_720
+    runs: str = "runs/lm_arms"
+    jobs: int = 2
+    extra: str = ""
+    """More arguments for every run, as in lm_arms.py."""
+    out: str | None = None
+
+
+def main() -> None:
+    """Train what is missing, then compare with the unchanged arm."""
+    config = tyro.cli(AblationsConfig, description=__doc__)
+    unknown = [name for name in config.variants if name not in VARIANTS]
+    if unknown:
+        raise HindsightError(f"unknown variant '{unknown[0]}': one of {', '.join(VARIANTS)}")
+    names = {config.arm: (config.arm, "")}
+    names |= {variant: (config.arm, VARIANTS[variant]) for variant in config.variants}
+    names |= {arm: (arm, "") for arm in config.references if arm in ARMS}
+    wanted = []
+    for seed in config.seeds:
+        for name, (arm, arguments) in names.items():
+            folder = name if name in ARMS else f"{arm}+{name}"
+            words = ["--arms", arm, "--rollouts", str(config.rollouts), *shlex.split(config.extra)]
+            path = Path(config.runs) / config.regime / f"{folder}-{seed}"
+            wanted.append(Wanted(path, name, config.regime, seed, (*words, *shlex.split(arguments))))
+    make(wanted, str(Path(config.runs) / "bases"), config.jobs)
+    rows = [read(each) for each in wanted]
+    result = {
+        "command": "python benchmarks/lm_ablations.py " + " ".join(sys.argv[1:]),
+        "machine": machine(),
+        "arm": config.arm,
+        "regime": config.regime,
+        "rollouts": config.rollouts,
+        "variants": {name: f"{arm} {arguments}".strip() for name, (arm, arguments) in names.items()},
+        "table": table(rows, config.arm),
+        "runs": rows,
+    }
+    show(f"{config.arm}, {config.regime} constraints", result["table"])  # type: ignore[arg-type]
+    if config.out:
+        Path(config.out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

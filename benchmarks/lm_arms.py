@@ -1,0 +1,82 @@
+"""Compare the sandbox's arms at equal rollouts: several seeds each, three regimes, intervals over seeds.
+
+    python benchmarks/lm_arms.py --out results/lm_arms.json
+
+Every run lands in a folder of its own under --runs (finished ones are not run again), two at a time, one thread each;
+all arms of a seed start from the same base model. The result file holds means with 95 % intervals, learning curves,
+cost, the rollouts at which an arm reaches the final accuracy of `fraction`, accuracy at equal time, and every run.
+"""
+
+import json
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from lm_runs import Wanted, make, read, show, table
+
+from hindsight_rl.lm.config import to_json
+from hindsight_rl.run import machine
+
+
+@dataclass
+class ArmsConfig:
+    """What to compare."""
+
+    arms: tuple[str, ...] = ("rlvr", "fraction", "hir", "retarget")
+    seeds: tuple[int, ...] = tuple(range(100, 108))
+    regimes: tuple[str, ...] = ("7-8", "5-7", "3-6")
+    rollouts: int = 30_720
+    runs: str = "runs/lm_arms"
+    jobs: int = 2
+    reference: str = "fraction"
+    """The arm that the others are measured against."""
+    extra: str = ""
+    """More arguments for every `hindsight lm train`, e.g. `--extra="--update.minibatch 32"`."""
+    out: str | None = None
+
+
+def main() -> None:
+    """Train what is missing, then compare."""
+    config = tyro.cli(ArmsConfig, description=__doc__)
+    wanted = [
+        Wanted(
+            Path(config.runs) / regime / f"{arm}-{seed}",
+            arm,
+            regime,
+            seed,
+            ("--arms", arm, "--rollouts", str(config.rollouts), *shlex.split(config.extra)),
+        )
+        for regime in config.regimes
+        for seed in config.seeds
+        for arm in config.arms
+    ]
+    bases = str(Path(config.runs) / "bases")
+    make(wanted, bases, config.jobs)
+    rows = [read(each) for each in wanted]
+    settings = to_json(wanted[0].config(bases))
+    result = {
+        "command": "python benchmarks/lm_arms.py " + " ".join(sys.argv[1:]),
+        "machine": machine(),
+        "settings": {
+            k: v
+            for k, v in settings.items()
+            if k not in ("arms", "seed", "out", "resume", "json", "jobs", "constraints")
+        },
+        "learning_rates": {each.name: each.config(bases).chosen(each.name).learning_rate for each in wanted},
+        "reference": config.reference,
+        "regimes": {
+            regime: table([row for row in rows if row["regime"] == regime], config.reference)
+            for regime in config.regimes
+        },
+        "runs": rows,
+    }
+    for regime in config.regimes:
+        show(f"{regime} constraints", result["regimes"][regime])  # type: ignore[index]
+    if config.out:
+        Path(config.out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""What the comparisons of the language model's sandbox share: runs that are made once, and figures with intervals."""
+
+import dataclasses
+import multiprocessing
+import statistics
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.config import SandboxConfig, to_json
+from hindsight_rl.lm.sandbox.pretrain import base_model
+from hindsight_rl.lm.train import train
+from hindsight_rl.run import Run
+
+# Two-sided 95 % quantiles of Student's t, by degrees of freedom.
+T95 = dict(enumerate((12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179), start=1))
+OF_NO_EFFECT = ("out", "resume", "json", "jobs", "base", "checkpoints", "examples")
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """One run: where, of what (a name in the tables), and the arguments of `hindsight lm train`."""
+
+    path: Path
+    name: str
+    regime: str
+    seed: int
+    arguments: tuple[str, ...]
+
+    def config(self, bases: str) -> SandboxConfig:
+        """The settings of the run."""
+        given = ["--out", str(self.path), "--constraints", self.regime, "--seed", str(self.seed), "--jobs", "1"]
+        return tyro.cli(SandboxConfig, args=[*given, "--base", bases, *self.arguments]).checked()
+
+
+def _pretrain(config: SandboxConfig) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    assert config.base
+    base_model(Path(config.base), config.pretrain, config.model, config.seed, lambda step, loss: None)
+
+
+def _train(wanted: Wanted, config: SandboxConfig) -> str:
+    if (wanted.path / "eval.json").exists():
+        settings = {k: v for k, v in to_json(config).items() if k not in OF_NO_EFFECT}
+        stored = Run.open(wanted.path, kind="lm").read("config.json")
+        differ = [k for k, v in settings.items() if stored.get(k) != v]
+        if differ:
+            raise HindsightError(f"{wanted.path} was made with another {', '.join(differ)}: choose other --runs")
+        if all(row["done"] for row in Run(wanted.path).read("eval.json")["arms"].values()):
+            return ""
+    train(dataclasses.replace(config, resume=(wanted.path / "config.json").exists()))
+    row = Run(wanted.path).read("eval.json")["arms"][config.names[0]]
+    return f"{wanted.path}  accuracy {row['accuracy'][-1]:.3f}  {row['cpu_seconds'][-1]:.0f} s of CPU"
+
+
+def make(wanted: Sequence[Wanted], bases: str, jobs: int) -> None:
+    """Train what is missing, `jobs` runs at a time, one thread each; base models first, each once."""
+    configs = [each.config(bases) for each in wanted]
+    models = {repr((c.seed, c.pretrain, c.model)): c for c in configs}
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(_pretrain, models.values()))
+        for said in pool.map(_train, wanted, configs):
+            if said:
+                print(said, flush=True)
+
+
+def read(wanted: Wanted) -> dict[str, Any]:
+    """What a result file keeps of a run."""
+    arms = Run.open(wanted.path, kind="lm").read("eval.json")["arms"]
+    (name, row), *_ = arms.items()
+    kept = (
+        "rollouts",
+        "accuracy",
+        "greedy",
+        "constraint_accuracy",
+        "cpu_seconds",
+        "seconds",
+        "rows",
+        "by_count",
+        "area",
+    )
+    return {"name": wanted.name, "arm": name, "regime": wanted.regime, "seed": wanted.seed} | {k: row[k] for k in kept}
+
+
+def interval(values: Sequence[float]) -> dict[str, float]:
+    """Mean and half the width of its 95 % interval (Student's t over seeds), lowest and highest."""
+    half = 0.0
+    if len(values) > 1:
+        half = T95.get(len(values) - 1, 1.96) * statistics.stdev(values) / len(values) ** 0.5
+    return {
+        "mean": round(statistics.mean(values), 4),
+        "half": round(half, 4),
+        "min": round(min(values), 4),
+        "max": round(max(values), 4),
+    }
+
+
+def at(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
+    """The curve's value at x, linear between its points, level after its last."""
+    for (x0, y0), (x1, y1) in zip(zip(xs, ys, strict=True), zip(xs[1:], ys[1:], strict=True), strict=False):
+        if x <= x1:
+            return y0 + (y1 - y0) * (x - x0) / (x1 - x0) if x1 > x0 else y1
+    return ys[-1]
+
+
+def reached(xs: Sequence[float], ys: Sequence[float], y: float) -> float | None:
+    """Where the curve first reaches y, linear between its points; None where it never does."""
+    if ys[0] >= y:
+        return xs[0]
+    for (x0, y0), (x1, y1) in zip(zip(xs, ys, strict=True), zip(xs[1:], ys[1:], strict=True), strict=False):
+        if y1 >= y:
+            return x0 + (x1 - x0) * (y - y0) / (y1 - y0)
+    return None
+
+
+def table(rows: Sequence[dict[str, Any]], reference: str | None) -> dict[str, Any]:
+    """Means and intervals over seeds per name, of rows of one regime; against the reference where it is there.
+
+    `rollouts_to_reference`: where the mean curve reaches the reference's mean final accuracy. `at_equal_time`:
+    accuracy at the CPU seconds of the cheapest. `over_reference`: paired differences of final accuracy, seed by seed.
+    """
+    names = list(dict.fromkeys(row["name"] for row in rows))
+    own = {name: [row for row in rows if row["name"] == name] for name in names}
+    cheapest = min(statistics.mean(row["cpu_seconds"][-1] for row in own[name]) for name in names)
+    finals = {name: {row["seed"]: row["accuracy"][-1] for row in own[name]} for name in names}
+    target = statistics.mean(finals[reference].values()) if reference in finals else None
+    result: dict[str, Any] = {"equal_time_cpu_seconds": round(cheapest, 1), "names": {}}
+    for name in names:
+        runs = own[name]
+        rollouts = runs[0]["rollouts"]
+        curve = [interval([row["accuracy"][i] for row in runs]) for i in range(len(rollouts))]
+        entry: dict[str, Any] = {
+            "seeds": [row["seed"] for row in runs],
+            "accuracy": interval(list(finals[name].values())),
+            "greedy": interval([row["greedy"][-1] for row in runs]),
+            "constraint_accuracy": interval([row["constraint_accuracy"][-1] for row in runs]),
+            "area": interval([row["area"] for row in runs]),
+            "by_count": {
+                count: interval([row["by_count"][count] for row in runs if count in row["by_count"]])
+                for count in runs[0]["by_count"]
+            },
+            "curve": {"rollouts": rollouts, "accuracy": curve},
+            "rows": round(statistics.mean(row["rows"][-1] for row in runs)),
+            "cpu_seconds": interval([row["cpu_seconds"][-1] for row in runs]),
+            "seconds": interval([row["seconds"][-1] for row in runs]),
+            "at_equal_time": interval([at(row["cpu_seconds"], row["accuracy"], cheapest) for row in runs]),
+        }
+        if target is not None:
+            where = reached(rollouts, [point["mean"] for point in curve], target)
+            entry["rollouts_to_reference"] = None if where is None else round(where)
+            entry["times_reference"] = round(entry["accuracy"]["mean"] / target, 3) if target else None
+            both = [seed for seed in finals[name] if seed in finals[str(reference)]]
+            if name != reference and both:
+                entry["over_reference"] = interval([finals[name][s] - finals[str(reference)][s] for s in both])
+        result["names"][name] = entry
+    return result
+
+
+def show(title: str, found: dict[str, Any]) -> None:
+    """Print a table of means, for the eye."""
+    print(f"{title}   (equal time: {found['equal_time_cpu_seconds']} s of CPU)")
+    for name, row in found["names"].items():
+        final, same = row["accuracy"], row["at_equal_time"]
+        line = f"  {name:<22} {final['mean']:.3f} ± {final['half']:.3f}   area {row['area']['mean']:.3f}"
+        line += f"   at equal time {same['mean']:.3f} ± {same['half']:.3f}   rows {row['rows']:,}"
+        if row.get("times_reference") is not None:
+            line += f"   {row['times_reference']:.2f} x   reached at {row['rollouts_to_reference'] or 'never'}"
+        print(line)
