@@ -19,7 +19,7 @@ def train(config: Any) -> Path:
         config: a :class:`hindsight_rl.lm.config.SandboxConfig`.
 
     Returns:
-        the run folder: config, base model, a folder per arm, `eval.json`.
+        the run folder: config, base model, a folder per arm, `eval.json`, `attention.json`.
 
     Raises:
         HindsightError: bad settings, a folder in use, no space, an arm that could not be trained to its end (the
@@ -28,6 +28,7 @@ def train(config: Any) -> Path:
     import torch
 
     from hindsight_rl.lm.config import from_json, to_json
+    from hindsight_rl.lm.sandbox.attention import study
     from hindsight_rl.lm.sandbox.pretrain import base_model
     from hindsight_rl.lm.sandbox.progress import Progress
     from hindsight_rl.lm.sandbox.results import results
@@ -47,6 +48,7 @@ def train(config: Any) -> Path:
         base = base_model(folder, config.pretrain, config.model, config.seed, progress.pretraining)
         errors = run_arms(config, run, base, progress.show)
     run.write("eval.json", results(run, config.names))
+    run.write("attention.json", study(run, config, base))
     if errors:
         raise HindsightError("; ".join(errors.values()))
     return run.path

@@ -15,36 +15,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor
-from transformers import AutoConfig, AutoTokenizer, TrainerCallback
 from trl import GRPOTrainer
 
 from hindsight_rl.constraints.rewards import message_text
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.instruction import Instruction, Verdict
 from hindsight_rl.lm.trl_config import ROW_MEANS, HiRConfig, check_config, check_version
-from hindsight_rl.lm.trl_rows import (
-    Batch,
-    Planned,
-    Source,
-    joined,
-    leave_one_out,
-    prompt_lengths,
-    prompt_rows,
-    replay_rows,
-    share,
-    whiten,
-)
+from hindsight_rl.lm.trl_finite import Finite
+from hindsight_rl.lm.trl_prompts import fitting, prompt_rows, room_of, template_of, tokenizer_of
+from hindsight_rl.lm.trl_rows import Batch, Planned, Source, joined, leave_one_out, replay_rows, share, whiten
 from hindsight_rl.replay import Replayed, Rewriter, Rollout, Verify, check, replay
 from hindsight_rl.rewrite import rewriter as rewriter_of
 
 __all__ = ["HiRConfig", "HiRTrainer"]
+
+# What the first process tells the others of a :class:`Replayed`, beside the replays.
+_FOUND = ("candidates", "refused", "weight", "diversity", "integrity", "kept")
 
 
 class HiRTrainer(GRPOTrainer):
@@ -99,14 +91,14 @@ class HiRTrainer(GRPOTrainer):
         self._rewriter = rewriter or rewriter_of(args.rewriter)
         self._verify: Verify = verify
         self._selector = args.selector()
-        tokenizer = _tokenizer(model, args) if processing_class is None else processing_class
+        tokenizer = tokenizer_of(model, args) if processing_class is None else processing_class
         if args.chat_template_path is not None:
-            tokenizer.chat_template = _template(args.chat_template_path)
-        room = _room(model, args)
-        self.too_long = 0
+            tokenizer.chat_template = template_of(args.chat_template_path)
+        room = room_of(model, args)
+        train = fitting(train_dataset, "train_dataset", tokenizer, room, args)
+        evaluated = fitting(eval_dataset, "eval_dataset", tokenizer, room, args) if eval_dataset else []
+        self.too_long = len(train_dataset) + len(eval_dataset or []) - len(train) - len(evaluated)
         """Instructions left out because their prompt is too long."""
-        train = self._fitting(train_dataset, "train_dataset", tokenizer, room, args)
-        evaluated = self._fitting(eval_dataset or [], "eval_dataset", tokenizer, room, args) if eval_dataset else []
         self.instructions: list[Instruction] = [*train, *evaluated]
         self._room = room
         self._seen: list[Rollout] = []
@@ -137,7 +129,7 @@ class HiRTrainer(GRPOTrainer):
                 f"loss_type={args.loss_type} averages over rows, and its correction for rows without a replay would "
                 "scale the experts' balancing loss too; use loss_type=dapo or bnpo, or router_aux_loss_coef=0"
             )
-        self.add_callback(_Finite(self, args.patience))
+        self.add_callback(Finite(self, args.patience))
 
     # -- what the rollouts achieved ---------------------------------------------------------------------------------
 
@@ -415,114 +407,3 @@ class HiRTrainer(GRPOTrainer):
             values["logp_shift"] = float(shift[0] / shift[1].clamp(min=1))
         for name, value in values.items():
             self._metrics["train"][f"hir/{name}"].append(float(value))
-
-    # -- data -------------------------------------------------------------------------------------------------------
-
-    def _fitting(
-        self, given: Sequence[Instruction], name: str, tokenizer: Any, room: int, args: HiRConfig
-    ) -> list[Instruction]:
-        """The instructions whose prompt fits; an error, or a count, for the others."""
-        if not isinstance(given, Sequence) or not all(isinstance(each, Instruction) for each in given):
-            raise HindsightError(
-                f"{name} is a {type(given).__name__}: give a list of instructions, e.g. "
-                "hindsight_rl.lm.data.read_dataset(...).instructions"
-            )
-        chat = args.prompt_format == "chat"
-        if chat and not getattr(tokenizer, "chat_template", None):
-            raise HindsightError(
-                "the tokenizer has no chat template: set prompt_format=text for a base model, or give one by "
-                "chat_template_path"
-            )
-        lengths = prompt_lengths(given, tokenizer, chat, **dict(args.chat_template_kwargs or {}))  # type: ignore[arg-type]
-        fitting = []
-        for each, length in zip(given, lengths, strict=True):
-            if length <= room:
-                fitting.append(each)
-                continue
-            self.too_long += 1
-            if args.long_prompts == "refuse":
-                raise HindsightError(
-                    f"{name}: the prompt of {each.meta.get('where', each.key)} has {length} tokens, {room} fit beside "
-                    f"{args.max_completion_length} of the completion; set long_prompts=skip, or max_completion_length "
-                    "smaller"
-                )
-        if not fitting:
-            raise HindsightError(f"{name}: no prompt fits in {room} tokens; set max_completion_length smaller")
-        return fitting
-
-
-_FOUND = ("candidates", "refused", "weight", "diversity", "integrity", "kept")
-
-
-class _Finite(TrainerCallback):
-    """An update whose gradient is not finite is left out; after `patience` of them in a row training stops."""
-
-    def __init__(self, trainer: HiRTrainer, patience: int) -> None:
-        self.trainer, self.patience, self.row = trainer, patience, 0
-
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-        if self.trainer.is_deepspeed_enabled:  # DeepSpeed has stepped by itself, and looks for overflows itself
-            return
-        model: Any = given.get("model") or self.trainer.model
-        bad = torch.zeros(1, device=self.trainer.accelerator.device)
-        for parameter in model.parameters():
-            grad = parameter.grad
-            if grad is not None:
-                local = grad.to_local() if hasattr(grad, "to_local") else grad
-                bad += (~local.isfinite().all()).float()
-        if not bool(self.trainer.accelerator.reduce(bad, reduction="sum").item()):
-            self.row = 0
-            return
-        for parameter in model.parameters():
-            parameter.grad = None
-        self.row += 1
-        self.trainer._metrics["train"]["hir/skipped_updates"].append(1.0)
-        if self.row >= self.patience:
-            raise HindsightError(
-                f"the gradient was not finite for {self.row} updates in a row, up to step {state.global_step}; go on "
-                "from the last checkpoint with a smaller learning_rate"
-            )
-
-
-def _tokenizer(model: Any, args: HiRConfig) -> Any:
-    """The model's tokenizer, padding on the left."""
-    name = model if isinstance(model, str) else getattr(model.config, "_name_or_path", "")
-    revision = (args.model_init_kwargs or {}).get("revision") if isinstance(args.model_init_kwargs, dict) else None
-    try:
-        return AutoTokenizer.from_pretrained(
-            name,
-            revision=revision,
-            padding_side="left",
-            truncation_side="left",
-            trust_remote_code=args.trust_remote_code,
-        )
-    except (OSError, ValueError) as error:
-        said = (str(error).splitlines() or [""])[0]
-        raise HindsightError(f"no tokenizer for {name or 'the model'} ({said}); give processing_class") from error
-
-
-def _template(path: str) -> str:
-    try:
-        return Path(path).read_text("utf-8")
-    except OSError as error:
-        raise HindsightError(f"chat_template_path {path}: {error.strerror}") from error
-
-
-def _room(model: Any, args: HiRConfig) -> int:
-    """Tokens that a prompt may have."""
-    if isinstance(model, str):
-        try:
-            config = AutoConfig.from_pretrained(model, trust_remote_code=args.trust_remote_code)
-        except (OSError, ValueError) as error:
-            said = (str(error).splitlines() or [""])[0]
-            raise HindsightError(f"cannot read the model {model}: {said}") from error
-    else:
-        config = model.config
-    held = getattr(config.get_text_config(), "max_position_embeddings", None)
-    limits = [limit for limit in (held - args.max_completion_length if held else None, args.max_prompt_tokens) if limit]
-    if held and held <= args.max_completion_length:
-        raise HindsightError(
-            f"max_completion_length {args.max_completion_length} leaves no room for a prompt: the model holds {held} "
-            "tokens; set it smaller"
-        )
-    return min(limits, default=2**31)

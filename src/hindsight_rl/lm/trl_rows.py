@@ -1,4 +1,4 @@
-"""Rows of tensors: prompts as a dataset, replays as rows of a batch, and advantages. Knows torch, not the trainer.
+"""Rows of tensors: replays as rows of a batch, and advantages. Knows torch, not the trainer.
 
 A batch is TRL's: prompt_ids and prompt_mask [N, P], padded left; completion_ids and completion_mask [N, T], padded
 right; further tensors [N, T], [N, 1] or [N]; and scalars.
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Instruction
 
 Batch = dict[str, Any]
 
@@ -38,31 +37,6 @@ class Source:
 
     completion: Tensor
     logps: Tensor
-
-
-def prompt_rows(instructions: Sequence[Instruction], chat: bool, offset: int = 0) -> list[dict[str, Any]]:
-    """Rows of TRL's dataset: the prompt, and the instruction's index."""
-    return [
-        {"prompt": each.messages if chat else each.prompt, "instruction": offset + index}
-        for index, each in enumerate(instructions)
-    ]
-
-
-def prompt_lengths(instructions: Sequence[Instruction], tokenizer: Any, chat: bool, **kwargs: Any) -> list[int]:
-    """Tokens of each prompt, as the trainer renders it."""
-    if not instructions:
-        return []
-    if chat:
-        made = tokenizer.apply_chat_template(
-            [each.messages for each in instructions],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            **kwargs,
-        )
-    else:
-        made = tokenizer(text=[each.prompt for each in instructions])
-    return [len(ids) for ids in made["input_ids"]]
 
 
 def whiten(values: Tensor, lengths: Tensor) -> Tensor:

@@ -102,7 +102,7 @@ class HirTrainer(PPOTrainerSync):
         self._whole = True
         batch = self._balance_batch(batch, metrics)
 
-        original = self.hir.old_log_prob == "original"
+        original = self.hir.old_logps == "original"
         if original:
             self._from_source(batch.partition_id, "old_log_probs")
         new = [key for key in batch.keys if key not in known and not (original and key in self._sources)]
@@ -124,7 +124,7 @@ class HirTrainer(PPOTrainerSync):
 
     def _compute_ref_log_prob(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
         batch = super()._compute_ref_log_prob(batch, metrics)
-        if self.hir.old_log_prob == "original":  # both terms of the KL, or neither, are the original prompt's
+        if self.hir.old_logps == "original":  # both terms of the KL, or neither, are the original prompt's
             self._from_source(batch.partition_id, "ref_log_prob")
         return batch
 
@@ -166,9 +166,9 @@ class HirSampler(ReplayBuffer):
             if not given.get(name):
                 raise HindsightError(f"HirSampler needs +{WHERE}.{name}; see docs/verl.md")
         refuse(given["algorithm"], settings)
-        if settings.old_log_prob == "original":
+        if settings.old_logps == "original":
             raise HindsightError(
-                f"{WHERE}.old_log_prob=original: the original old log-probabilities are not known when a batch is "
+                f"{WHERE}.old_logps=original: the original old log-probabilities are not known when a batch is "
                 "sampled; use trainer.v1.trainer_mode=hir"
             )
         from verl.utils import hf_tokenizer

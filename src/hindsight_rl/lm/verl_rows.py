@@ -15,6 +15,7 @@ mapping of the fields that verl's agent loop stores; those used here:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -28,7 +29,7 @@ from hindsight_rl.layouts import PLAIN
 from hindsight_rl.replay import Curriculum, Replay, Rollout, Selector, replay
 from hindsight_rl.rewrite import rewriter
 
-OldLogProb = Literal["rewritten", "original"]
+OldLogps = Literal["rewritten", "original"]
 WHERE = "trainer.v1.sampler.sampler_kwargs"
 REWARD = (
     "set reward.custom_reward_function.path=pkg://hindsight_rl.constraints.rewards and "
@@ -40,30 +41,31 @@ REWARD = (
 class Settings:
     """What a launch may say under ``trainer.v1.sampler.sampler_kwargs``.
 
-    rewriter: see :mod:`hindsight_rl.rewrite`. per_prompt: the budget of replays is this times the prompts of the
-    batch. strategy, scope, per_group, start, growth, cap: see :class:`~hindsight_rl.replay.Selector`.
-    old_log_prob: for a replay's importance ratio, "rewritten" (computed under the rewritten prompt, as verl does for
+    rewriter: see :mod:`hindsight_rl.rewrite`. replays_per_prompt: the budget of replays is this times the prompts of
+    the batch. strategy, scope: see :class:`~hindsight_rl.replay.Selector`; in scope "group" no prompt has more than
+    replays_per_prompt. lambda_start, lambda_growth, lambda_cap: see :class:`~hindsight_rl.replay.Curriculum`.
+    old_logps: for a replay's importance ratio, "rewritten" (computed under the rewritten prompt, as verl does for
     every row) or "original" (the source row's, under the original prompt, as HiR's released code does).
     grpo_singletons: accept GRPO, under which each replay is a group of one. seed: of selection's ties and random.
     """
 
     rewriter: str = "drop"
-    per_prompt: int = 2
+    replays_per_prompt: int = 2
     strategy: str = "curriculum"
     scope: str = "batch"
-    per_group: int = 2
-    start: float = 2.0
-    growth: float = 0.05
-    cap: float = float("inf")
-    old_log_prob: OldLogProb = "rewritten"
+    lambda_start: float = 2.0
+    lambda_growth: float = 0.05
+    lambda_cap: float = float("inf")
+    old_logps: OldLogps = "rewritten"
     grpo_singletons: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.old_log_prob not in ("rewritten", "original"):
-            raise HindsightError(f"{WHERE}.old_log_prob is {self.old_log_prob!r}: it is rewritten or original")
-        if self.per_prompt < 0:
-            raise HindsightError(f"{WHERE}.per_prompt is {self.per_prompt}: it must be at least 0")
+        if self.old_logps not in ("rewritten", "original"):
+            raise HindsightError(f"{WHERE}.old_logps is {self.old_logps!r}: it is rewritten or original")
+        if self.replays_per_prompt < 0:
+            raise HindsightError(f"{WHERE}.replays_per_prompt is {self.replays_per_prompt}: it must be at least 0")
+        self.selector()  # an unknown strategy or scope, before anything is loaded
 
     @classmethod
     def of(cls, given: Mapping[str, Any], also: Iterable[str] = ()) -> Settings:
@@ -76,8 +78,8 @@ class Settings:
 
     def selector(self) -> Selector:
         """The selector; raises :class:`HindsightError` for an unknown strategy or scope."""
-        curriculum = Curriculum(self.start, self.growth, self.cap)
-        return Selector(self.strategy, self.scope, self.per_group, curriculum)  # type: ignore[arg-type]
+        curriculum = Curriculum(self.lambda_start, self.lambda_growth, self.lambda_cap)
+        return Selector(self.strategy, self.scope, max(self.replays_per_prompt, 1), curriculum)  # type: ignore[arg-type]
 
 
 def refuse(algorithm: Mapping[str, Any], settings: Settings) -> None:
@@ -117,13 +119,40 @@ def refuse(algorithm: Mapping[str, Any], settings: Settings) -> None:
 class Made:
     """A replay as a row: what differs from the row `source` (an index).
 
-    prompt: token ids of the rewritten chat. messages: that chat. tokens of the response stay as they are.
+    prompt: token ids of the rewritten chat. messages: that chat. The response's tokens stay as they are.
     """
 
     source: int
     prompt: list[int]
     messages: list[dict[str, Any]]
     replay: Replay
+
+
+def to_row(instruction: Instruction, index: int, generate: int | None = None, source: str = "") -> dict[str, Any]:
+    """The row of verl's parquet for an instruction; :meth:`Hindsight.instruction` reads it back.
+
+    generate: how many responses to sample for this prompt where that is not ``rollout.n`` (verl's own column
+    ``__rollout_n__``). source: the name under which verl's metrics know the data.
+    """
+    checks = [(each.id, each.kwargs) for each in instruction.constraints]
+    truth = {"instruction_id_list": [id for id, _ in checks], "kwargs": [kwargs for _, kwargs in checks]}
+    row: dict[str, Any] = {
+        "data_source": str(instruction.meta.get("source") or source or "hindsight"),
+        "prompt": instruction.messages,
+        "ability": "instruction following",
+        # As text: the kwargs of different constraints have no columns in common.
+        "reward_model": {"style": "rule", "ground_truth": json.dumps(truth)},
+        "extra_info": {
+            "index": index,
+            "key": str(instruction.key),
+            "prompt": instruction.prompt,
+            "task": instruction.task,
+            "texts": list(instruction.texts),
+            "soft": list(instruction.soft),
+            "layout": instruction.layout if isinstance(instruction.layout, str) else PLAIN,
+        },
+    }
+    return row if generate is None else {**row, "__rollout_n__": generate}
 
 
 class Hindsight:
@@ -203,7 +232,7 @@ class Hindsight:
             self.rollout(row, asked[groups[row["uid"]]], groups[row["uid"]], entropy)
             for row, entropy in zip(rows, entropies, strict=True)
         ]
-        budget = self.settings.per_prompt * len(asked)
+        budget = self.settings.replays_per_prompt * len(asked)
         rng = np.random.default_rng([self.settings.seed, step])
         found = replay(rollouts, step=step, budget=budget, selector=self.selector, rewriter=self.rewriter, rng=rng)
         made, long = [], 0
@@ -220,7 +249,7 @@ class Hindsight:
             "hir/refused": float(sum(found.refused.values()) + long),
             "hir/incomplete": float(np.mean([not each.complete for each in rollouts])) if rollouts else 0.0,
             "hir/lambda": found.weight,
-            "hir/entropy": found.diversity,
+            "hir/diversity": found.diversity,
             "hir/integrity": found.integrity,
             "hir/kept": found.kept,
         }
