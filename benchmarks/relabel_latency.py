@@ -33,7 +33,10 @@ import json, random, re, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 verbs = {"collected": "collect", "placed": "place", "ate": "eat", "drank": "drink", "made": "make",
          "planted": "plant", "defeated": "defeat", "hit": "hit", "found": "find", "mined": "mine"}
-ways = ["{}", "please {}", "{} now", "go and {}", "try to {}", "{} for me", "{} soon", "quickly {}", "{} again"]
+# Enough ways to say a thing that few sentences come twice, so that the encoder has work to the end.
+before = ["", "please ", "go and ", "try to ", "just ", "simply ", "quickly ", "calmly ", "carefully ", "now "]
+after = ["", " now", " soon", " again", " for me", " for us", " at once", " right away", " today", " if you like",
+         " before long", " this time", " for practice", " when you can", " in this world", " like before"]
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))["messages"][0]["content"]
@@ -42,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         for step, caption in re.findall(r"^step (\d+): ([a-z ]+)", asked, re.M):
             first, _, rest = caption.strip().partition(" ")
             if first in verbs:
-                said = random.choice(ways).format(verbs[first] + " " + rest)
+                said = random.choice(before) + verbs[first] + " " + rest + random.choice(after)
                 rows.append({"instruction": said, "steps": [int(step)]})
         content = json.dumps({"instructions": rows[-6:]})
         body = json.dumps({"choices": [{"message": {"role": "assistant", "content": content}}]}).encode()

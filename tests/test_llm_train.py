@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 pytest.importorskip("openai")
+import jax
+
 from chat_server import ChatServer, Reply
 from hindsight_rl.agent import snapshot
 from hindsight_rl.agent.captions import CLASSIC_EVENTS
@@ -154,6 +156,7 @@ def test_under_each_fault_a_run_finishes_and_counts_it(
         assert said["down_seconds"] > 0 and said["trouble"]
     refused = [row for row in run.lines("relabels.jsonl") if row.get("source") == "llm"]
     assert all(row["rejected"] for row in refused)
+    jax.clear_caches()  # every trainer compiles programs of its own; a dozen of them take gigabytes
 
 
 def without_rejected(run: Run) -> list[dict[str, Any]]:
