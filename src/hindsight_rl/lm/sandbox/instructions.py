@@ -21,7 +21,7 @@ from hindsight_rl.lm.sandbox.language import (
 )
 
 USUAL = tuple(name for name, kind in KINDS.items() if kind.usual)
-DEPENDENT = tuple(name for name, kind in KINDS.items() if kind.needs)
+DEPENDENT = tuple(name for name, kind in KINDS.items() if kind.needs for _ in range(kind.repeats))
 MOST_DEMANDS = sum(KINDS[name].repeats for name in USUAL)
 TRIES = 1000
 
@@ -31,8 +31,8 @@ class Instructions:
     """A source of instructions.
 
     low, high: how many constraints, evenly. room: the most tokens that a prompt may have; longer ones are drawn anew
-    and counted in `too_long`. dependent: share of the constraints that presuppose another one (whole pairs; 0 for the
-    nine usual kinds alone).
+    and counted in `too_long`. dependent: share of the constraints that presuppose another one, as far as they fit in
+    with those; 0 for the nine usual kinds alone.
     """
 
     low: int
@@ -67,10 +67,15 @@ class Instructions:
         pool = [name for name in USUAL for _ in range(KINDS[name].repeats)]
         chosen: list[str] = []
         wanted = int(rng.binomial(count, self.dependent)) if self.dependent else 0
-        for name in rng.permutation(DEPENDENT)[:wanted].tolist() if wanted else ():
-            if len(chosen) + 2 <= count:
-                chosen += [name, str(KINDS[name].needs)]
-                pool.remove(str(KINDS[name].needs))
+        for name in rng.permutation(DEPENDENT).tolist() if wanted else ():
+            needed = str(KINDS[name].needs)
+            # One `bullets` carries every bullet; each `after` follows an `include` of its own.
+            new = [needed] * (needed == "include" or needed not in chosen)
+            if wanted and len(chosen) + 1 + len(new) <= count:
+                chosen += [name, *new]
+                wanted -= 1
+                for each in new:
+                    pool.remove(each)
         left = count - len(chosen)
         chosen += [pool[i] for i in rng.permutation(len(pool))[:left]]
         return [chosen[i] for i in rng.permutation(count)]
@@ -98,15 +103,16 @@ def _bind(rng: np.random.Generator, kinds: list[str], words: list[str], bullets:
     count = Counter(kinds)
     edges = {words[0]} if count["start"] else set()
     edges |= {words[-1]} if count["end"] else set()
-    inside = [word for word in words if word not in edges] or words
-    if count["after"]:
-        inside = [word for word in inside if word != words[-1]]
+    inside = [word for word in words if word not in edges and (not count["after"] or word != words[-1])] or words
     outside = [word for word in WORDS if word not in words]
     include = [inside[i] for i in rng.permutation(len(inside))[: count["include"]]]
     avoid = [outside[i] for i in rng.permutation(len(outside))[: count["avoid"]]]
-    if len(include) < count["include"] or len(avoid) < count["avoid"]:
+    if len(include) < count["include"] or len(avoid) < count["avoid"] or len(bullets) < count["bullet"]:
         return None
-    followed = include[0] if count["after"] else ""
+    followed = include[: count["after"]]
+    if words[-1] in followed:
+        return None
+    opened = [int(i) for i in rng.permutation(len(bullets))[: count["bullet"]]] if count["bullet"] else []
     demands = []
     for kind in kinds:
         values: dict[str, object] = {}
@@ -117,9 +123,10 @@ def _bind(rng: np.random.Generator, kinds: list[str], words: list[str], bullets:
         elif kind in ("words", "bullets"):
             values = {"count": len(words if kind == "words" else bullets)}
         elif kind == "bullet":
-            index = int(rng.integers(len(bullets)))
+            index = opened.pop(0)
             values = {"index": index + 1, "word": words[bullets[index]]}
         elif kind == "after":
-            values = {"word": followed, "next": words[words.index(followed) + 1]}
+            word = followed.pop(0)
+            values = {"word": word, "next": words[words.index(word) + 1]}
         demands.append(Demand(kind, values))
     return demands
