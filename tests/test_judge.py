@@ -82,7 +82,7 @@ def test_replays_keep_what_the_judge_found_met_and_ask_it_nothing_anew() -> None
         asked = len(server.requests)
         found = replay(
             [Rollout(instruction, response, verdicts[0])], step=1, budget=2, selector=Selector(),
-            rewriter=Drop(), rng=np.random.default_rng(0),
+            rewriter=Drop(), rng=np.random.default_rng(0), verify=judge,
         )  # fmt: skip
         (made,) = found.replays
         assert "mention rain" in made.instruction.prompt and "mention snow" not in made.instruction.prompt

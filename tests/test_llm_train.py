@@ -171,7 +171,7 @@ def comparable_but_rejected(run: Run) -> list[dict[str, Any]]:
 def test_answers_change_what_is_learned_and_arrive_late(tmp_path: Path) -> None:
     slow = lambda body: Reply(honest(body), delay=0.2)  # noqa: E731
     with ChatServer(slow) as server:
-        run = Run.open(train(settings(server.url, tmp_path / "llm", steps=524288, timeout=30.0)))
+        run = Run.open(train(settings(server.url, tmp_path / "llm", steps=131072)))
     last = run.lines("metrics.jsonl")[-1]["llm"]
     assert last["accepted"] > 0 and not last["standing_in"] and last["age_mean"] > 0
     assert last["endpoint"]["latency_median"] >= 0.2

@@ -117,8 +117,12 @@ class Judging:
         )  # fmt: skip
 
     def __call__(self, instruction: Instruction, response: str) -> Verdict:
-        """One boolean per demand in ``instruction.soft``: what CFBench's scores ask of a judge."""
-        return self.decide([Ask(text, response, instruction.prompt) for text in instruction.soft])
+        """One boolean per constraint, then one per demand in ``instruction.soft``.
+
+        So a judge is what CFBench's scores ask for, whose instructions have soft demands alone, and what replay's
+        verification asks for, where they have become constraints.
+        """
+        return self.verdicts([(self.judged(instruction), response)])[0]
 
     def verdicts(self, attempts: Sequence[tuple[Instruction, str]]) -> list[Verdict]:
         """One verdict per attempt, aligned with its constraints; everything soft is asked at the same time."""
