@@ -48,7 +48,7 @@ class TrainConfig:
     """Of RAdam; decays linearly to a fiftieth."""
     epsilon_start: float = 0.5
     epsilon_end: float = 0.1
-    epsilon_fraction: float = 0.15
+    epsilon_fraction: float = 0.3
     """Share of training over which the rate of random actions falls."""
     epsilon_spread: float = 0.0
     """Environments differ in their rate of random actions: epsilon ** (1 + spread * x), x from -1/2 to 1."""

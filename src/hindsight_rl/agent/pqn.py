@@ -36,7 +36,7 @@ class LearningRules:
     """Goals learned in hindsight from every transition; 0 is none."""
     achieved: float = 10.0
     """How many times likelier a goal is drawn for hindsight when this very rollout reached it."""
-    memories: int = struct.field(pytree_node=False, default=16)
+    memories: int = struct.field(pytree_node=False, default=32)
     """Remembered windows of rare events, learned in hindsight beside every rollout; 0 is none."""
     memory: int = struct.field(pytree_node=False, default=8)
     """Windows remembered of each event."""

@@ -20,6 +20,8 @@ from hindsight_rl.agent.network import psi as network_psi
 from hindsight_rl.agent.worlds import World
 
 MAX_GOALS = 3
+HOPE = 0.1
+"""What a goal is taken to be worth when it looks worth nothing here: how often the seemingly hopeless is asked for."""
 DOUBT = 0.02
 """Values below this are taken for noise when moments are compared."""
 
@@ -275,7 +277,7 @@ def roll(
 
         witnessed = jnp.where(over[:, None], False, actors.witnessed | step.events)
         # Or what this life has not done yet, the nearer the likelier.
-        odd = jnp.where(known & ~witnessed, (jnp.maximum(near, 0.0) + DOUBT) * tables.rarity, 0.0)
+        odd = jnp.where(known & ~witnessed, (jnp.maximum(near, 0.0) + HOPE) * tables.rarity, 0.0)
         odd = jnp.cumsum(odd, axis=1)
         k_whether, k_which = jax.random.split(jax.random.fold_in(key, 7))
         mark = jax.random.uniform(k_which, (n, 1)) * odd[:, -1:]
