@@ -62,7 +62,7 @@ def main() -> None:
         "settings": {
             k: v
             for k, v in settings.items()
-            if k not in ("arms", "seed", "out", "resume", "json", "jobs", "constraints")
+            if k not in ("arms", "seed", "out", "resume", "json", "jobs", "constraints", "base")
         },
         "learning_rates": {each.name: each.config(bases).chosen(each.name).learning_rate for each in wanted},
         "reference": config.reference,

@@ -139,12 +139,13 @@ def run_arms(config: SandboxConfig, run: Run, base: Path, tell: Tell) -> dict[st
                 if message["kind"] == "failed":
                     errors[message["arm"]] = message["error"]
                 tell(message)
+                if message["kind"] in ("failed", "done") and message["arm"] in running:
+                    running.pop(message["arm"]).join()  # the next arm starts while the others go on
                 continue
             for name, process in list(running.items()):
-                if not process.is_alive():
-                    process.join()
+                if not process.is_alive() and messages.empty():
                     del running[name]
-                    if not is_done(run, name) and name not in errors:
+                    if not is_done(run, name):
                         errors[name] = f"arm {name} ended early (exit code {process.exitcode}): go on with --resume"
     finally:
         for process in running.values():
