@@ -280,7 +280,7 @@ def test_group_advantages_of_originals_and_a_fixed_one_of_replays(model: str, tm
 
 
 def test_retarget_asks_for_what_was_achieved(model: str, tmp_path: Path) -> None:
-    wanted = {"relation": "at least", "num_words": 60}
+    wanted = {"relation": "at least", "num_words": 20}
     lines = [
         Instruction(
             "Write a line .",
@@ -293,12 +293,13 @@ def test_retarget_asks_for_what_was_achieved(model: str, tmp_path: Path) -> None
     trainer = HiRTrainer(model, args, lines)
     trainer.train()
     (entry,) = logged(trainer)
-    assert entry["hir/replays"] > 0 and entry["hir/kept"] == 1
+    assert entry["hir/replays"] > 0 and entry["hir/kept"] > 0.5
     import pandas
 
     frame = pandas.read_parquet(next((tmp_path / "completions").glob("*.parquet")))
-    for row in frame[frame["rewritten_prompt"] != ""].itertuples():
-        assert "60" not in row.rewritten_prompt and "words" in row.rewritten_prompt
+    shown = frame[frame["rewritten_prompt"] != ""]["rewritten_prompt"].tolist()
+    assert shown and not any("at least 20 words" in each for each in shown)
+    assert any("at least" in each and "words" in each for each in shown)
 
 
 def test_the_control_replays_under_the_same_prompt(model: str, tmp_path: Path) -> None:
@@ -350,7 +351,7 @@ def test_an_update_that_is_no_number_is_left_out_and_counted(model: str, tmp_pat
     trainer = HiRTrainer(model, config(tmp_path, max_steps=3, patience=2), asked())
     watched = Watched(trainer)
     inner = trainer._compute_loss
-    trainer._compute_loss = lambda m, i: inner(m, i) * (torch.nan if len(watched.batches) == 2 else 1)  # type: ignore
+    trainer._compute_loss = lambda m, i: inner(m, i) * (torch.nan if len(watched.batches) == 4 else 1)  # type: ignore
     trainer.train()
     assert [entry.get("hir/skipped_updates") for entry in logged(trainer)] == [None, 1.0, None]
     first, second, third = watched.weights
