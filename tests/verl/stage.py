@@ -47,11 +47,11 @@ def asked(key: int = 0) -> Instruction:
 def model_folder(folder: Path) -> Path:
     """A tokenizer of bytes and a random Qwen3 of a few thousand weights."""
     alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {sign: at for at, sign in enumerate(["<pad>", "<end>", *alphabet])}
+    vocabulary = {sign: at for at, sign in enumerate(["<pad>", "<|im_end|>", *alphabet])}
     plain = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, []))
     plain.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     plain.decoder = tokenizers.decoders.ByteLevel()
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", eos_token="<end>")
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", eos_token="<|im_end|>")
     tokenizer.chat_template = TEMPLATE
     tokenizer.save_pretrained(folder)
     config = transformers.Qwen3Config(
@@ -92,7 +92,7 @@ def configure(folder: Path, train: Path, *overrides: str) -> Any:
                 "data.dataloader_num_workers=0",
                 "data.filter_overlong_prompts_workers=1",
                 "data.shuffle=False",
-                f"data.cache_dir={folder}/cache",
+                f"+data.cache_dir={folder}/cache",
                 f"actor_rollout_ref.model.path={folder}",
                 "actor_rollout_ref.rollout.name=vllm",
                 "actor_rollout_ref.rollout.n=6",
