@@ -179,7 +179,7 @@ def by_hand(
             if kl:
                 with torch.no_grad():
                     apart = logps(reference)
-                each = each + kl * ((apart - new).exp() - (apart - new) - 1)
+                each = each + kl * ratio * ((apart - new).exp() - (apart - new) - 1)
             total = (
                 total
                 + {

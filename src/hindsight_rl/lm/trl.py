@@ -28,7 +28,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.instruction import Instruction, Verdict
 from hindsight_rl.lm.trl_config import ROW_MEANS, HiRConfig, check_config, check_version
 from hindsight_rl.lm.trl_finite import Finite
-from hindsight_rl.lm.trl_prompts import fitting, prompt_rows, room_of, template_of, tokenizer_of
+from hindsight_rl.lm.trl_prompts import EpochOrder, fitting, prompt_rows, room_of, template_of, tokenizer_of
 from hindsight_rl.lm.trl_rows import Batch, Planned, Source, joined, leave_one_out, replay_rows, share, whiten
 from hindsight_rl.replay import Replayed, Rewriter, Rollout, Verify, check, replay
 from hindsight_rl.rewrite import rewriter as rewriter_of
@@ -130,6 +130,9 @@ class HiRTrainer(GRPOTrainer):
                 "scale the experts' balancing loss too; use loss_type=dapo or bnpo, or router_aux_loss_coef=0"
             )
         self.add_callback(Finite(self, args.patience))
+
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        return EpochOrder(super()._get_train_sampler(dataset), self.args.seed)
 
     # -- what the rollouts achieved ---------------------------------------------------------------------------------
 

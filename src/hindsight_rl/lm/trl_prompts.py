@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import Sampler
 from transformers import AutoConfig, AutoTokenizer
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.instruction import Instruction
 from hindsight_rl.lm.trl_config import HiRConfig
+
+
+class EpochOrder(Sampler):
+    """TRL's sampler, whose order depends on the seed and the epoch alone.
+
+    TRL's own draws one order after the other from a generator that no checkpoint holds, so that a resumed run would
+    begin again with the order of its first epoch.
+    """
+
+    def __init__(self, inner: Any, seed: int) -> None:
+        self.inner, self.seed, self.epoch = inner, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer as an epoch begins."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        generator = getattr(self.inner, "generator", None)
+        if generator is not None:
+            generator.manual_seed(self.seed + self.epoch)
+        return iter(self.inner)
+
+    def __len__(self) -> int:
+        return len(self.inner)
 
 
 def prompt_rows(instructions: Sequence[Instruction], chat: bool, offset: int = 0) -> list[dict[str, Any]]:
