@@ -24,6 +24,7 @@ from hindsight_rl.agent.llm_relabel import LlmRules
 from hindsight_rl.agent.snapshot import event_text
 from hindsight_rl.agent.train import train
 from hindsight_rl.cli import main as cli
+from hindsight_rl.encoder import load_encoder
 from hindsight_rl.endpoint import EndpointSettings
 from hindsight_rl.report.page import write_report
 from hindsight_rl.run import Run
@@ -142,6 +143,7 @@ def test_under_each_fault_a_run_finishes_and_counts_it(
 ) -> None:
     if name == "injected caption":
         monkeypatch.setattr(snapshot, "event_text", poisoned)
+        load_encoder().encode(INJECTED)  # else the run may end before the encoder is there
     with ChatServer(FAULTS[name]) as server:
         run = Run.open(train(settings(server.url, tmp_path / "fault", steps=131072)))
     rows = run.lines("metrics.jsonl")
