@@ -19,34 +19,39 @@ HERE = Path(__file__).parent
 TOLERANCE = 1e-5  # of weights and losses: sums in another order, in float32
 
 
-def ran(model: str, out: Path, case: str, processes: int) -> dict[str, Any]:
+CASES = ("some", "none", "most", "pooled", "grpo-loss")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All cases in one process (`1`) and in two (`2`)."""
+    folder = tmp_path_factory.mktemp("processes")
+    model = tiny_model(folder / "model")
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(HERE)}
+    for processes in (1, 2):
+        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+        script = [str(HERE / "trl_processes.py"), model, str(folder / str(processes)), *CASES]
+        command = [sys.executable, *(launch if processes > 1 else []), *script]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def found(folder: Path, processes: int) -> dict[str, Any]:
     import torch
 
-    out.mkdir(parents=True)
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    command = [
-        sys.executable,
-        *(launch if processes > 1 else []),
-        str(HERE / "trl_processes.py"),
-        model,
-        str(out),
-        case,
-    ]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(HERE)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
     return {
-        "log": json.loads((out / "log.json").read_text()),
-        "rows": [json.loads((out / f"rows-{rank}.json").read_text()) for rank in range(processes)],
-        "weights": torch.load(out / "weights.pt"),
+        "log": json.loads((folder / "log.json").read_text()),
+        "rows": [json.loads((folder / f"rows-{rank}.json").read_text()) for rank in range(processes)],
+        "weights": torch.load(folder / "weights.pt"),
     }
 
 
-def compare(tmp_path: Path, case: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def compare(runs: Path, case: str) -> list[dict[str, Any]]:
+    """The log of one process, after everything was found equal to that of two."""
     import torch
 
-    model = tiny_model(tmp_path / "model")
-    one, two = ran(model, tmp_path / "one", case, 1), ran(model, tmp_path / "two", case, 2)
+    one, two = found(runs / "1" / case, 1), found(runs / "2" / case, 2)
     for name, value in one["weights"].items():
         assert torch.allclose(value, two["weights"][name], atol=TOLERANCE, rtol=0), name
     for single, double in zip(one["log"], two["log"], strict=True):
@@ -57,31 +62,28 @@ def compare(tmp_path: Path, case: str) -> tuple[dict[str, Any], dict[str, Any]]:
     for update in range(2):
         parts = [part[1:] for rank in two["rows"] for part in rank[2 * update : 2 * update + 2]]
         whole = [part[1:] for part in one["rows"][0][2 * update : 2 * update + 2]]
-        flat = [sorted(value for part in found for value in part) for found in (parts, whole)]
+        flat = [sorted(value for part in side for value in part) for side in (parts, whole)]
         assert flat[0] == pytest.approx(flat[1], abs=1e-6)
-    return one, two
+    log: list[dict[str, Any]] = one["log"]
+    return log
 
 
-@pytest.mark.slow
-def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    one, _ = compare(tmp_path, "some")
-    assert all(entry["hir/replays"] > 0 and entry["grad_norm"] > 0 for entry in one["log"])
+def test_two_processes_train_as_one(runs: Path) -> None:
+    log = compare(runs, "some")
+    assert all(entry["hir/replays"] > 0 and entry["grad_norm"] > 0 for entry in log)
 
 
-@pytest.mark.slow
-def test_nothing_to_replay(tmp_path: Path) -> None:
-    one, _ = compare(tmp_path, "none")
-    assert all(entry["hir/replays"] == 0 and entry["grad_norm"] == 0 for entry in one["log"])
+def test_nothing_to_replay(runs: Path) -> None:
+    log = compare(runs, "none")
+    assert all(entry["hir/replays"] == 0 and entry["grad_norm"] == 0 for entry in log)
 
 
-@pytest.mark.slow
-def test_as_many_replays_as_there_can_be(tmp_path: Path) -> None:
-    one, _ = compare(tmp_path, "most")
-    assert all(entry["hir/replays"] == entry["hir/candidates"] > 8 for entry in one["log"])
+def test_as_many_replays_as_there_can_be(runs: Path) -> None:
+    log = compare(runs, "most")
+    assert all(entry["hir/replays"] == entry["hir/candidates"] == 16 for entry in log)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", ["pooled", "grpo-loss"])
-def test_other_normalisation_and_loss(tmp_path: Path, case: str) -> None:
-    one, _ = compare(tmp_path, case)
-    assert all(entry["hir/replays"] > 0 for entry in one["log"])
+def test_other_normalisation_and_loss(runs: Path, case: str) -> None:
+    log = compare(runs, case)
+    assert all(entry["hir/replays"] > 0 for entry in log)

@@ -1,6 +1,6 @@
 """What each process of the distributed test runs: rollouts that do not depend on the number of processes.
 
-torchrun --nproc-per-node 2 tests/trl_processes.py MODEL OUT CASE
+torchrun --nproc-per-node 2 tests/trl_processes.py MODEL OUT CASE ...
 """
 
 from __future__ import annotations
@@ -29,13 +29,17 @@ def rollouts(prompts: list[Any], trainer: Any) -> dict[str, Any]:
     for at, prompt in enumerate(prompts):
         generator = torch.Generator().manual_seed(zlib.crc32(f"{prompt} {(first + at) % 4} {trainer._step}".encode()))
         size = int(torch.randint(2, 12, (1,), generator=generator))
-        words = [WORDS[int(word)] for word in torch.randint(0, len(WORDS), (size,), generator=generator)]
+        picked = torch.randint(0, len(WORDS), (size,), generator=generator)
+        if trainer.args.strategy == "random":  # whatever can be met is met, by every rollout
+            picked = torch.randperm(len(WORDS), generator=generator)
+        words = [WORDS[int(word)] for word in picked]
         made.append([*tokenizer(" ".join(words))["input_ids"], tokenizer.eos_token_id])
     return {"prompt_ids": ids, "completion_ids": made, "logprobs": [[0.0] * len(each) for each in made]}
 
 
-def main(model: str, out: str, case: str) -> None:
+def train(model: str, out: Path, case: str) -> None:
     """Train two updates and write what came of them, once per process and once for all."""
+    out.mkdir(parents=True, exist_ok=True)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     instructions = asked(8)
     settings: dict[str, Any] = {"replays_per_prompt": 2}
@@ -83,9 +87,10 @@ def main(model: str, out: str, case: str) -> None:
     if rank == 0:
         Path(out, "log.json").write_text(json.dumps([e for e in trainer.state.log_history if "reward" in e]))
         torch.save(trainer.accelerator.unwrap_model(trainer.model).state_dict(), Path(out, "weights.pt"))
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    for each in sys.argv[3:]:
+        train(sys.argv[1], Path(sys.argv[2], each), each)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
