@@ -1,14 +1,15 @@
 """Curves over training, averaged over the seeds of a group, with the range between them."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from hindsight_rl.report.runs import Group, RunData, number
+from hindsight_rl.report.runs import RunData, Seeds, number
 from hindsight_rl.report.svg import Series
 
 Curve = tuple[np.ndarray, np.ndarray]
+R = TypeVar("R")
 
 
 def success_of(event: str | None) -> Callable[[RunData], Curve]:
@@ -20,14 +21,14 @@ def success_of(event: str | None) -> Callable[[RunData], Curve]:
             for step, success in run.looks
             if success and (event is None or event in success)
         ]
-        return _arrays(points)
+        return as_curve(points)
 
     return curve
 
 
 def metric(name: str) -> Callable[[RunData], Curve]:
     """A number of `metrics.jsonl`."""
-    return lambda run: _arrays([(row["step"], v) for row in run.metrics if (v := number(row.get(name))) is not None])
+    return lambda run: as_curve([(row["step"], v) for row in run.metrics if (v := number(row.get(name))) is not None])
 
 
 def events_seen(run: RunData) -> Curve:
@@ -39,17 +40,18 @@ def events_seen(run: RunData) -> Curve:
         if isinstance(counts, dict):
             seen |= {name for name, count in counts.items() if number(count)}
             points.append((row["step"], len(seen)))
-    return _arrays(points)
+    return as_curve(points)
 
 
-def _arrays(points: Sequence[tuple[float, float]]) -> Curve:
+def as_curve(points: Sequence[tuple[float, float]]) -> Curve:
+    """Points (x, y) as a curve."""
     if not points:
         return np.zeros(0), np.zeros(0)
     table = np.array(points, float)
     return table[:, 0], table[:, 1]
 
 
-def averaged(group: Group, curve: Callable[[RunData], Curve], smooth: int = 1) -> Series:
+def averaged(group: Seeds[R], curve: Callable[[R], Curve], smooth: int = 1, common: bool = False) -> Series:
     """Mean and range over a group's seeds.
 
     Seeds are interpolated onto all their steps; a seed counts only as far as it has come, so the last stretch of
@@ -57,11 +59,15 @@ def averaged(group: Group, curve: Callable[[RunData], Curve], smooth: int = 1) -
 
     Args:
         smooth: running mean over this many points.
+        common: only where every seed has a value, for axes on which seeds do not end together, as time.
     """
     curves = [(x, _smoothed(y, smooth)) for x, y in map(curve, group.runs) if len(x)]
     if not curves:
         return Series(group.label, group.colour, np.zeros(0), np.zeros(0))
     grid = np.unique(np.concatenate([x for x, _ in curves]))
+    if common:
+        shared = (grid >= max(x[0] for x, _ in curves)) & (grid <= min(x[-1] for x, _ in curves))
+        grid = grid[shared] if shared.any() else grid
     # Where a seed has not begun or has ended there is no value.
     table = np.array([np.interp(grid, x, y, left=np.nan, right=np.nan) for x, y in curves])
     mean, low, high = np.nanmean(table, 0), np.nanmin(table, 0), np.nanmax(table, 0)

@@ -1,6 +1,7 @@
 """One self-contained HTML page from one or more run folders: no script, no request to anywhere.
 
 hindsight report runs/oir-0 runs/oir-1 runs/none-0 --out report.html
+hindsight report runs/lm-0 runs/lm-1 runs/oir-0 --out report.html
 """
 
 import contextlib
@@ -14,9 +15,11 @@ import tyro
 
 from hindsight_rl import __version__
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.report import records, sections
+from hindsight_rl.report import arm_records, arm_sections, records, sections
+from hindsight_rl.report.arm_attention import attention
+from hindsight_rl.report.arms import ArmChapter, ArmRun, arm_chapters, read_arms
 from hindsight_rl.report.language_model import language_model
-from hindsight_rl.report.runs import Chapter, RunData, chapters, read_run
+from hindsight_rl.report.runs import Chapter, RunData, chapters, open_run, read_run
 from hindsight_rl.report.svg import escaped
 
 _NAV = (
@@ -33,6 +36,16 @@ _NAV = (
     ("reward", "reward"),
     ("time", "time"),
     ("settings", "settings"),
+    ("arms", "accuracy"),
+    ("curves", "curves"),
+    ("counts", "number of constraints"),
+    ("kinds", "kinds"),
+    ("signal", "no signal"),
+    ("selection", "selection"),
+    ("rewrites", "rewrites"),
+    ("attention", "attention"),
+    ("cost", "cost"),
+    ("arm-settings", "settings"),
 )
 
 
@@ -52,7 +65,7 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     folders = list({Path(run).resolve(): Path(run) for run in runs}.values())
     if not folders:
         raise HindsightError("no run to report on: give one or more run folders")
-    page = render([read_run(folder) for folder in folders])
+    page = render([run for folder in folders for run in read(folder)])
     out = Path(out)
     partial = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
@@ -67,16 +80,35 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     return out
 
 
-def render(runs: Sequence[RunData]) -> str:
-    """The page as text."""
-    parts = chapters(runs)
-    title, sub = _title(parts)
-    many = len(parts) > 1
-    bodies = [_chapter(chapter, f"w{i}-" if many else "", many) for i, chapter in enumerate(parts)]
+def read(folder: Path) -> list[RunData] | list[ArmRun]:
+    """What a run folder holds: one run of an agent, or the arms of a run of the language model's sandbox.
+
+    Raises:
+        HindsightError: a foreign or damaged folder.
+    """
+    run, config = open_run(folder)
+    return read_arms(run, config) if config["kind"] == "lm" else [read_run(folder)]
+
+
+def render(runs: Sequence[RunData | ArmRun]) -> str:
+    """The page as text: agents first, world by world, then language models, by number of constraints."""
+    agents = [run for run in runs if isinstance(run, RunData)]
+    arms = [run for run in runs if isinstance(run, ArmRun)]
+    worlds, tasks = chapters(agents), arm_chapters(arms)
+    many = len(worlds) + len(tasks) > 1
+    names = [chapter.world for chapter in worlds] + [f"sandbox, {chapter.title}" for chapter in tasks]
+    bodies = [_chapter(chapter, many, i) for i, chapter in enumerate(worlds)]
+    bodies += [_arms(chapter, many, i) for i, chapter in enumerate(tasks, start=len(worlds))]
     if many:
-        links = "".join(f'<a href="#w{i}">{escaped(chapter.world)}</a>' for i, chapter in enumerate(parts))
+        links = "".join(f'<a href="#w{i}">{escaped(name)}</a>' for i, name in enumerate(names))
     else:
         links = "".join(f'<a href="#{a}">{escaped(t)}</a>' for a, t in _NAV if f'<section id="{a}"' in bodies[0])
+    title, sub = _title(agents, arms, worlds, tasks)
+    judged = []
+    if agents:
+        judged.append("Every success rate is judged by the events that truly happened, never by the semantic reward.")
+    if arms:
+        judged.append("Every accuracy is judged by checks on the text, on instructions that training never draws.")
     css = Path(__file__).with_name("style.css").read_text("utf-8")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -85,33 +117,47 @@ def render(runs: Sequence[RunData]) -> str:
         f"<title>{escaped(title)}</title><style>{css}</style></head><body>"
         f'<header class="top"><h1>{escaped(title)}</h1><p class="sub">{sub}</p></header>'
         f"<nav><div>{links}</div></nav><main>{''.join(bodies)}</main>"
-        f"<footer>Made by hindsight-rl {escaped(__version__)}. Every success rate is judged by the events that truly "
-        "happened, never by the semantic reward.</footer></body></html>\n"
+        f"<footer>Made by hindsight-rl {escaped(__version__)}. {' '.join(judged)}</footer></body></html>\n"
     )
 
 
-def _title(parts: Sequence[Chapter]) -> tuple[str, str]:
-    runs = [run for chapter in parts for run in chapter.runs]
+def _title(
+    agents: Sequence[RunData], arms: Sequence[ArmRun], worlds: Sequence[Chapter], tasks: Sequence[ArmChapter]
+) -> tuple[str, str]:
+    runs = [run for chapter in worlds for run in chapter.runs]
     methods = list(dict.fromkeys(run.method for run in runs))
-    if len(runs) == 1:
+    if len(runs) == 1 and not arms:
         run = runs[0]
         title = f"{run.method} in {run.world}"
         spent = sum(run.seconds.values())
-        bits = [f"{run.step:,} environment steps", f"seed {run.seed}", records.machine(run)]
+        bits = [f"{run.step:,} environment steps", f"seed {run.seed}", records.machine(run.config)]
         if spent:
             bits.append(sections.duration(spent))
         return title, escaped(" · ".join(bits))
-    what = methods[0] if len(methods) == 1 else f"{len(methods)} methods"
-    title = f"{what} in {' and '.join(chapter.world for chapter in parts)}, {len(runs)} runs"
-    machines = list(dict.fromkeys(records.machine(run) for run in runs))
-    total = sum(sum(run.seconds.values()) for run in runs)
-    bits = [", ".join(methods), f"{sections.duration(total)} in all", "; ".join(machines[:3])]
-    return title, escaped(" · ".join(bits))
+    titles, told = [], []
+    if agents:
+        what = methods[0] if len(methods) == 1 else f"{len(methods)} methods"
+        count = f", {len(runs)} runs" if len(runs) > 1 else ""
+        titles.append(f"{what} in {' and '.join(chapter.world for chapter in worlds)}{count}")
+        told.append(", ".join(methods))
+    if arms:
+        names = list(dict.fromkeys(run.arm for chapter in tasks for run in chapter.runs))
+        folders = {id(run.config) for run in arms}
+        count = f", {len(folders)} runs" if len(folders) > 1 else ""
+        what = f"{names[0]}" if len(names) == 1 else f"{len(names)} arms"
+        titles.append(f"{what} on {' and '.join(chapter.title for chapter in tasks)}{count}")
+        told.append(", ".join(names))
+        if not agents and len(folders) == 1:
+            told.append(f"seed {arms[0].seed}")
+    total = sum(sum(run.seconds.values()) for run in runs) + sum(run.spent("cpu_seconds") or 0.0 for run in arms)
+    settings = [run.config for run in agents] + [run.config for run in arms]
+    machines = list(dict.fromkeys(map(records.machine, settings)))
+    bits = [*told, f"{sections.duration(total)} in all", "; ".join(machines[:3])]
+    return "; ".join(titles), escaped(" · ".join(bits))
 
 
-def _chapter(chapter: Chapter, prefix: str, many: bool) -> str:
+def _chapter(chapter: Chapter, many: bool, number: int) -> str:
     """One world's part of the page; worlds are never averaged together."""
-    head = f'<h2 id="{prefix[:-1]}">{escaped(chapter.world)}</h2>' if many else ""
     body = [
         sections.canonical(chapter),
         sections.learning(chapter),
@@ -128,12 +174,39 @@ def _chapter(chapter: Chapter, prefix: str, many: bool) -> str:
         records.time(chapter),
         records.settings(chapter),
     ]
-    text = "".join(body)
-    if prefix:
-        text = text.replace('<section id="', f'<section id="{prefix}')
     groups = sections.legend(chapter.groups) if len(chapter.groups) > 1 else ""
-    head += f'<p class="sub">{escaped(chapter.about)}.</p>{records.unfinished(chapter.groups)}'
-    return f"{head}{_boxed(sections.headline(chapter), chapter)}{groups}{text}"
+    head = f'<p class="sub">{escaped(chapter.about)}.</p>{records.unfinished(chapter.groups)}'
+    text = f"{head}{_boxed(sections.headline(chapter), chapter)}{groups}{''.join(body)}"
+    return _headed(text, chapter.world, number) if many else text
+
+
+def _arms(chapter: ArmChapter, many: bool, number: int) -> str:
+    """The part of the page on the sandbox's arms at one number of constraints."""
+    body = [
+        arm_sections.headline(chapter),
+        arm_sections.learning(chapter),
+        arm_sections.counts(chapter),
+        arm_sections.kinds(chapter),
+        arm_sections.signal(chapter),
+        arm_sections.selection(chapter),
+        arm_records.rewrites(chapter),
+        attention(chapter),
+        arm_records.cost(chapter),
+        arm_records.settings(chapter),
+    ]
+    about = (
+        "A tiny language model, pretrained on instructions with one or two constraints, learns to follow many: "
+        f"{chapter.title} in every instruction of training and test."
+    )
+    head = f'<p class="sub">{escaped(about)}</p>{records.unfinished(chapter.groups)}'
+    text = f"{head}{sections.legend(chapter.groups)}{''.join(body)}"
+    return _headed(text, f"The sandbox: {chapter.title}", number) if many else text
+
+
+def _headed(text: str, title: str, number: int) -> str:
+    """A chapter among others: with a heading, and with anchors of its own."""
+    text = text.replace('<section id="', f'<section id="w{number}-')
+    return f'<h2 id="w{number}">{escaped(title)}</h2>{text}'
 
 
 def _boxed(headline: str, chapter: Chapter) -> str:
@@ -149,7 +222,7 @@ class ReportConfig:
     """One HTML page from one or more runs."""
 
     runs: Annotated[list[Path], tyro.conf.Positional]
-    """Run folders. Runs of one method that differ only in their seed are averaged."""
+    """Run folders, of agents and of the sandbox's arms. What differs only in its seed is averaged."""
     out: Path | None = None
     """The file to make: by default RUN/report.html for one run, report.html here for several."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from hindsight_rl.report.runs import Group, RunData
+from hindsight_rl.report.runs import Group, Named, RunData
 from hindsight_rl.report.svg import escaped
 
 
@@ -79,7 +79,7 @@ def cell(runs: Sequence[RunData], kind: str, wanted: Callable[[dict], bool]) -> 
     return Cell(values, successes, trials) if values else None
 
 
-def chart(rows: Sequence[Line], groups: Sequence[Group], loss: bool = False) -> str:
+def chart(rows: Sequence[Line], groups: Sequence[Named], loss: bool = False) -> str:
     """Bars or a shaded table, by how many groups there are.
 
     Args:
@@ -91,7 +91,7 @@ def chart(rows: Sequence[Line], groups: Sequence[Group], loss: bool = False) -> 
     return _bars(rows, groups) if len(groups) <= 2 else _shaded(rows, groups, loss)
 
 
-def _bars(rows: Sequence[Line], groups: Sequence[Group]) -> str:
+def _bars(rows: Sequence[Line], groups: Sequence[Named]) -> str:
     out = []
     for row in rows:
         tracks = []
@@ -118,7 +118,7 @@ def _bars(rows: Sequence[Line], groups: Sequence[Group]) -> str:
     return f'<div class="bars">{"".join(out)}</div>'
 
 
-def _shaded(rows: Sequence[Line], groups: Sequence[Group], loss: bool) -> str:
+def _shaded(rows: Sequence[Line], groups: Sequence[Named], loss: bool) -> str:
     head = "".join(
         f'<th><i class="chip" style="background:var(--c{g.colour})"></i>{escaped(g.label)}</th>' for g in groups
     )

@@ -1,11 +1,11 @@
 """The sections that open the books: the buffer's decisions, relabels with their evidence, time, settings, runs."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hindsight_rl.report.curves import held
-from hindsight_rl.report.runs import Chapter, Group, RunData, flat, number
+from hindsight_rl.report.runs import Chapter, RunData, Seeds, flat, number
 from hindsight_rl.report.sections import STATUSES, duration, section, statuses_chart
 from hindsight_rl.report.svg import escaped, short
 
@@ -234,7 +234,7 @@ def _runs(chapter: Chapter) -> str:
     rows = "".join(
         f"<tr><th>{escaped(run.name)}</th><td>{escaped(group.label)}</td><td>{escaped(run.seed)}</td>"
         f"<td>{run.step:,}</td><td>{escaped(run.state)}</td><td>{duration(sum(run.seconds.values()))}</td>"
-        f"<td>{escaped(machine(run))}</td></tr>"
+        f"<td>{escaped(machine(run.config))}</td></tr>"
         for group in chapter.groups
         for run in group.runs
     )
@@ -242,16 +242,16 @@ def _runs(chapter: Chapter) -> str:
     return f'<h4>Runs</h4><div class="scroll"><table class="plain"><tr>{head}</tr>{rows}</table></div>'
 
 
-def machine(run: RunData) -> str:
-    """The kind of machine a run was made on."""
-    told = run.config.get("machine")
+def machine(config: Mapping[str, Any]) -> str:
+    """The kind of machine a run of these settings was made on."""
+    told = config.get("machine")
     if not isinstance(told, dict):
         return "not recorded"
     parts = [str(told.get("processor", "")), f"{told.get('cores', '?')} cores", f"{told.get('memory_gib', '?')} GiB"]
     return ", ".join(part for part in parts if part)
 
 
-def unfinished(groups: Sequence[Group]) -> str:
+def unfinished(groups: Sequence[Seeds[Any]]) -> str:
     """A notice of runs that are not complete."""
     rows = [
         f"<li><b>{escaped(group.label)}, seed {escaped(run.seed)}</b>: {escaped(run.state)}</li>"

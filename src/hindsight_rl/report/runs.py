@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 
 METHOD_ORDER = ("oir", "oracle", "her", "buffer", "none", "ellm", "game")
+KINDS_READ = ("agent", "lm")
 KINDS = ("canonical", "paraphrased", "composed", "others")
 WORLDS = {
     "classic-32": "Craftax-Classic on the 32 × 32 preset: a smaller map, another task than the game's 64 × 64",
@@ -26,6 +27,26 @@ WORLDS = {
 _NOT_A_DIFFERENCE = frozenset(
     ("seed", "out", "resume", "machine", "version", "kind", "checkpoints", "eval_every", "method", "world")
 )
+
+
+class Named(Protocol):
+    """What has a name and a colour in every chart."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def colour(self) -> int: ...
+
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Seeds(Named, Protocol[R_co]):
+    """Runs that are averaged."""
+
+    @property
+    def runs(self) -> Sequence[R_co]: ...
 
 
 @dataclass
@@ -151,59 +172,72 @@ def number(value: Any) -> float | None:
     return float(value)
 
 
+def open_run(path: Path) -> tuple[Run, dict[str, Any]]:
+    """A run folder that a report can read, and its settings.
+
+    Raises:
+        HindsightError: no run folder, a damaged `config.json`, or a run of another kind.
+    """
+    path = Path(path)
+    made = "that `hindsight agent train` or `hindsight lm train` made"
+    if not path.is_dir():
+        raise HindsightError(f"{path} is no run folder: give a folder {made}")
+    run = Run(path)
+    if not (path / "config.json").is_file():
+        raise HindsightError(f"{path} is no run folder: it has no config.json; give one {made}")
+    config = read_object(run, "config.json", "restore it from a copy, or leave this run out")
+    if config.get("kind") not in KINDS_READ:
+        raise HindsightError(
+            f"{path} is a run of kind '{config.get('kind')}': this report reads runs of `hindsight agent train` and, "
+            "in the sandbox, of `hindsight lm train`"
+        )
+    return run, config
+
+
 def read_run(path: Path) -> RunData:
-    """Read a run folder, finished or not.
+    """Read the run folder of an agent, finished or not.
 
     Raises:
         HindsightError: no run folder, a run of another kind, or a file that cannot be understood (with its line).
     """
-    path = Path(path)
-    if not path.is_dir():
-        raise HindsightError(f"{path} is no run folder: give a folder that `hindsight agent train` made")
-    run = Run(path)
-    if not (path / "config.json").is_file():
-        raise HindsightError(
-            f"{path} is no run folder: it has no config.json; give one that `hindsight agent train` made"
-        )
-    config = _read(run, "config.json", "restore it from a copy, or leave this run out")
-    kind = config.get("kind")
-    if kind != "agent":
-        raise HindsightError(f"{path} is a run of kind '{kind}': this report reads runs of `hindsight agent train`")
+    run, config = open_run(path)
+    path = run.path
     for key in ("method", "world", "seed"):
         if not isinstance(config.get(key), str | int):
             raise HindsightError(f"{path / 'config.json'}: '{key}' is missing: restore it, or leave this run out")
     evaluation = None
     if (path / "eval.json").exists():
-        evaluation = _read(run, "eval.json", f"write it again with: hindsight agent eval {path}")
+        evaluation = read_object(run, "eval.json", f"write it again with: hindsight agent eval {path}")
         _check_evaluation(path, evaluation)
-    metrics = _lines(run, "metrics.jsonl")
+    metrics = read_lines(run, "metrics.jsonl")
     metrics.sort(key=lambda row: row["step"])
     return RunData(
-        path.resolve().name, config, metrics, _lines(run, "relabels.jsonl", "text"),
-        _lines(run, "buffer.jsonl", "text", "what"), evaluation,
+        path.resolve().name, config, metrics, read_lines(run, "relabels.jsonl", "text"),
+        read_lines(run, "buffer.jsonl", "text", "what"), evaluation,
     )  # fmt: skip
 
 
-def _read(run: Run, name: str, mend: str) -> dict[str, Any]:
+def read_object(run: Run, name: str, mend: str) -> dict[str, Any]:
+    """The object in a `.json` file; raises :class:`HindsightError` with the mend."""
     file = run.path / name
     try:
         value = run.read(name)
     except (HindsightError, UnicodeDecodeError, OSError, RecursionError) as error:
-        why = error if isinstance(error, HindsightError) else f"{file}: cannot be read ({_first(error)})"
+        why = error if isinstance(error, HindsightError) else f"{file}: cannot be read ({first_line(error)})"
         raise HindsightError(f"{why}: {mend}") from error
     if not isinstance(value, dict):
         raise HindsightError(f"{file}, line 1: not a JSON object: {mend}")
     return value
 
 
-def _lines(run: Run, name: str, *texts: str) -> list[dict[str, Any]]:
-    """Rows of a `.jsonl` file, each with a step and the named texts."""
+def read_lines(run: Run, name: str, *texts: str, numbers: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Rows of a `.jsonl` file, each with a step, the named texts and the named numbers."""
     file = run.path / name
     mend = "remove that line, or leave this run out"
     try:
         rows = run.lines(name)
     except (HindsightError, UnicodeDecodeError, OSError, RecursionError) as error:
-        why = error if isinstance(error, HindsightError) else f"{file}: cannot be read ({_first(error)})"
+        why = error if isinstance(error, HindsightError) else f"{file}: cannot be read ({first_line(error)})"
         raise HindsightError(f"{why}: {mend}") from error
     for line, row in enumerate(rows, start=1):
         if not isinstance(row, dict) or number(row.get("step")) is None:
@@ -211,10 +245,14 @@ def _lines(run: Run, name: str, *texts: str) -> list[dict[str, Any]]:
         for key in texts:
             if not isinstance(row.get(key), str):
                 raise HindsightError(f"{file}, line {line}: '{key}' is missing: {mend}")
+        for key in numbers:
+            if number(row.get(key)) is None:
+                raise HindsightError(f"{file}, line {line}: '{key}' is no number: {mend}")
     return rows
 
 
-def _first(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 

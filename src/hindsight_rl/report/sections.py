@@ -1,11 +1,12 @@
 """The sections of a chapter: what was achieved, in one world, by every group of runs."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from hindsight_rl.report import curves, rates
-from hindsight_rl.report.runs import Chapter, Group, RunData
+from hindsight_rl.report.runs import Chapter, Group, RunData, Seeds
 from hindsight_rl.report.svg import Dot, escaped, line_chart, scatter, short, spark, stacked
 
 KIND_TITLES = {
@@ -23,7 +24,7 @@ def section(anchor: str, title: str, lead: str, body: str) -> str:
     return f'<section id="{escaped(anchor)}"><h3>{escaped(title)}</h3>{said}{body}</section>'
 
 
-def legend(groups: Sequence[Group]) -> str:
+def legend(groups: Sequence[Seeds[Any]]) -> str:
     """The groups with their colours and seeds."""
     items = "".join(
         f'<span><i class="chip" style="background:var(--c{g.colour})"></i>{escaped(g.label)} '
@@ -33,7 +34,7 @@ def legend(groups: Sequence[Group]) -> str:
     return f'<p class="legend">{items}</p>'
 
 
-def _seeds(group: Group) -> str:
+def _seeds(group: Seeds[Any]) -> str:
     seeds = [str(run.seed) for run in group.runs]
     return f"seed {escaped(seeds[0])}" if len(seeds) == 1 else f"{len(seeds)} seeds: {escaped(', '.join(seeds))}"
 
