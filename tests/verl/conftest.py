@@ -29,14 +29,3 @@ def folder(tmp_path_factory):
     from stage import model_folder
 
     return model_folder(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(autouse=True)
-def empty(request):
-    """No rows left behind by another test."""
-    yield
-    if "queue" in request.fixturenames:
-        tq = request.getfixturevalue("queue")
-        for partition, keys in (tq.kv_list() or {}).items():
-            if keys:
-                tq.kv_clear(keys=list(keys), partition_id=partition)

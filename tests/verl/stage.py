@@ -117,13 +117,14 @@ class Server:
     def __init__(self, tokenizer: Any, script: tuple[str, ...]) -> None:
         self.tokenizer, self.script, self.count = tokenizer, script, 0
 
-    async def generate(self, **_: Any) -> TokenOutput:
+    async def generate(self, sampling_params: dict[str, Any], **_: Any) -> TokenOutput:
         text = self.script[self.count % len(self.script)]
         self.count += 1
         ids = self.tokenizer.encode(text) + ([] if text.endswith("cut") else [1])
         extra = {"min_global_steps": 0, "max_global_steps": 0}
         # A rollout that is sure of what it says says it with little entropy: here, the longer the surer.
-        return TokenOutput(token_ids=ids, log_probs=[-1.0 / len(ids)] * len(ids), extra_fields=extra)
+        given = [-1.0 / len(ids)] * len(ids) if sampling_params["logprobs"] else None
+        return TokenOutput(token_ids=ids, log_probs=given, extra_fields=extra)
 
 
 class Workers:
@@ -174,6 +175,9 @@ class Workers:
 
 def stage(folder: Path, config: Any, ranks: int = 4, script: tuple[str, ...] = SCRIPT) -> Any:
     """verl's trainer of the configured mode, ready for ``step``; its workers are ``trainer.workers``."""
+    for partition, keys in (tq.kv_list() or {}).items():  # what another test left behind
+        if keys:
+            tq.kv_clear(keys=list(keys), partition_id=partition)
     get_device_name()
     trainer = get_trainer_cls(config.trainer.v1.trainer_mode)(config=config)
     trainer._init_tokenizer()
@@ -195,6 +199,7 @@ def stage(folder: Path, config: Any, ranks: int = 4, script: tuple[str, ...] = S
     trainer.agent_loop_manager = SimpleNamespace(generate_sequences=generate)
     trainer.reward_loop_manager = SimpleNamespace(reward_loop_worker_handles=[handle])
     trainer.checkpoint_manager = SimpleNamespace(sleep_replicas=lambda: None)
+    trainer.resource_pool_manager = SimpleNamespace(get_n_gpus=lambda: ranks)
     trainer.curr_step_profile = False
     trainer.global_steps = 1
     trainer.ref_in_actor = False

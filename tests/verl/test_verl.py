@@ -1,17 +1,23 @@
 """HiR in verl: rollouts to replays to advantages through verl's own functions, on CPU (`make test-verl`)."""
 
 import inspect
+import json
 import os
 import subprocess
+import sys
+from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("transfer_queue", reason="verl is not installed: make test-verl")
 
+import pandas
 import torch
 from omegaconf import OmegaConf
 from stage import SCRIPT, WANTED, asked, configure, parquet, stage
+from verl.trainer.ppo.v1 import get_trainer_cls
 from verl.utils.import_utils import load_extern_object
 
 from hindsight_rl.errors import HindsightError
@@ -57,9 +63,9 @@ def test_verl_still_has(hook):
 
 
 def test_verl_finds_the_trainer_by_the_entry_point():
-    code = "import verl; from verl.trainer.ppo.v1 import get_trainer_cls as g; print(g('hir').__module__)"
-    ran = subprocess.run([os.sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert ran.stdout.split()[-1:] == ["hindsight_rl.lm.verl"], ran.stderr[-2000:]
+    (found,) = [each for each in entry_points(group="verl.plugins") if each.name == "hindsight_rl"]
+    assert found.value == "hindsight_rl.lm.verl"
+    assert get_trainer_cls("hir") is found.load().HirTrainer
 
 
 def text(trainer, ids):
@@ -74,6 +80,8 @@ class Step:
         self.trainer = stage(folder, configure(folder, train, *overrides), ranks, script)
         self.workers, self.metrics = self.trainer.workers, {}
         self.batch = self.trainer.step(self.metrics, {})
+        self.shown = {}
+        self.trainer._compute_metrics(self.batch, self.shown, {"step": 1.0}, global_steps=1, epoch=0)
         self.rows = self.workers.updates[0]
         self.replays = {key: row for key, row in self.rows.items() if row["tag"].get("is_replay")}
         self.rollouts = {key: row for key, row in self.rows.items() if not row["tag"].get("is_padding")}
@@ -163,10 +171,8 @@ def test_old_log_probabilities_are_each_rows_own_and_each_is_computed_once(step)
 
 
 def test_verls_scores_leave_the_replays_out(step):
-    metrics = {}
-    step.trainer._compute_metrics(step.batch, metrics, {"step": 1.0}, global_steps=1, epoch=0)
-    assert metrics["critic/score/mean"] == 0
-    assert metrics["perf/total_num_tokens"] == sum(len(row["input_ids"]) for row in step.rows.values())
+    assert step.shown["critic/score/mean"] == 0
+    assert step.shown["perf/total_num_tokens"] == sum(len(row["input_ids"]) for row in step.rows.values())
 
 
 def test_original_takes_old_and_reference_log_probabilities_from_the_source(queue, folder, tmp_path):
@@ -182,12 +188,13 @@ def test_original_takes_old_and_reference_log_probabilities_from_the_source(queu
 
 
 @pytest.mark.parametrize(
-    ("script", "replays"), [(("nothing",), 0), (("gold moon P.S. x",), 0), (("gold moon", "no", "no", "no"), 4)]
+    ("script", "replays"), [(("nothing",), 0), (("gold moon P.S. x",), 0), (("gold moon", "no", "no", "no"), 3)]
 )
 def test_rows_fill_ranks_and_mini_batches_whatever_is_replayed(queue, folder, tmp_path, script, replays):
-    step = Step(folder, tmp_path, script=script, generate=3 if replays else 4, ranks=4)
-    assert len(step.replays) == (3 if replays else 0)
-    assert len(step.rows) % 12 == 0
+    # 12 rollouts do not fill 8 ranks, nor do the replays.
+    step = Step(folder, tmp_path, script=script, generate=3, ranks=8)
+    assert len(step.rollouts) == 12 and len(step.replays) == replays
+    assert len(step.rows) == 24
     for row in step.rows.values():
         assert len(row["old_log_probs"]) == len(row["responses"]) == len(row["advantages"])
         assert torch.isfinite(row["advantages"]).all()
@@ -286,3 +293,28 @@ def test_the_launch_script_says_what_verl_accepts(folder, hir):
         assert HirTrainer(config).hir.replays_per_prompt == 2
     else:
         assert not OmegaConf.to_container(config.trainer.v1.sampler.sampler_kwargs)
+
+
+def test_prepared_data_is_verls(tmp_path):
+    spec = spec_from_file_location("prepare", ROOT / "examples" / "verl" / "prepare.py")
+    sys.modules["prepare"] = prepare = module_from_spec(spec)
+    spec.loader.exec_module(prepare)
+    row = {
+        "prompt": "Write a line.",
+        "criteria": ["Say gold.", "Use no comma."],
+        "ground_truth": {
+            "instruction_id_list": ["keywords:existence", "punctuation:no_comma"],
+            "kwargs": [{"keywords": ["gold"]}, None],
+        },
+    }
+    judged = {**row, "criteria": ["Be kind."], "ground_truth": {"checker": ["[llm] Be kind."], "functions": []}}
+    lines = [{"id": at, "source": "type1", **row} for at in range(3)] + [{"id": 3, **judged}]
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    train, plain, val = prepare.prepare(prepare.Prepare(str(tmp_path / "rows.jsonl"), tmp_path / "out", held=1))
+    rows = pandas.read_parquet(train).to_dict("records")
+    assert [each["__rollout_n__"] for each in rows] == [6, 6]
+    assert rows[0]["data_source"] == "type1" and list(rows[0]["extra_info"]["texts"]) == row["criteria"]
+    assert "Say gold." in rows[0]["prompt"][-1]["content"]
+    assert "__rollout_n__" not in pandas.read_parquet(plain) and len(pandas.read_parquet(val)) == 1
+    with pytest.raises(HindsightError, match="--held 9"):
+        prepare.prepare(prepare.Prepare(str(tmp_path / "rows.jsonl"), tmp_path / "out", held=9))
