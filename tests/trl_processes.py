@@ -46,6 +46,7 @@ def train(model: str, out: Path, case: str) -> None:
     if case == "none":
         instructions = [each.rewritten([2]) for each in instructions]  # only what cannot be met: nothing to replay
     if case == "most":
+        instructions = [each.rewritten([0, 2]) for each in instructions]
         settings = {"replays_per_prompt": 4, "strategy": "random"}
     if case == "pooled":
         settings |= {"advantage": "pooled", "old_logps": "original", "beta": 0.1, "num_iterations": 2}

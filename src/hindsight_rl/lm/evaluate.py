@@ -205,7 +205,7 @@ def _transformers(args: argparse.Namespace) -> Generate:
     def generate(batch: Sequence[list[dict[str, Any]]], seed: int) -> list[tuple[str, bool]]:
         torch.manual_seed(seed)
         if args.prompt_format == "chat":
-            asked = tokenizer.apply_chat_template(
+            asked: Any = tokenizer.apply_chat_template(
                 list(batch), add_generation_prompt=True, return_dict=True, return_tensors="pt", padding=True
             )
         else:

@@ -29,7 +29,7 @@ from hindsight_rl.instruction import Instruction, Verdict
 from hindsight_rl.lm.trl_config import ROW_MEANS, HiRConfig, check_config, check_version
 from hindsight_rl.lm.trl_finite import Finite
 from hindsight_rl.lm.trl_prompts import EpochOrder, fitting, prompt_rows, room_of, template_of, tokenizer_of
-from hindsight_rl.lm.trl_rows import Batch, Planned, Source, joined, leave_one_out, replay_rows, share, whiten
+from hindsight_rl.lm.trl_rows import Batch, Planned, Source, joined, leave_one_out, narrowed, replay_rows, share, whiten
 from hindsight_rl.replay import Replayed, Rewriter, Rollout, Verify, check, replay
 from hindsight_rl.rewrite import rewriter as rewriter_of
 
@@ -144,8 +144,10 @@ class HiRTrainer(GRPOTrainer):
         texts = [message_text(completion) for completion in completions]
         judged = texts if mark is None else [text.rpartition(mark)[2] for text in texts]
         self._seen = [
-            Rollout(*each, complete=bool(ids) and ids[-1] in ends)
-            for *each, ids in zip(asked, judged, self._verdicts(asked, judged), completion_ids_list, strict=True)
+            Rollout(instruction, text, verdict, complete=bool(ids) and ids[-1] in ends)
+            for instruction, text, verdict, ids in zip(
+                asked, judged, self._verdicts(asked, judged), completion_ids_list, strict=True
+            )
         ]
         rewards: Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         self._rewards = rewards
@@ -180,9 +182,7 @@ class HiRTrainer(GRPOTrainer):
         if not self.args.replays_per_prompt:
             self._set_advantages(batch, [])
             return batch
-        logps, entropies = self._policy(batch, entropy=True)
-        mask = batch["completion_mask"]
-        entropy = (entropies * mask).sum(1) / mask.sum(1).clamp(min=1)
+        logps, entropy = self._looked_at(batch)
         planned, found = self._plan(self.accelerator.gather(entropy), [row["instruction"] for row in inputs], step)
         logps = batch.get("old_per_token_logps", logps)
         sources = self._sources(batch, logps, planned, rows)
@@ -208,6 +208,32 @@ class HiRTrainer(GRPOTrainer):
     def _steps(self) -> int:
         """Micro-batches that a generation batch is split into."""
         return int(self.args.steps_per_generation or 1)
+
+    def _looked_at(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Under their own prompts, log-probabilities [N, T] and mean entropy [N] of the rows that may be replayed.
+
+        The others stay 0, unless the released ratio needs all. Every process passes as many rows through the model,
+        as sharded weights ask for.
+        """
+        rows = batch["prompt_ids"].size(0)
+        wanted = [
+            at
+            for at, each in enumerate(self._seen)
+            if each.complete and not each.succeeded and not self.args.repeat and self._rewriter.eligible(each)
+        ]
+        if self.args.old_logps == "original" and "old_per_token_logps" not in batch:
+            wanted = list(range(rows))
+        logps = torch.zeros(batch["completion_ids"].shape, device=batch["completion_ids"].device)
+        entropy = logps.new_zeros(rows)
+        most = int(self.accelerator.gather(logps.new_tensor([len(wanted)])).max())
+        if most:
+            part = narrowed(batch, [*wanted, *[0] * (most - len(wanted))])
+            found, entropies = self._policy(part, entropy=True)
+            mask = part["completion_mask"]
+            mean = (entropies * mask).sum(1) / mask.sum(1).clamp(min=1)
+            logps[wanted, : found.size(1)] = found[: len(wanted)].float()
+            entropy[wanted] = mean[: len(wanted)].float()
+        return logps, entropy
 
     def _policy(self, batch: Batch, *, entropy: bool = False, model: Any = None) -> tuple[Tensor, Tensor]:
         """Log-probabilities [N, T] of a batch's completions and, where asked for, entropies in nats [N, T]."""

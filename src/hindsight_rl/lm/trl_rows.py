@@ -102,6 +102,17 @@ def replay_rows(
     return {name: value.to(device) for name, value in made.items()}
 
 
+def narrowed(batch: Batch, rows: Sequence[int]) -> Batch:
+    """Prompts and completions of some rows, without the columns in which all of them are padding."""
+    names = ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask")
+    made = {name: batch[name][list(rows)] for name in names}
+    before = int((made["prompt_mask"].sum(0) > 0).int().argmax())
+    width = max(1, int(made["completion_mask"].sum(1).max()))
+    for name in names:
+        made[name] = made[name][:, before:] if name.startswith("prompt") else made[name][:, :width]
+    return made
+
+
 def joined(one: Batch, other: Batch, pad: int) -> Batch:
     """Two batches below each other, padded to a common width; scalars and what only `one` has stay.
 

@@ -74,7 +74,8 @@ class _Log(TrainerCallback):
 def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
     """The options of a command line; raises :class:`HindsightError` on a bad one."""
     argv = _with_file(argv)
-    parser = HfArgumentParser([Options, HiRConfig], prog="hindsight lm train --model M")  # type: ignore[arg-type]
+    kinds: Any = [Options, HiRConfig]
+    parser = HfArgumentParser(kinds, prog="hindsight lm train --model M")
 
     def refuse(message: str) -> NoReturn:
         raise HindsightError(message)
@@ -148,7 +149,7 @@ def load(options: Options) -> tuple[Loaded, Any]:
         from hindsight_rl.endpoint import Endpoint, EndpointSettings
         from hindsight_rl.lm.judge import Judge
 
-        given = {"base_url": options.judge_url, "model": options.judge_model}
+        given: dict[str, Any] = {"base_url": options.judge_url, "model": options.judge_model}
         settings = EndpointSettings(**{name: value for name, value in given.items() if value})
         verify = Judge(Endpoint(settings.resolved()))
         choices["judge"] = verify.constraint
@@ -190,7 +191,7 @@ def train(options: Options, config: HiRConfig) -> Path:
         run.cut_back("metrics.jsonl", int(checkpoint.rsplit("-", 1)[1]))
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model(str(run.path / "model"))
-    if first:
+    if first and trainer.processing_class is not None:
         trainer.processing_class.save_pretrained(run.path / "model")
     return run.path
 
