@@ -22,6 +22,7 @@ from tensordict import TensorDict
 from verl.experimental.reward_loop import RewardLoopWorker, migrate_legacy_reward_impl
 from verl.trainer.ppo.v1 import AgentLoopWorkerTQ, get_trainer_cls
 from verl.utils.device import get_device_name
+from verl.utils.transferqueue_utils import tqbridge
 from verl.workers.rollout.replica import TokenOutput
 
 from hindsight_rl.constraints.base import constraint
@@ -34,6 +35,8 @@ WANTED = (
     constraint("length_constraints:number_words", {"relation": "at least", "num_words": 2}),
     constraint("detectable_content:postscript", {"postscript_marker": "P.S."}),
 )
+# What a worker needs of every row.
+WHOLE = {"input_ids", "position_ids", "prompts", "responses", "response_mask", "loss_mask"}
 # The first two, the first alone, none; the first two, but cut off.
 SCRIPT = ("gold moon", "gold", "nothing", "moon gold cut")
 
@@ -147,14 +150,18 @@ class Workers:
     def compute_log_prob(self, batch: Any, shift: float = 0.0) -> Any:
         assert len(batch) % self.ranks == 0, f"{len(batch)} rows do not fill {self.ranks} ranks"
         self.priced.append(list(batch.keys))
-        rows = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=["input_ids"])
-        both = [self.token_log_probs(ids) for ids in rows["input_ids"].unbind()]
+        return self._priced(batch, shift)
+
+    @tqbridge()
+    def _priced(self, data: Any, shift: float) -> TensorDict:
+        """As a worker has it: all fields of all rows, through verl's own bridge."""
+        assert not WHOLE - set(data.keys()), f"rows lack {WHOLE - set(data.keys())}"
+        both = [self.token_log_probs(ids) for ids in data["input_ids"].unbind()]
         made = {
             "log_probs": torch.nested.as_nested_tensor([one + shift for one, _ in both], layout=torch.jagged),
             "entropy": torch.nested.as_nested_tensor([other for _, other in both], layout=torch.jagged),
         }
-        fields = TensorDict(made, batch_size=len(batch))
-        return tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields)
+        return TensorDict(made, batch_size=len(both))
 
     def compute_ref_log_prob(self, batch: Any) -> Any:
         return self.compute_log_prob(batch, shift=-0.5)
@@ -167,10 +174,15 @@ class Workers:
         ]
         data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=" ".join(fields).split())
         rows = [{name: data[at][name] for name in data.keys()} for at in range(len(batch))]  # noqa: SIM118
+        self._seen(batch)
         self.updates.append(
             {key: {**row, "tag": tag} for key, row, tag in zip(batch.keys, rows, batch.tags, strict=True)}
         )
         return {"metrics": {"mfu": 0.0}}
+
+    @tqbridge()
+    def _seen(self, data: Any) -> None:
+        assert not (WHOLE | {"old_log_probs", "advantages"}) - set(data.keys())
 
 
 def stage(folder: Path, config: Any, ranks: int = 4, script: tuple[str, ...] = SCRIPT) -> Any:

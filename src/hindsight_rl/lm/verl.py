@@ -31,8 +31,6 @@ from hindsight_rl.lm.verl_rows import REWARD, WHERE, Hindsight, Made, Settings, 
 
 # What a replay is made of; the rest of a row is read only for the rows that are replayed.
 _READ = ("uid", "raw_prompt", "reward_model", "extra_info", "extra_fields", "prompts", "responses", "response_mask")
-# What the trainer computes from a row after it was sampled; never copied to a replay.
-_COMPUTED = {"log_probs", "old_log_probs", "entropy", "ref_log_prob", "values", "advantages", "returns"}
 # Fields of a row that hold for its own prompt only and cannot be made anew here.
 _BOUND = {
     "routed_experts": "expert routes replayed from the rollout (rollout.enable_rollout_routing_replay)",
@@ -102,9 +100,8 @@ class HirTrainer(PPOTrainerSync):
         self._whole = True
         batch = self._balance_batch(batch, metrics)
 
+        # A replay was put with its source's old log-probabilities: those of "original".
         original = self.hir.old_logps == "original"
-        if original:
-            self._from_source(batch.partition_id, "old_log_probs")
         new = [key for key in batch.keys if key not in known and not (original and key in self._sources)]
         if new:
             # Ranks get equal shares: rows that are known already fill them up, and come out as they were.
@@ -228,8 +225,12 @@ def _row(source: Mapping[str, Any], made: Made, key: str) -> dict[str, Any]:
     extra = dict(source["extra_fields"])
     found = {**extra.get("reward_extra_info", {}), "score": 1.0, "acc": 1.0, "fraction": 1.0}
     found["verdicts"] = "1" * len(made.replay.instruction.constraints)
+    # verl's workers read every field that any row has, so a replay has all of its source's: what the trainer already
+    # computed per token of the response holds its place, as what is computed per token of the whole does as zeros.
+    whole = {"log_probs": torch.zeros(len(ids), dtype=torch.float32)} if "log_probs" in source else {}
     return {
-        **{name: value for name, value in source.items() if name not in _COMPUTED},
+        **source,
+        **whole,
         "uid": key.split("_")[0],
         "raw_prompt": made.messages,
         "prompts": prompt,
