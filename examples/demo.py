@@ -63,8 +63,8 @@ def language_model(config: DemoConfig) -> tuple[Path, list[str]]:
     print(
         "A tiny language model is pretrained on instructions with one or two constraints, then learns to follow\n"
         f"seven or eight, in the arms {config.arms}: the same {config.rollouts:,} rollouts each.\n"
-        "Without replay most groups of rollouts fail alike and teach nothing; `hir` and `retarget` replay failures\n"
-        "as successes of what they did fulfil. (about two minutes on two cores)",
+        "With a binary reward most groups of rollouts fail alike at first and teach nothing; `hir` and `retarget`\n"
+        "replay failures as successes of what they did fulfil. (about two minutes on two cores)",
         flush=True,
     )
     run = train(
