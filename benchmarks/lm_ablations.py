@@ -37,7 +37,7 @@ VARIANTS: dict[str, str] = {
     "kl-0.001": "--reinforce.kl 0.001",
     "replays-1": "--replay.per-prompt 1",
     "replays-2": "--replay.per-prompt 2",
-    "replays-8": "--replay.per-prompt 8",
+    "replays-4": "--replay.per-prompt 4",
 }
 
 
@@ -50,7 +50,7 @@ class AblationsConfig:
     variants: tuple[str, ...] = tuple(VARIANTS)
     references: tuple[str, ...] = ("rlvr", "fraction", "keep", "rlvr-rows")
     """Arms shown beside it."""
-    seeds: tuple[int, ...] = tuple(range(100, 105))
+    seeds: tuple[int, ...] = tuple(range(200, 205))
     regime: str = "7-8"
     rollouts: int = 30_720
     runs: str = "runs/lm_arms"

@@ -25,7 +25,7 @@ class ArmsConfig:
     """What to compare."""
 
     arms: tuple[str, ...] = ("rlvr", "fraction", "hir", "retarget")
-    seeds: tuple[int, ...] = tuple(range(100, 108))
+    seeds: tuple[int, ...] = tuple(range(200, 208))
     regimes: tuple[str, ...] = ("7-8", "5-7", "3-6")
     rollouts: int = 30_720
     runs: str = "runs/lm_arms"

@@ -17,7 +17,7 @@ from hindsight_rl.replay import Scope, Strategy
 class ReplayRules:
     """Which failures are replayed, in the arms that replay."""
 
-    per_prompt: int = 4
+    per_prompt: int = 8
     """Replays per prompt, on average over the batch; with --replay.scope group at most as many of each prompt."""
     scope: Scope = "batch"
     """`batch` (as released) or `group` (the paper's text)."""

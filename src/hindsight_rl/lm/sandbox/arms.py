@@ -24,8 +24,8 @@ class Arm:
 
 
 ARMS: dict[str, Arm] = {
-    "rlvr": Arm("binary reward, no replay"),
-    "fraction": Arm("the share of constraints met as reward, no replay", reward="fraction"),
+    "rlvr": Arm("binary reward, no replay", learning_rate=5e-4),
+    "fraction": Arm("the share of constraints met as reward, no replay", reward="fraction", learning_rate=5e-4),
     "hir": Arm("failures replayed under the constraints that they met (HiR)", rewriter="drop"),
     "retarget": Arm("failures replayed under what they achieved instead", rewriter="retarget"),
     "hir-random": Arm("hir, random failures", rewriter="drop", strategy="random"),
@@ -37,7 +37,7 @@ ARMS: dict[str, Arm] = {
     "hir-fraction": Arm("hir with the fraction reward on the originals", reward="fraction", rewriter="drop"),
     "retarget-fraction": Arm("retarget with the fraction reward on the originals", "fraction", "retarget"),
     "keep": Arm("failures replayed under their own instruction: a control that must fail", rewriter="keep"),
-    "rlvr-rows": Arm("rlvr, trained on as many rows as hir", extra=True),
+    "rlvr-rows": Arm("rlvr, trained on as many rows as hir", extra=True, learning_rate=5e-4),
 }
 
 

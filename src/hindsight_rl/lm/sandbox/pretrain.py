@@ -24,7 +24,7 @@ WARM_UP = 50
 class PretrainRules:
     """How the base model is made."""
 
-    steps: int = 2400
+    steps: int = 1800
     batch: int = 64
     learning_rate: float = 3e-3
     """Of AdamW; falls to a tenth along a cosine."""
