@@ -221,6 +221,8 @@ def test_numbers_that_are_none_are_left_out(tmp_path: Path) -> None:
         ("arms/hir/evals.jsonl", "[1]\n", "evals.jsonl, line 1: no object with a 'step'"),
         ("arms/hir/rewrites.jsonl", '{"step": 1, "prompt": "x"}\n', "line 1: 'response' is missing"),
         ("arms/hir/rewrites.jsonl", json.dumps({**REWRITE, "verdict": 1}) + "\n", "line 1: 'verdict' is no list"),
+        ("arms/hir/rewrites.jsonl", json.dumps({**REWRITE, "dropped": [[]]}) + "\n", "'dropped' is no list of numbers"),
+        ("arms/hir/summary.json", '{"settings": 1}', "summary.json: 'settings' is no object"),
         ("arms/hir/summary.json", "{", "summary.json, line 1: not JSON"),
         ("attention.json", "[]", "attention.json, line 1: not a JSON object"),
         ("attention.json", '{"models": {"base": {"same": {}, "own": {}}}, "examples": []}', "'base' lacks shares"),

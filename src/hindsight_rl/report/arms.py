@@ -178,11 +178,16 @@ def _read_arm(path: Path, name: str, config: dict[str, Any], attention: dict[str
     rewrites = read_lines(files, "rewrites.jsonl", "prompt", "response", "rewritten")
     for line, row in enumerate(rewrites, start=1):
         for key in ("verdict", "changed", "dropped"):
-            if not isinstance(row.get(key), list):
-                raise HindsightError(f"{files.path / 'rewrites.jsonl'}, line {line}: '{key}' is no list: {_MEND}")
+            if not isinstance(row.get(key), list) or not all(isinstance(each, int) for each in row[key]):
+                raise HindsightError(
+                    f"{files.path / 'rewrites.jsonl'}, line {line}: '{key}' is no list of numbers: {_MEND}"
+                )
     summary = None
     if (files.path / "summary.json").exists():
-        summary = read_object(files, "summary.json", "restore it from a copy, or leave this run out")
+        mend = "restore it from a copy, or leave this run out"
+        summary = read_object(files, "summary.json", mend)
+        if not isinstance(summary.get("settings", {}), dict):
+            raise HindsightError(f"{files.path / 'summary.json'}: 'settings' is no object: {mend}")
     return ArmRun(path.resolve().name, name, config, metrics, evals, rewrites, summary, attention)
 
 
