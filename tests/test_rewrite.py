@@ -175,13 +175,28 @@ def test_needs_may_be_given_and_are_checked() -> None:
             rolled(Bare("a"), Bare("b"), needs=wrong)
 
 
-def test_conflicts_are_refused_with_a_reason() -> None:
+@dataclass(frozen=True)
+class Short(Length):
+    """A length that cannot stand beside `up`."""
+
+    conflicts: tuple[str, ...] = ("up",)
+
+
+def test_conflicts_that_a_rewrite_makes_are_refused_with_a_reason() -> None:
+    rollout = rolled(Bare("up"), Short(9))
+    with pytest.raises(Refusal, match="length conflicts with up"):
+        Retarget().rewrite(rollout)
+    found = replay([rollout], step=1, budget=1, selector=Selector(), rewriter=Retarget(), rng=np.random.default_rng(0))
+    assert found.refused == {"length conflicts with up": 1} and found.replays == []
+    assert made(Retarget(refuse=False).rewrite(rollout)) == ((0,), (1,), ())
+
+
+def test_what_was_asked_together_and_holds_together_is_no_conflict() -> None:
     rollout = rolled(Bare("up", conflicts=("down",)), Bare("down"), Bare("x", False))
-    with pytest.raises(Refusal, match="down conflicts with up"):
-        Drop().rewrite(rollout)
-    found = replay([rollout], step=1, budget=1, selector=Selector(), rewriter=Drop(), rng=np.random.default_rng(0))
-    assert found.refused == {"down conflicts with up": 1} and found.replays == []
-    assert made(Drop(refuse=False).rewrite(rollout)) == ((0, 1), (), (2,))
+    assert made(Drop().rewrite(rollout)) == ((0, 1), (), (2,))
+    words = [constraint("keywords:existence", {"keywords": [word]}) for word in ("sea", "calm")]
+    rollout = rolled(*words, Bare("x", False), response="a calm sea")
+    assert made(Drop().rewrite(rollout)) == ((0, 1), (), (2,))
 
 
 def test_two_of_an_id() -> None:

@@ -32,7 +32,9 @@ def _made(
         return None
     changed = {index: made for index, made in changed.items() if index in order}
     made = asked.rewritten([index for index in order if index not in changed], changed)
-    if refuse and (why := conflict(made.constraints)):
+    # What was asked together from the start, and is now fulfilled together, is no contradiction of ours.
+    standing = [place for place, index in enumerate(order) if index not in changed]
+    if refuse and (why := conflict(made.constraints, standing)):
         raise Refusal(why)
     return Rewrite(
         made,
@@ -175,13 +177,17 @@ def _sensible(old: Any, new: Any, reach: float) -> bool:
     return new is not None
 
 
-def conflict(constraints: Sequence[Constraint]) -> str | None:
+def conflict(constraints: Sequence[Constraint], standing: Sequence[int] = ()) -> str | None:
     """Why constraints cannot be asked together, in words, or None.
+
+    standing: places of constraints that nothing has changed; two of those are not held against each other.
 
     They conflict when one names the other's id in ``conflicts`` (its own id: two of them at different values), or
     when two of an id bound the same count from both sides and leave no number between.
     """
-    for one, other in combinations(constraints, 2):
+    for (place, one), (beside, other) in combinations(enumerate(constraints), 2):
+        if place in standing and beside in standing:
+            continue
         against = other.id in getattr(one, "conflicts", ()) or one.id in getattr(other, "conflicts", ())
         if one.id == other.id:
             if (against and one.kwargs != other.kwargs) or _crossed(one.kwargs, other.kwargs):
