@@ -1,0 +1,92 @@
+"""Draw the comparison of the sandbox's arms and copy its tables into README.md and docs/lm.md: no number by hand.
+
+    python benchmarks/lm_figure.py
+
+Reads results/lm_arms.json, which benchmarks/lm_arms.py writes.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+ROOT = Path(__file__).parents[1]
+COLOURS = {"rlvr": "#57534e", "fraction": "#a16207", "hir": "#1d4ed8", "retarget": "#c2410c"}
+MARK = ("<!-- lm_arms: written by benchmarks/lm_figure.py -->", "<!-- /lm_arms -->")
+
+
+def cell(value: dict[str, float]) -> str:
+    """Mean and half of the 95 % interval."""
+    return f"{value['mean']:.3f} ± {value['half']:.3f}"
+
+
+def table(regime: str, found: dict[str, Any], reference: str) -> str:
+    """One regime as Markdown."""
+    names = found["names"]
+    first = next(iter(names.values()))
+    rollouts = first["curve"]["rollouts"][-1]
+    lines = [
+        f"**{regime} constraints, {rollouts:,} rollouts, {len(first['seeds'])} seeds**",
+        "",
+        f"| arm | all constraints met | greedy | times `{reference}` | over `{reference}`, paired "
+        f"| rollouts to `{reference}`'s end | at equal CPU time | rows trained |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in names.items():
+        there = row.get("rollouts_to_reference")
+        paired = f"{row['over_reference']['mean']:+.3f} ± {row['over_reference']['half']:.3f}"
+        cells = [
+            cell(row["accuracy"]),
+            cell(row["greedy"]),
+            f"{row['times_reference']:.2f}",
+            "" if name == reference else paired,
+            "never" if there is None else f"{there:,}",
+            cell(row["at_equal_time"]),
+            f"{row['rows']:,}",
+        ]
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def draw(result: dict[str, Any], out: Path) -> None:
+    """Learning curves of every regime; bands are 95 % intervals over seeds."""
+    plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    regimes = result["regimes"]
+    figure, axes = plt.subplots(1, len(regimes), figsize=(1.2 + 4.4 * len(regimes), 3.6), squeeze=False)
+    for axis, (regime, found) in zip(axes[0], regimes.items(), strict=True):
+        for name, row in found["names"].items():
+            xs = [x / 1000 for x in row["curve"]["rollouts"]]
+            mean = [point["mean"] for point in row["curve"]["accuracy"]]
+            half = [point["half"] for point in row["curve"]["accuracy"]]
+            colour = COLOURS.get(name)
+            axis.plot(xs, mean, lw=1.8, color=colour, label=name)
+            low, high = ([m + sign * h for m, h in zip(mean, half, strict=True)] for sign in (-1, 1))
+            axis.fill_between(xs, low, high, color=colour, alpha=0.14, lw=0)
+        axis.set(xlabel="thousand rollouts", ylim=(0, None), title=f"{regime} constraints")
+    axes[0][0].set_ylabel("instructions with all constraints met")
+    axes[0][0].legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    figure.savefig(out, dpi=130)
+
+
+def main() -> None:
+    """Figure and tables."""
+    result = json.loads((ROOT / "results" / "lm_arms.json").read_text("utf-8"))
+    draw(result, ROOT / "docs" / "images" / "lm_arms.png")
+    tables = "\n\n".join(table(regime, found, result["reference"]) for regime, found in result["regimes"].items())
+    note = (
+        "Fresh instructions of the same generator, sampled at temperature 1; ± is half of the 95 % interval over seeds "
+        f"(Student's t). One core of {result['machine']['cores']} ({result['machine']['processor']}) per arm. "
+        f"(`results/lm_arms.json`: `{result['command'].strip()}`)"
+    )
+    for file in (ROOT / "README.md", ROOT / "docs" / "lm.md"):
+        before, rest = file.read_text("utf-8").split(MARK[0], 1)
+        file.write_text(f"{before}{MARK[0]}\n{tables}\n\n{note}\n{MARK[1]}{rest.split(MARK[1], 1)[1]}", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
