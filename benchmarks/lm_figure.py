@@ -38,12 +38,13 @@ def table(regime: str, found: dict[str, Any], reference: str) -> str:
     ]
     for name, row in names.items():
         there = row.get("rollouts_to_reference")
-        paired = f"{row['over_reference']['mean']:+.3f} ± {row['over_reference']['half']:.3f}"
+        over = row.get("over_reference")
+        paired = f"{over['mean']:+.3f} ± {over['half']:.3f}" if over else ""
         cells = [
             cell(row["accuracy"]),
             cell(row["greedy"]),
             f"{row['times_reference']:.2f}",
-            "" if name == reference else paired,
+            paired,
             "never" if there is None else f"{there:,}",
             cell(row["at_equal_time"]),
             f"{row['rows']:,}",
