@@ -22,6 +22,15 @@ def shared_data() -> Path:
     return folder / "data"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _language_data_is_looked_for_anew():
+    """What one module's tests found of NLTK's data, or did not find, is not what the next one's see."""
+    from hindsight_rl.constraints import lexicon
+
+    lexicon.stop_words.cache_clear()
+    lexicon._tagger.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def real_encoder():
     """The published sentence encoder; its embeddings come from the user's cache after the first run."""
