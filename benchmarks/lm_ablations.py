@@ -5,18 +5,15 @@
 Runs are made as by lm_arms.py; with the same --runs folder the unchanged arm and the references are shared with it.
 """
 
-import json
 import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from lm_runs import Wanted, make, read, show, table
+from lm_runs import Wanted, make, read, show, table, write
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.sandbox.arms import ARMS
-from hindsight_rl.run import machine
 
 # name -> arguments on top of the arm's own
 VARIANTS: dict[str, str] = {
@@ -79,8 +76,6 @@ def main() -> None:
     make(wanted, str(Path(config.runs) / "bases"), config.jobs)
     rows = [read(each) for each in wanted]
     result = {
-        "command": "python benchmarks/lm_ablations.py " + " ".join(sys.argv[1:]),
-        "machine": machine(),
         "arm": config.arm,
         "regime": config.regime,
         "rollouts": config.rollouts,
@@ -89,8 +84,7 @@ def main() -> None:
         "runs": rows,
     }
     show(f"{config.arm}, {config.regime} constraints", result["table"])  # type: ignore[arg-type]
-    if config.out:
-        Path(config.out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    write(config.out, "lm_ablations.py", result)
 
 
 if __name__ == "__main__":

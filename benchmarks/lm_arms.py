@@ -7,17 +7,14 @@ all arms of a seed start from the same base model. The result file holds means w
 cost, the rollouts at which an arm reaches the final accuracy of `fraction`, accuracy at equal time, and every run.
 """
 
-import json
 import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from lm_runs import Wanted, make, read, show, table
+from lm_runs import Wanted, make, read, show, table, write
 
 from hindsight_rl.lm.config import to_json
-from hindsight_rl.run import machine
 
 
 @dataclass
@@ -57,8 +54,6 @@ def main() -> None:
     rows = [read(each) for each in wanted]
     settings = to_json(wanted[0].config(bases))
     result = {
-        "command": "python benchmarks/lm_arms.py " + " ".join(sys.argv[1:]),
-        "machine": machine(),
         "settings": {
             k: v
             for k, v in settings.items()
@@ -74,8 +69,7 @@ def main() -> None:
     }
     for regime in config.regimes:
         show(f"{regime} constraints", result["regimes"][regime])  # type: ignore[index]
-    if config.out:
-        Path(config.out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    write(config.out, "lm_arms.py", result)
 
 
 if __name__ == "__main__":

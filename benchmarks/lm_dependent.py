@@ -6,17 +6,13 @@
 demand without what it stands on. Base models see dependent constraints too, in pairs. Runs are made as by lm_arms.py.
 """
 
-import json
 import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tyro
-from lm_runs import Wanted, make, read, show, table
-
-from hindsight_rl.run import machine
+from lm_runs import Wanted, make, read, show, table, write
 
 # name -> arm and arguments
 WAYS: dict[str, tuple[str, str]] = {
@@ -36,7 +32,7 @@ class DependentConfig:
     """Of the constraints, how many presuppose another one."""
     taught: float = 0.3
     """The share in pretraining."""
-    seeds: tuple[int, ...] = tuple(range(100, 105))
+    seeds: tuple[int, ...] = tuple(range(200, 205))
     regime: str = "6-8"
     rollouts: int = 30_720
     runs: str = "runs/lm_dependent"
@@ -67,17 +63,14 @@ def main() -> None:
     for share, row in wanted.items():
         tables[f"{share:g}"] = table([read(each) for each in row], "fraction")
         show(f"share {share:g}, {config.regime} constraints", tables[f"{share:g}"])
-    if config.out:
-        result = {
-            "command": "python benchmarks/lm_dependent.py " + " ".join(sys.argv[1:]),
-            "machine": machine(),
-            "regime": config.regime,
-            "rollouts": config.rollouts,
-            "taught": config.taught,
-            "ways": {name: f"{arm} {arguments}".strip() for name, (arm, arguments) in WAYS.items()},
-            "shares": tables,
-        }
-        Path(config.out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    result = {
+        "regime": config.regime,
+        "rollouts": config.rollouts,
+        "taught": config.taught,
+        "ways": {name: f"{arm} {arguments}".strip() for name, (arm, arguments) in WAYS.items()},
+        "shares": tables,
+    }
+    write(config.out, "lm_dependent.py", result)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """What the comparisons of the language model's sandbox share: runs that are made once, and figures with intervals."""
 
 import dataclasses
+import json
 import multiprocessing
 import statistics
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -14,7 +16,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.config import SandboxConfig, to_json
 from hindsight_rl.lm.sandbox.pretrain import base_model
 from hindsight_rl.lm.train import train
-from hindsight_rl.run import Run
+from hindsight_rl.run import Run, machine
 
 # Two-sided 95 % quantiles of Student's t, by degrees of freedom.
 T95 = dict(enumerate((12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179), start=1))
@@ -172,3 +174,10 @@ def show(title: str, found: dict[str, Any]) -> None:
         if row.get("times_reference") is not None:
             line += f"   {row['times_reference']:.2f} x   reached at {row['rollouts_to_reference'] or 'never'}"
         print(line)
+
+
+def write(out: str | None, script: str, result: dict[str, Any]) -> None:
+    """Write a result file, with the command and the machine that made it; nothing without `out`."""
+    if out:
+        made = {"command": f"python benchmarks/{script} " + " ".join(sys.argv[1:]), "machine": machine()}
+        Path(out).write_text(json.dumps(made | result, indent=1) + "\n", "utf-8")

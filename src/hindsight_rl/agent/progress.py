@@ -1,24 +1,20 @@
 """What a person sees while an agent trains: a live display in a terminal, a plain line now and then elsewhere.
 
-The display is drawn only when a stretch ends, in the thread that trains, at most four times a second and for at most
-a hundredth of the time: nothing runs beside training. Whatever goes wrong in here is swallowed, for a display must
-never cost a run.
+The display is drawn only when a stretch ends: nothing runs beside training (see :mod:`hindsight_rl.display`).
 """
 
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-REFRESH_SECONDS = 0.25
-SHARE = 0.01  # of the time that drawing may take
+from hindsight_rl.display import Display
+
 PLAIN_LINES = 10
 WIDE = 118  # columns from which success and buffer stand side by side
 STATUS_STYLE = {"new": "cyan", "failing": "red", "learning boundary": "yellow", "mastered": "green"}
@@ -39,7 +35,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-class Progress:
+class Progress(Display):
     """Shows the metrics of training as they come; a context manager.
 
     Args:
@@ -58,39 +54,16 @@ class Progress:
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
+        super().__init__(console, clock)
         self.method, self.total, self.step = method, max(total_steps, 1), start_step
-        self.console = console or Console(stderr=True)
         self.latest: Mapping[str, Any] = {}
         self.success: Mapping[str, float] = {}
         self.success_at = 0
         self.accepted = self.rejected = 0
-        self._clock = clock
         self._began = clock()
         # A window, so that compilation and the pauses of evaluation weigh on the speed only for a while.
         self._passed: deque[tuple[float, int]] = deque(maxlen=16)
-        self._next_draw = float("-inf")
         self._told = -1
-        self._live: Live | None = None
-
-    def __enter__(self) -> "Progress":
-        try:
-            if self.console.is_terminal and not self.console.is_dumb_terminal:
-                self._live = Live(self.render(), console=self.console, auto_refresh=False)
-                self._live.start(refresh=True)
-        except Exception:
-            self._live = None
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if self._live is not None:
-                self._live.update(self.render(), refresh=True)
-                self._live.stop()
-        except Exception:
-            pass
-        self._live = None
 
     def show(self, metrics: Mapping[str, Any]) -> None:
         """Take in the metrics of a stretch (a row of `metrics.jsonl`); never raises.
@@ -101,15 +74,11 @@ class Progress:
         """
         try:
             self._take(metrics)
-            if self._live is not None:
-                now = self._clock()
-                if now >= self._next_draw:
-                    self._live.update(self.render(), refresh=True)
-                    after = self._clock()
-                    self._next_draw = after + max(REFRESH_SECONDS, (after - now) / SHARE)
+            if self.live:
+                self.draw()
             elif (tenth := self.step * PLAIN_LINES // self.total) > self._told:
                 self._told = tenth
-                self.console.print(self.line(), soft_wrap=True, highlight=False, markup=False)
+                self.say(self.line())
         except Exception:
             pass  # a display must never cost a run
 

@@ -129,7 +129,7 @@ class ActingRules:
     candidates: int = struct.field(pytree_node=False, default=1)
     """Instructions drawn, of which the one is given for which this is the best moment: whose value here exceeds by
     most, as a ratio, what it is worth on average."""
-    fresh: float = 0.0
+    fresh: float = struct.field(pytree_node=False, default=0.0)
     """Share of instructions that ask for something that this life has not done yet, the nearer the likelier."""
     waypoints: bool = struct.field(pytree_node=False, default=True)
     """Pursue what is far away by way of what is near (see `waypoints`)."""
@@ -192,6 +192,22 @@ def progress(goals: jax.Array, ordered: jax.Array, reached: jax.Array, slot: jax
     return reached, (reached | (goals < 0)).all(axis=1)
 
 
+def undone_yet(near: jax.Array, left: jax.Array, tables: Tables, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """An instruction that asks for one event of those left, the nearer and rarer the likelier.
+
+    Args:
+        near: float32 [E, n_events], value of every event's goal here.
+        left: bool [E, n_events], what can be asked for and has not been done.
+
+    Returns:
+        whether there is one, bool [E], and which, int32 [E].
+    """
+    odds = jnp.cumsum(jnp.where(left, (jnp.maximum(near, 0.0) + HOPE) * tables.rarity, 0.0), axis=1)
+    mark = jax.random.uniform(key, (near.shape[0], 1)) * odds[:, -1:]
+    event = jnp.minimum((odds <= mark).sum(axis=1), odds.shape[1] - 1)
+    return odds[:, -1] > 0, tables.waypoint[event]
+
+
 def roll(
     network: QNetwork,
     params: Any,
@@ -230,8 +246,8 @@ def roll(
         slot, values = pursued(psi, omega, goals, ordered, actors.reached)
         goal = jnp.maximum(jnp.take_along_axis(goals, slot[:, None], axis=1)[:, 0], 0)
         asked = goal
-        near = waypoints.goal_values(psi, omega[way_goal], known)
-        if rules.waypoints:
+        near = waypoints.goal_values(psi, omega[way_goal], known) if rules.waypoints or rules.fresh else None
+        if near is not None and rules.waypoints:
             way, by_way = waypoints.choose(near, tables.fires[goal], required, seen, actors.witnessed)
             goal = jnp.where(by_way, way_goal[way], goal)
             values = jnp.where(by_way[:, None], jnp.einsum("ear,er->ea", psi, omega[goal]), values)
@@ -276,14 +292,11 @@ def roll(
         next_instruction = jnp.take_along_axis(drawn_instructions, choice[:, None], axis=1)[:, 0]
 
         witnessed = jnp.where(over[:, None], False, actors.witnessed | step.events)
-        # Or what this life has not done yet, the nearer the likelier.
-        odd = jnp.where(known & ~witnessed, (jnp.maximum(near, 0.0) + HOPE) * tables.rarity, 0.0)
-        odd = jnp.cumsum(odd, axis=1)
-        k_whether, k_which = jax.random.split(jax.random.fold_in(key, 7))
-        mark = jax.random.uniform(k_which, (n, 1)) * odd[:, -1:]
-        undone = tables.waypoint[jnp.minimum((odd <= mark).sum(axis=1), odd.shape[1] - 1)]
-        wanted = (jax.random.uniform(k_whether, (n,)) < rules.fresh) & (odd[:, -1] > 0)
-        next_instruction = jnp.where(wanted, undone, next_instruction)
+        if near is not None and rules.fresh:
+            k_whether, k_which = jax.random.split(jax.random.fold_in(key, 7))
+            left, undone = undone_yet(near, known & ~witnessed, tables, k_which)
+            wanted = jax.random.uniform(k_whether, (n,)) < rules.fresh
+            next_instruction = jnp.where(wanted & left, undone, next_instruction)
 
         explored_out = ~pursuing & ((actors.explore <= 1) | over)
         # Something rare is at hand: what may follow from it is best looked for there and then.

@@ -16,6 +16,7 @@ import hmac
 import os
 import secrets
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -95,12 +96,12 @@ class SoftConstraint:
         return self.judge.decide([self.ask(response, prompt)])[0]
 
 
-class Judging:
+class Judging(ABC):
     """What follows from being able to decide: constraints, instructions and verdicts."""
 
+    @abstractmethod
     def decide(self, asks: Sequence[Ask]) -> list[bool]:
         """See :class:`Decides`."""
-        raise NotImplementedError
 
     def constraint(self, text: str, task: str | None = None) -> SoftConstraint:
         """A demand as a constraint."""

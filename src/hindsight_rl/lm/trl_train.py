@@ -88,7 +88,8 @@ def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
     try:
         options, config, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True)
     except (ValueError, TypeError) as error:
-        raise HindsightError(" ".join(str(error).split())) from error
+        mend = "; without a GPU, add --use_cpu" if "use_cpu" in str(error) else ""
+        raise HindsightError(" ".join(str(error).split()).rstrip(".") + mend) from error
     if unknown:
         known = [name for action in parser._actions for name in action.option_strings]
         near = difflib.get_close_matches(unknown[0], known, n=1)

@@ -1,22 +1,18 @@
 """What a person sees while arms train: a live table in a terminal, plain lines at each evaluation elsewhere.
 
-Whatever goes wrong in here is swallowed, for a display must never cost a run.
+Whatever goes wrong in here is swallowed (see :mod:`hindsight_rl.display`).
 """
 
-import time
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 
+from hindsight_rl.display import Display
 from hindsight_rl.lm.config import SandboxConfig
 
-REFRESH_SECONDS = 0.25
 
-
-class Progress:
+class Progress(Display):
     """Shows pretraining and the messages of the arms as they come; a context manager.
 
     Args:
@@ -25,34 +21,12 @@ class Progress:
     """
 
     def __init__(self, config: SandboxConfig, console: Console | None = None):
+        super().__init__(console)
         self.config = config
-        self.console = console or Console(stderr=True)
         self.metrics: dict[str, dict[str, Any]] = {}
         self.evals: dict[str, dict[str, Any]] = {}
         self.states: dict[str, str] = {}
         self.said = ""
-        self._live: Live | None = None
-        self._drawn = 0.0
-
-    def __enter__(self) -> "Progress":
-        try:
-            if self.console.is_terminal and not self.console.is_dumb_terminal:
-                self._live = Live(self.render(), console=self.console, auto_refresh=False)
-                self._live.start(refresh=True)
-        except Exception:
-            self._live = None
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if self._live is not None:
-                self._live.update(self.render(), refresh=True)
-                self._live.stop()
-        except Exception:
-            pass
-        self._live = None
 
     def pretraining(self, step: int, loss: float) -> None:
         """Take in the progress of the base model; never raises."""
@@ -119,12 +93,9 @@ class Progress:
 
     def _draw(self, plain: str | None = None) -> None:
         try:
-            if self._live is not None:
-                now = time.monotonic()
-                if plain or now - self._drawn > REFRESH_SECONDS:
-                    self._live.update(self.render(), refresh=True)
-                    self._drawn = now
+            if self.live:
+                self.draw(at_once=plain is not None)
             elif plain:
-                self.console.print(plain, soft_wrap=True, highlight=False, markup=False)
+                self.say(plain)
         except Exception:
             pass
