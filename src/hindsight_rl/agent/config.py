@@ -7,6 +7,7 @@ from hindsight_rl.agent.buffer import BufferRules
 from hindsight_rl.agent.llm_relabel import LlmRules
 from hindsight_rl.agent.methods import method
 from hindsight_rl.agent.noise import NoiseRules
+from hindsight_rl.agent.placement import ProcessRules
 from hindsight_rl.agent.pqn import LearningRules
 from hindsight_rl.agent.rollout import ActingRules
 from hindsight_rl.endpoint.settings import EndpointSettings
@@ -18,6 +19,9 @@ from hindsight_rl.run import Run
 class TrainConfig:
     """Settings of a training run; the defaults suit a laptop."""
 
+    preset: str = "laptop"
+    """Where all other defaults come from: `laptop`, `gpu` (the game's own map, one GPU filled) or `craftax` (the full
+    game)."""
     method: str = "oir"
     """`oir`, `none`, `her`, `buffer`, `ellm`, `oracle` or `game`."""
     world: str = "classic-32"
@@ -25,6 +29,8 @@ class TrainConfig:
     steps: int = 1_500_000
     """Environment steps in all."""
     seed: int = 0
+    seeds: int = 1
+    """Train as many seeds, from --seed on, side by side in one program; each in a folder of its own, OUT-SEED."""
     out: str = "runs/agent"
     """The run folder to make."""
     resume: bool = False
@@ -45,7 +51,9 @@ class TrainConfig:
     worlds: int = 1024
     """Worlds in the training bank."""
     learning_rate: float = 3e-4
-    """Of RAdam; decays linearly to a fiftieth."""
+    """Of RAdam."""
+    learning_rate_end: float = 0.02
+    """What is left of it at the end, as a share; it falls linearly."""
     epsilon_start: float = 0.5
     epsilon_end: float = 0.1
     epsilon_fraction: float = 0.3
@@ -79,7 +87,9 @@ class TrainConfig:
     """Examine the trained policy at length and write eval.json."""
     checkpoints: int = 6
     """Checkpoints during training."""
-    acting: ActingRules = field(default_factory=lambda: ActingRules(candidates=4, fresh=0.9, explore_after=8))
+    acting: ActingRules = field(
+        default_factory=lambda: ActingRules(candidates=4, fresh=0.9, again=0.3, explore_after=8)
+    )
     learning: LearningRules = field(default_factory=LearningRules)
     buffer: BufferRules = field(default_factory=lambda: BufferRules(capacity=48))
     """48 slots learn faster here than the paper's 10 (`--buffer.capacity 10`)."""
@@ -87,6 +97,7 @@ class TrainConfig:
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     noise: NoiseRules = field(default_factory=NoiseRules)
     """Errors put into the relabels, for studies."""
+    processes: ProcessRules = field(default_factory=ProcessRules)
 
     def checked(self) -> "TrainConfig":
         """The same settings, or a HindsightError that names the bad one."""
@@ -112,7 +123,11 @@ class TrainConfig:
         for name in ("candidates", "pending"):
             if getattr(self.llm, name) < 1:
                 raise HindsightError(f"--llm.{name} {getattr(self.llm, name)}: must be at least 1")
+        if self.seeds < 1:
+            raise HindsightError(f"--seeds {self.seeds}: must be at least 1")
         self.noise.checked()
+        if self.relabeler == "llm" and self.processes.coordinator is not None:
+            raise HindsightError("--relabeler llm answers when it is ready: it goes with one process, not several")
         if self.relabeler == "llm":
             self.endpoint = self.endpoint.resolved()
         return self

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hindsight_rl.agent.captions import Event, fulfilling
+from hindsight_rl.agent.relabel import NOT_GOALS
 from hindsight_rl.agent.rollout import MAX_GOALS, Tables
 
 
@@ -76,6 +77,7 @@ class Library:
         )
         self.max_goals, self.max_instructions = max_goals, max_instructions
         self._truth = np.asarray(fulfilling(events)).T  # row = meant, column = happened
+        self._nameable = np.array([event.name not in NOT_GOALS for event in events])
         self.goals: list[str] = []
         self.meant: list[int] = []  # the event that each goal was named for
         self.instructions: list[str] = []
@@ -143,6 +145,10 @@ class Library:
         frequency = np.log1p(self.counts)
         return 1.0 - frequency / max(frequency.max(), 1e-9)
 
+    def wanted(self) -> np.ndarray:
+        """float [n_events], how much an event is wanted: the rarer the more, and nothing for what is no goal."""
+        return np.where(self._nameable, (0.1 + self.rarity()) ** 2, 0.0)
+
     def hindsight_weights(self, favour_rare: float) -> np.ndarray:
         """float32 [max_goals]: every event weighs the same however many phrasings it has; rare ones more.
 
@@ -166,7 +172,7 @@ class Library:
             ordered=jnp.asarray(self._ordered),
             chance=jnp.asarray(chances, jnp.float32),
             waypoint=jnp.asarray(self.waypoint),
-            rarity=jnp.asarray((0.1 + self.rarity()) ** 2, jnp.float32),
+            rarity=jnp.asarray(self.wanted(), jnp.float32),
         )
 
     def state(self) -> dict[str, object]:

@@ -44,6 +44,7 @@ class Progress(Display):
         start_step: environment steps already done, where a run is resumed.
         console: where to write; standard error by default.
         clock: seconds, monotonic.
+        silent: show nothing.
     """
 
     def __init__(
@@ -53,8 +54,9 @@ class Progress(Display):
         start_step: int = 0,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
+        silent: bool = False,
     ):
-        super().__init__(console, clock)
+        super().__init__(Console(quiet=True) if silent else console, clock)
         self.method, self.total, self.step = method, max(total_steps, 1), start_step
         self.latest: Mapping[str, Any] = {}
         self.success: Mapping[str, float] = {}

@@ -64,6 +64,8 @@ class Actors:
         explore: int32 [E], remaining steps of random exploration, during which no instruction is pursued.
         life: int32 [E], steps since the world began.
         witnessed: bool [E, n_events], events of this life.
+        since: bool [E, n_events], events since this life last did something for the first time.
+        newest: float32 [E], how rare that was.
         exploring_action: int32 [E], the last random action, for sticky exploration.
     """
 
@@ -75,6 +77,8 @@ class Actors:
     explore: jax.Array
     life: jax.Array
     witnessed: jax.Array
+    since: jax.Array
+    newest: jax.Array
     exploring_action: jax.Array
 
 
@@ -131,6 +135,9 @@ class ActingRules:
     most, as a ratio, what it is worth on average."""
     fresh: float = struct.field(pytree_node=False, default=0.0)
     """Share of instructions that ask for something that this life has not done yet, the nearer the likelier."""
+    again: float = struct.field(pytree_node=False, default=0.0)
+    """Share of those that ask instead for something on which much else stands and which was not done since the last
+    thing that was new: after a first stone, more wood and another table mean something else."""
     waypoints: bool = struct.field(pytree_node=False, default=True)
     """Pursue what is far away by way of what is near (see `waypoints`)."""
     reset_on_success: bool = False
@@ -152,6 +159,8 @@ def start(world: World, bank: Bank, n_envs: int, key: jax.Array) -> Actors:
         explore=none + 1,  # one random step, then the first instruction
         life=none,
         witnessed=jnp.zeros((n_envs, len(world.events)), bool),
+        since=jnp.zeros((n_envs, len(world.events)), bool),
+        newest=jnp.zeros(n_envs),
         exploring_action=none,
     )
 
@@ -192,17 +201,20 @@ def progress(goals: jax.Array, ordered: jax.Array, reached: jax.Array, slot: jax
     return reached, (reached | (goals < 0)).all(axis=1)
 
 
-def undone_yet(near: jax.Array, left: jax.Array, tables: Tables, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """An instruction that asks for one event of those left, the nearer and rarer the likelier.
+def undone_yet(
+    near: jax.Array, left: jax.Array, wanted: jax.Array, tables: Tables, key: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """An instruction that asks for one event of those left, the nearer and the more wanted the likelier.
 
     Args:
         near: float32 [E, n_events], value of every event's goal here.
         left: bool [E, n_events], what can be asked for and has not been done.
+        wanted: float32 [E, n_events].
 
     Returns:
         whether there is one, bool [E], and which, int32 [E].
     """
-    odds = jnp.cumsum(jnp.where(left, (jnp.maximum(near, 0.0) + HOPE) * tables.rarity, 0.0), axis=1)
+    odds = jnp.cumsum(jnp.where(left, (jnp.maximum(near, 0.0) + HOPE) * wanted, 0.0), axis=1)
     mark = jax.random.uniform(key, (near.shape[0], 1)) * odds[:, -1:]
     event = jnp.minimum((odds <= mark).sum(axis=1), odds.shape[1] - 1)
     return odds[:, -1] > 0, tables.waypoint[event]
@@ -235,6 +247,7 @@ def roll(
     odds = jnp.cumsum(jnp.asarray(world.exploration))
     way_goal, known = waypoints.rows(tables)
     required, seen = waypoints.required(order, known), order.count >= waypoints.SEEN
+    useful = required.sum(axis=0).astype(jnp.float32)  # how much stands on each event
     if rules.candidates > 1:
         psi = network_psi(network, params, actors.observation)
         usual = jnp.maximum(jnp.einsum("ear,gr->ega", psi, omega).max(axis=2).mean(axis=0), 0.0)
@@ -292,15 +305,21 @@ def roll(
         next_instruction = jnp.take_along_axis(drawn_instructions, choice[:, None], axis=1)[:, 0]
 
         witnessed = jnp.where(over[:, None], False, actors.witnessed | step.events)
+        first = jnp.where(step.events & ~actors.witnessed, tables.rarity, 0.0).max(axis=1)
+        since = jnp.where((over | (first > 0))[:, None], False, actors.since) | (step.events & ~over[:, None])
+        newest = jnp.where(over, 0.0, jnp.where(first > 0, first, actors.newest))
         if near is not None and rules.fresh:
             k_whether, k_which = jax.random.split(jax.random.fold_in(key, 7))
-            left, undone = undone_yet(near, known & ~witnessed, tables, k_which)
+            again = jax.random.bernoulli(jax.random.fold_in(key, 9), rules.again, (n, 1))
+            left = known & ~jnp.where(again, since, witnessed)
+            left, undone = undone_yet(near, left, jnp.where(again, useful, tables.rarity), tables, k_which)
             wanted = jax.random.uniform(k_whether, (n,)) < rules.fresh
             next_instruction = jnp.where(wanted & left, undone, next_instruction)
 
         explored_out = ~pursuing & ((actors.explore <= 1) | over)
         # Something rare is at hand: what may follow from it is best looked for there and then.
         rare = jnp.where(tables.fires[goal] & step.events, tables.rarity, 0.0).max(axis=1)
+        rare = jnp.maximum(rare, rules.again * actors.newest)
         curious = jax.random.uniform(jax.random.fold_in(key, 8), (n,)) < rare
         burst = ended & fulfilled & ~over & curious & (rules.explore_after > 0)
         renewed = ended | explored_out
@@ -330,6 +349,8 @@ def roll(
             explore=jnp.where(burst, rules.explore_after, jnp.where(over, 0, jnp.maximum(actors.explore - 1, 0))),
             life=jnp.where(over, 0, actors.life + 1),
             witnessed=witnessed,
+            since=since,
+            newest=newest,
             exploring_action=jnp.where(random, drawn, actors.exploring_action),
         )
         return after, transitions

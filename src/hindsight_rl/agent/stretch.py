@@ -11,6 +11,7 @@ import optax
 from hindsight_rl.agent.bank import Bank
 from hindsight_rl.agent.memory import Memory, remember, with_memories
 from hindsight_rl.agent.network import QNetwork
+from hindsight_rl.agent.placement import Placement
 from hindsight_rl.agent.pqn import LearningRules, learn
 from hindsight_rl.agent.rollout import ActingRules, Actors, Tables, roll
 from hindsight_rl.agent.waypoints import Order, observe
@@ -45,25 +46,30 @@ def epsilons(schedule: dict[str, jax.Array], fraction: jax.Array, n: int) -> jax
     return base ** (1.0 + schedule["epsilon_spread"] * jnp.linspace(-0.5, 1.0, n))
 
 
-@partial(jax.jit, static_argnames=("network", "world", "updates", "rollout"), donate_argnames=("learner",))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5), donate_argnums=(11,))
 def advance(
     network: QNetwork,
     world: World,
+    placement: Placement,
+    updates: int,
+    rollout: int,
+    trajectories: int,
     bank: Bank,
-    tables: Tables,
     acting: ActingRules,
     learning: LearningRules,
     schedule: dict[str, jax.Array],
+    tables: Tables,
     learner: Learner,
     watched: jax.Array,
-    updates: int,
-    rollout: int,
 ) -> tuple[Learner, dict[str, jax.Array]]:
     """One stretch of training: act, learn, act, learn ...
 
     Args:
+        placement: where the learner's arrays are, and stay.
+        trajectories: R, environments whose events are reported for relabeling.
         schedule: learning rate, epsilons and the total number of updates.
-        watched: int32 [R], environments whose events are reported for relabeling.
+        watched: bool [E], at most R environments that are reported in any case. The others are those in which the
+            rarest things happened: what has hardly ever happened must not go unnamed.
 
     Returns:
         the learner and a report: `events` bool [updates x rollout, R, n_events], `over` bool of the same leading
@@ -76,7 +82,9 @@ def advance(
         key, k_act, k_learn = jax.random.split(learner.key, 3)
         fraction = learner.update / schedule["updates"]
         opt_state = learner.opt_state
-        opt_state.hyperparams["learning_rate"] = schedule["learning_rate"] * (1.0 - 0.98 * fraction)
+        opt_state.hyperparams["learning_rate"] = schedule["learning_rate"] * (
+            1.0 - (1.0 - schedule["learning_rate_end"]) * fraction
+        )
         actors, seen = roll(
             network, learner.params, world, bank, tables, acting, learner.actors, learner.order,
             epsilons(schedule, fraction, n), rollout, k_act,
@@ -91,16 +99,29 @@ def advance(
         tally = jnp.zeros(len(tables.chance))
         where = seen.instruction.reshape(-1)
         report = {
-            "events": seen.events[:, watched],
-            "over": (seen.dead | seen.dropped)[:, watched],
+            "events": seen.events,
+            "over": seen.dead | seen.dropped,
             "counts": seen.events.sum((0, 1)),
             "attempts": tally.at[where].add(seen.ended.reshape(-1)),
             "successes": tally.at[where].add(seen.fulfilled.reshape(-1)),
             "loss": loss,
         }
-        return Learner(params, opt_state, actors, order, memory, key, learner.update + 1), report
+        shared = placement.keep_copied((params, opt_state, order, memory, key))
+        params, opt_state, order, memory, key = shared
+        return Learner(
+            params, opt_state, placement.keep_divided(actors), order, memory, key, learner.update + 1
+        ), report
 
     learner, report = jax.lax.scan(one, learner, None, length=updates)
-    joined = {k: report[k].reshape(-1, *report[k].shape[2:]) for k in ("events", "over")}
+    events, over = (report[k].reshape(-1, *report[k].shape[2:]) for k in ("events", "over"))
+    rarest = jnp.where(events.any(axis=0), tables.rarity, 0.0).max(axis=1)
+    named = jax.lax.top_k(jnp.where(watched, jnp.inf, rarest), trajectories)[1]
+    joined = {"events": events[:, named], "over": over[:, named]}
     summed = {k: report[k].sum(0) for k in ("counts", "attempts", "successes")}
-    return learner, {**joined, **summed, "loss": report["loss"].mean()}
+    return learner, placement.keep_copied({**joined, **summed, "loss": report["loss"].mean()})
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5), donate_argnums=(11,))
+def advance_seeds(*args: Any) -> tuple[Learner, dict[str, jax.Array]]:
+    """:func:`advance` for several seeds in one program: tables, learner and watched have a leading axis [S]."""
+    return jax.vmap(partial(advance, *args[:6]), in_axes=(*[None] * 4, 0, 0, 0))(*args[6:])

@@ -20,6 +20,7 @@ from hindsight_rl.agent.library import Library
 from hindsight_rl.agent.memory import Memory
 from hindsight_rl.agent.methods import Method, method
 from hindsight_rl.agent.network import QNetwork
+from hindsight_rl.agent.placement import Placement, local
 from hindsight_rl.agent.policy import Policy
 from hindsight_rl.agent.relabel import NOT_GOALS, Relabel, Relabeler, RelabelSource, TemplateRelabeler, verify
 from hindsight_rl.agent.reward import SemanticReward
@@ -45,9 +46,10 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, run: Run, relabeler: Relabeler | None = None):
         self.config, self.run = config, run
+        self.placement = Placement.everywhere().checked(config.envs)
         self.method: Method = method(config.method)
         self.world = make_world(config.world, config.observation)
-        self.bank = load_bank(self.world, "train", config.worlds)
+        self.bank = self.placement.copy(load_bank(self.world, "train", config.worlds))
         self.reward = SemanticReward.fit(
             load_encoder(config.encoder),
             self.world.events,
@@ -81,6 +83,7 @@ class Trainer:
             name: jnp.float32(getattr(config, name))
             for name in (
                 "learning_rate",
+                "learning_rate_end",
                 "epsilon_start",
                 "epsilon_end",
                 "epsilon_fraction",
@@ -107,7 +110,7 @@ class Trainer:
     def _start(self) -> Learner:
         key = jax.random.key(self.config.seed)
         key, k_net, k_actors = jax.random.split(key, 3)
-        tables = self._tables()
+        tables = self.tables()
         params = self.network.init(
             k_net, jnp.zeros((1, self.world.observation_size)), jnp.zeros((1, tables.condition.shape[1]))
         )
@@ -119,9 +122,22 @@ class Trainer:
         learner = Learner(
             params, optimizer().init(params), actors, Order.none(len(self.world.events)), memory, key, jnp.int32(0)
         )
-        return jax.tree.map(lambda x: x.copy(), learner)  # buffers are donated: none may be shared
+        return self.placed(learner)
 
-    def _tables(self) -> Tables:
+    def placed(self, learner: Learner) -> Learner:
+        """The learner with its arrays where training wants them."""
+        learner = jax.tree.map(lambda x: x.copy(), learner)  # buffers are donated: none may be shared
+        whole = self.placement.copy(dataclasses.replace(learner, actors=None))  # type: ignore[arg-type]
+        return dataclasses.replace(whole, actors=self.placement.divide(learner.actors))
+
+    def watched(self) -> jax.Array:
+        """bool [E], half of the trajectories that are relabeled after the next stretch; the rarest are the others."""
+        watched = np.zeros(self.config.envs, bool)
+        watched[self.rng.choice(self.config.envs, self.config.trajectories // 2, replace=False)] = True
+        return self.placement.copy(jnp.asarray(watched))
+
+    def tables(self) -> Tables:
+        """What is known and asked for, for the next stretch."""
         size = self.library.max_instructions
         if self.method.buffer:
             chances = self.buffer.chances(size)
@@ -129,17 +145,41 @@ class Trainer:
             chances = np.zeros(size, np.float32)
             chances[: len(self.world.canonical) if self.method.conditioned else 1] = 1.0
             chances /= chances.sum()
-        return self.library.tables(chances, self.config.favour_rare)
+        return self.placement.copy(self.library.tables(chances, self.config.favour_rare))
 
     def advance(self) -> dict[str, Any]:
         """One stretch: train, count, relabel, update the buffer. Returns the metrics of the stretch."""
         began = time.perf_counter()
-        watched = self.rng.choice(self.config.envs, self.config.trajectories, replace=False)
-        self.learner, report = advance(
-            self.network, self.world, self.bank, self._tables(), self.acting, self.learning, self.schedule,
-            self.learner, jnp.asarray(watched), self.config.stretch, self.config.rollout,
-        )  # fmt: skip
-        report = jax.tree.map(np.asarray, report)
+        self.learner, report = advance(*self.statics, *self.constants, self.tables(), self.learner, self.watched())
+        return self.digest(jax.tree.map(np.asarray, report), time.perf_counter() - began)
+
+    @property
+    def statics(self) -> tuple[Any, ...]:
+        """The leading arguments of `stretch.advance` by which it is compiled."""
+        return (
+            self.network,
+            self.world,
+            self.placement,
+            self.config.stretch,
+            self.config.rollout,
+            self.config.trajectories,
+        )
+
+    @property
+    def constants(self) -> tuple[Any, ...]:
+        """Those that stay what they are."""
+        return self.bank, self.acting, self.learning, self.schedule
+
+    def digest(self, report: dict[str, np.ndarray], seconds: float) -> dict[str, Any]:
+        """What the host does after a stretch: count, relabel, update the buffer.
+
+        Args:
+            report: of `stretch.advance`.
+            seconds: that the stretch took.
+
+        Returns:
+            the metrics of the stretch.
+        """
         trained = time.perf_counter()
         if not np.isfinite(report["loss"]):
             raise HindsightError(f"the loss is {report['loss']} after step {self.step}: lower --learning-rate")
@@ -147,7 +187,7 @@ class Trainer:
         self.library.observe(report["counts"])
         self.buffer.record(report["attempts"], report["successes"])
         relabels = self._relabel(report["events"], report["over"]) if self.method.relabel else {}
-        self.seconds["train"] += trained - began
+        self.seconds["train"] += seconds
         self.seconds["relabel"] += time.perf_counter() - trained
         self.run.append("buffer.jsonl", *({"step": self.step, **row} for row in self.buffer.log))
         self.buffer.log.clear()
@@ -176,7 +216,7 @@ class Trainer:
 
     def _relabel(self, events: np.ndarray, over: np.ndarray) -> dict[str, Any]:
         """Name, verify and offer; returns how many were accepted and rejected."""
-        rarity = self.library.rarity()
+        rarity, wanted = self.library.rarity(), self.library.wanted()
         templates = TemplateRelabeler(self.world.events, weights=rarity + 0.05, composed=self.config.composed)
         relabeler = self.relabeler or templates
         if self.source:
@@ -184,8 +224,9 @@ class Trainer:
         tally: dict[str, Any] = {"accepted": 0, "rejected": 0}
         trajectories = []
         for r in range(events.shape[1]):
-            cuts = np.flatnonzero(over[:, r])
-            trajectory = events[cuts[-1] + 1 if len(cuts) else 0 :, r]
+            lives = np.split(events[:, r], np.flatnonzero(over[:, r]) + 1)
+            # Of several lives, the one with the rarest event; where all are alike, the one that goes on.
+            trajectory = max(reversed(lives), key=lambda life: (life.any(0) * wanted).max(initial=0.0))
             trajectories.append(trajectory)
             for relabel in relabeler.propose(trajectory, self.config.relabels, self.rng):
                 self._offer(relabel, trajectory, rarity, tally)
@@ -256,6 +297,7 @@ class Trainer:
     @property
     def policy(self) -> Policy:
         """The policy as it is now."""
+        params, order = local((self.learner.params, self.learner.order))
         unseen = None
         if not self.method.conditioned:
             unseen = np.asarray(self.library.tables(np.zeros(self.library.max_instructions)).condition[0])
@@ -263,10 +305,8 @@ class Trainer:
         if self.acting.waypoints:
             tables = self.library.tables(np.zeros(self.library.max_instructions))
             goal, known = rows(tables)
-            way = Ways(
-                tables.condition[goal], known, required(self.learner.order, known), self.learner.order.count >= SEEN
-            )
-        return Policy(self.network, self.learner.params, self.world, self.reward, self.config.condition, unseen, way)
+            way = Ways(tables.condition[goal], known, required(order, known), order.count >= SEEN)
+        return Policy(self.network, params, self.world, self.reward, self.config.condition, unseen, way)
 
     def save(self, checkpoints: Checkpoints) -> None:
         """Write a checkpoint from which training goes on exactly as it would have."""

@@ -1,0 +1,145 @@
+"""Where arrays live: environments are spread over all devices of all processes, everything else is on each of them.
+
+    hindsight agent train --processes.coordinator host0:1234 --processes.count 2 --processes.index 0   # and 1
+
+One program for one CPU, one GPU, several, or several hosts: XLA splits it by where its inputs lie. Every process runs
+the same host code on the same reports, so relabels, library and buffer agree without a word exchanged; the first one
+writes the run. Random numbers do not depend on the number of devices; sums do, in their last bits.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from hindsight_rl.errors import HindsightError
+
+T = TypeVar("T")
+AXIS = "environments"
+
+
+@dataclass(frozen=True)
+class ProcessRules:
+    """One run in several processes, on one host or many, which see the same run folder."""
+
+    coordinator: str | None = None
+    """`host:port` of the first process; `auto` where a cluster's scheduler tells JAX (Slurm, MPI, Kubernetes, TPU)."""
+    count: int | None = None
+    """Processes in all."""
+    index: int | None = None
+    """Which of them this is, from 0."""
+
+    def join(self) -> None:
+        """Meet the other processes; must come before anything is computed.
+
+        Raises:
+            HindsightError: incomplete settings, or the others do not come.
+        """
+        if self.coordinator is None:
+            if self.count is not None or self.index is not None:
+                raise HindsightError("--processes.coordinator is missing: host:port of the first process")
+            return
+        if jax.distributed.is_initialized():
+            return
+        try:
+            if self.coordinator == "auto":
+                jax.distributed.initialize()
+                return
+            if self.count is None or self.index is None or not 0 <= self.index < self.count:
+                raise HindsightError(
+                    f"--processes.count {self.count} --processes.index {self.index}: "
+                    "give both, the index from 0 to one less than the count"
+                )
+            jax.distributed.initialize(self.coordinator, self.count, self.index)
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise HindsightError(f"--processes.coordinator {self.coordinator}: {reason}") from error
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A mesh with one axis, over which the environments are spread.
+
+    Attributes:
+        devices: all devices of all processes.
+    """
+
+    devices: tuple[Any, ...]
+
+    @classmethod
+    def everywhere(cls) -> "Placement":
+        """All devices there are."""
+        return cls(tuple(jax.devices()))
+
+    @cached_property
+    def _mesh(self) -> Mesh:
+        return Mesh(np.asarray(self.devices), (AXIS,))
+
+    def checked(self, envs: int) -> "Placement":
+        """Itself, or a HindsightError where the environments do not divide among the devices."""
+        if envs % len(self.devices):
+            raise HindsightError(f"--envs {envs}: must be a multiple of the {len(self.devices)} devices")
+        return self
+
+    def copied(self) -> NamedSharding:
+        """The whole array on every device."""
+        return NamedSharding(self._mesh, PartitionSpec())
+
+    def spread(self, axis: int = 0) -> NamedSharding:
+        """Axis ``axis``, that of the environments, divided among the devices."""
+        return NamedSharding(self._mesh, PartitionSpec(*[None] * axis, AXIS))
+
+    def copy(self, tree: T) -> T:
+        """Put arrays, the same ones in every process, on every device."""
+        return _put(tree, self.copied())
+
+    def divide(self, tree: T, axis: int = 0) -> T:
+        """Divide arrays, the same ones in every process, along their environments."""
+        return _put(tree, self.spread(axis))
+
+    def keep_copied(self, tree: T) -> T:
+        """Inside `jit`: these arrays stay, or become, whole on every device."""
+        return jax.lax.with_sharding_constraint(tree, self.copied())
+
+    def keep_divided(self, tree: T) -> T:
+        """Inside `jit`: these arrays [E, ...] stay divided."""
+        return jax.lax.with_sharding_constraint(tree, self.spread())
+
+
+def _put(tree: T, sharding: NamedSharding) -> T:
+    if jax.process_count() == 1:
+        return jax.device_put(tree, sharding)
+
+    def one(x: Any) -> Any:
+        # Where other processes' devices take part, JAX wants the whole value from the host of each.
+        if isinstance(x, jax.Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(one(jax.random.key_data(x)))
+        value = np.asarray(x)
+        return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
+
+    return jax.tree.map(one, tree)
+
+
+def local(tree: T) -> T:
+    """Arrays that are whole on every device, as arrays of this process's first device alone."""
+
+    def one(x: Any) -> Any:
+        return x.addressable_data(0) if isinstance(x, jax.Array) else x
+
+    return jax.tree.map(one, tree)
+
+
+def first_process() -> bool:
+    """Is this the process that writes? Others compute the same and keep silent."""
+    return jax.process_index() == 0
+
+
+def meet(where: str) -> None:
+    """Wait until every process is here."""
+    if jax.process_count() > 1:
+        from jax.experimental.multihost_utils import sync_global_devices
+
+        sync_global_devices(where)
