@@ -2,7 +2,8 @@
 
     python benchmarks/lm_ablations.py --arm hir --out results/lm_ablations.json
 
-Runs are made as by lm_arms.py; with the same --runs folder the unchanged arm and the references are shared with it.
+Runs are made as by lm_arms.py. The unchanged arm replays two failures per prompt, as in the paper: at the sandbox's
+eight every failure is replayed, and lambda and selection have nothing to choose.
 """
 
 import shlex
@@ -32,9 +33,13 @@ VARIANTS: dict[str, str] = {
     "unclipped": "--reinforce.no-clip-replays",
     "old-original-unclipped": "--reinforce.old original --reinforce.no-clip-replays",
     "kl-0.001": "--reinforce.kl 0.001",
+    "epochs-2": "--update.epochs 2",
+    "decay": "--update.decay 0.1",
+    "advantage-0.5": "--reinforce.replay-advantage 0.5",
+    "advantage-2": "--reinforce.replay-advantage 2",
     "replays-1": "--replay.per-prompt 1",
-    "replays-2": "--replay.per-prompt 2",
     "replays-4": "--replay.per-prompt 4",
+    "replays-8": "--replay.per-prompt 8",
 }
 
 
@@ -50,7 +55,9 @@ class AblationsConfig:
     seeds: tuple[int, ...] = tuple(range(200, 205))
     regime: str = "7-8"
     rollouts: int = 30_720
-    runs: str = "runs/lm_arms"
+    per_prompt: int = 2
+    """Replays per prompt of the unchanged arm."""
+    runs: str = "runs/lm_ablations"
     jobs: int = 2
     extra: str = ""
     """More arguments for every run, as in lm_arms.py."""
@@ -70,7 +77,8 @@ def main() -> None:
     for seed in config.seeds:
         for name, (arm, arguments) in names.items():
             folder = name if name in ARMS else f"{arm}+{name}"
-            words = ["--arms", arm, "--rollouts", str(config.rollouts), *shlex.split(config.extra)]
+            words = ["--arms", arm, "--rollouts", str(config.rollouts)]
+            words += ["--replay.per-prompt", str(config.per_prompt), *shlex.split(config.extra)]
             path = Path(config.runs) / config.regime / f"{folder}-{seed}"
             wanted.append(Wanted(path, name, config.regime, seed, (*words, *shlex.split(arguments))))
     make(wanted, str(Path(config.runs) / "bases"), config.jobs)

@@ -28,7 +28,7 @@ WAYS: dict[str, tuple[str, str]] = {
 class DependentConfig:
     """What to compare."""
 
-    shares: tuple[float, ...] = (0.0, 0.15, 0.3, 0.45)
+    shares: tuple[float, ...] = (0.0, 0.2, 0.4)
     """Of the constraints, how many presuppose another one."""
     taught: float = 0.3
     """The share in pretraining."""

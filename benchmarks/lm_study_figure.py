@@ -1,0 +1,145 @@
+"""Draw the sandbox's ablations and its dependence study, and copy their tables into docs/lm.md: no number by hand.
+
+    python benchmarks/lm_study_figure.py
+
+Reads results/lm_ablations.json and results/lm_dependent.json, which the benchmarks of those names write.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from lm_figure import cell
+
+ROOT = Path(__file__).parents[1]
+STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+LINES = {
+    "fraction": ("#a16207", "-"),
+    "hir, closed": ("#1d4ed8", "-"),
+    "hir, plain": ("#1d4ed8", "--"),
+    "retarget, closed": ("#c2410c", "-"),
+    "retarget, plain": ("#c2410c", "--"),
+}
+
+
+def signed(value: dict[str, float] | None) -> str:
+    """A paired difference with half of its 95 % interval."""
+    return f"{value['mean']:+.3f} ± {value['half']:.3f}" if value else ""
+
+
+def between(page: Path, name: str, text: str) -> None:
+    """Replace what stands between a page's marks."""
+    begin, end = f"<!-- {name}: written by benchmarks/lm_study_figure.py -->", f"<!-- /{name} -->"
+    before, found, rest = page.read_text("utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise SystemExit(f"{page}: the marks {begin} … {end} are missing")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", "utf-8")
+
+
+def ablations(result: dict[str, Any]) -> str:
+    """The table: every variant against the unchanged arm, seed by seed."""
+    names = result["table"]["names"]
+    arm, first = result["arm"], next(iter(names.values()))
+    lines = [
+        f"**`{arm}`, one choice changed at a time: {result['regime']} constraints, {result['rollouts']:,} rollouts, "
+        f"{len(first['seeds'])} seeds**",
+        "",
+        f"| variant | all constraints met | against `{arm}`, paired | greedy | rows trained | settings |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in names.items():
+        cells = [cell(row["accuracy"]), signed(row.get("over_reference")), cell(row["greedy"]), f"{row['rows']:,}"]
+        lines.append(f"| `{name}` | " + " | ".join(cells) + f" | `{result['variants'][name]}` |")
+    lines += ["", f"(`results/lm_ablations.json`: `{result['command']}`) {kind(result)}"]
+    return "\n".join(lines)
+
+
+def dependent(result: dict[str, Any]) -> str:
+    """The table: accuracy per way of rewriting and share of dependent constraints."""
+    shares = result["shares"]
+    ways = list(next(iter(shares.values()))["names"])
+    seeds = len(next(iter(shares.values()))["names"][ways[0]]["seeds"])
+    lines = [
+        f"**Growing shares of constraints that presuppose another: {result['regime']} constraints, "
+        f"{result['rollouts']:,} rollouts, {seeds} seeds**",
+        "",
+        "| rewriting | " + " | ".join(f"share {share}" for share in shares) + " |",
+        "|---" * (len(shares) + 1) + "|",
+    ]
+    for way in ways:
+        lines.append(f"| {way} | " + " | ".join(cell(shares[s]["names"][way]["accuracy"]) for s in shares) + " |")
+    lines += ["", f"(`results/lm_dependent.json`: `{result['command']}`) {kind(result)}"]
+    return "\n".join(lines)
+
+
+def kind(result: dict[str, Any]) -> str:
+    """What a table's figures are, and where they were made."""
+    where = result["machine"]
+    return (
+        "Fresh instructions, sampled at temperature 1; ± is half of the 95 % interval over seeds (Student's t). "
+        f"One core of {where['cores']} ({' '.join(where['processor'].split()[:2])}) per arm."
+    )
+
+
+def draw_ablations(result: dict[str, Any], out: Path) -> None:
+    """Accuracy of every variant with its interval; the unchanged arm's is the band."""
+    names = result["table"]["names"]
+    own = names[result["arm"]]["accuracy"]
+    plt.rcParams.update(STYLE)
+    figure, axis = plt.subplots(figsize=(6.4, 0.9 + 0.24 * len(names)))
+    axis.axvspan(own["mean"] - own["half"], own["mean"] + own["half"], color="#1d4ed8", alpha=0.10, lw=0)
+    axis.axvline(own["mean"], color="#1d4ed8", lw=1)
+    for place, (name, row) in enumerate(reversed(names.items())):
+        value = row["accuracy"]
+        colour = "#1d4ed8" if name == result["arm"] else "#44403c"
+        axis.errorbar(value["mean"], place, xerr=value["half"], fmt="o", ms=4, color=colour, lw=1.2, capsize=2)
+    axis.set(yticks=range(len(names)), yticklabels=list(reversed(names)), xlim=(0, None))
+    axis.set_xlabel(f"instructions with all {result['regime']} constraints met")
+    figure.tight_layout()
+    figure.savefig(out, dpi=130)
+
+
+def draw_dependent(result: dict[str, Any], out: Path) -> None:
+    """Accuracy against the share of dependent constraints."""
+    plt.rcParams.update(STYLE)
+    figure, axis = plt.subplots(figsize=(5.6, 3.6))
+    shares = result["shares"]
+    xs = [float(share) for share in shares]
+    for number, way in enumerate(next(iter(shares.values()))["names"]):
+        values = [shares[share]["names"][way]["accuracy"] for share in shares]
+        colour, line = LINES.get(way, ("#57534e", "-"))
+        shifted = [x + 0.004 * (number - 2) for x in xs]  # so that intervals do not hide each other
+        axis.errorbar(
+            shifted, [v["mean"] for v in values], yerr=[v["half"] for v in values], color=colour, ls=line, lw=1.6,
+            marker="o", ms=3.5, elinewidth=0.8, capsize=2, label=way,
+        )  # fmt: skip
+    axis.set(xlabel="share of constraints that presuppose another", ylim=(0, None))
+    axis.set_ylabel(f"instructions with all {result['regime']} met")
+    axis.legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    figure.savefig(out, dpi=130)
+
+
+def main() -> None:
+    """Figures and tables of whatever has been run."""
+    page, images = ROOT / "docs" / "lm.md", ROOT / "docs" / "images"
+    for name, table, draw in (
+        ("lm_ablations", ablations, draw_ablations),
+        ("lm_dependent", dependent, draw_dependent),
+    ):
+        file = ROOT / "results" / f"{name}.json"
+        if not file.exists():
+            print(f"{file} is missing: run benchmarks/{name}.py first")
+            continue
+        result = json.loads(file.read_text("utf-8"))
+        draw(result, images / f"{name}.png")
+        between(page, name, table(result))
+
+
+if __name__ == "__main__":
+    main()
