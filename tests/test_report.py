@@ -185,7 +185,7 @@ def test_numbers_that_are_none_or_not_finite_are_left_out(tmp_path):
     [
         ("config.json", "{", "config.json, line 1: not JSON"),
         ("config.json", "[]", "config.json, line 1: not a JSON object"),
-        ("config.json", '{"kind": "lm-trl"}', "a run of kind 'lm-trl'"),
+        ("config.json", '{"kind": "scores"}', "a run of kind 'scores'"),
         ("config.json", '{"kind": "agent", "world": "classic"}', "'method' is missing"),
         ("metrics.jsonl", '{"step": 1}\n{oops}\n', "metrics.jsonl, line 2: not JSON"),
         ("metrics.jsonl", '{"step": 1}\n[3]\n', "metrics.jsonl, line 2: no object with a 'step'"),

@@ -220,7 +220,7 @@ def main(argv: list[str]) -> int:
     options, config = parsed(argv)
     path = train(options, config)
     if PartialState().is_main_process:
-        print(f"run: {path}   next: hindsight lm evaluate {path / 'model'}", file=sys.stderr)
+        print(f"run: {path}   next: hindsight report {path}   hindsight lm evaluate {path}", file=sys.stderr)
         if options.json:
             rows = [row for row in Run(path).lines("metrics.jsonl") if "reward" in row]
             print(json.dumps(rows[-1] if rows else {}))

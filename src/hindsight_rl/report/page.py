@@ -15,12 +15,13 @@ import tyro
 
 from hindsight_rl import __version__
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.report import arm_records, arm_sections, records, sections
+from hindsight_rl.report import arm_records, arm_sections, records, sections, trl_runs
 from hindsight_rl.report.arm_attention import attention
 from hindsight_rl.report.arms import ArmChapter, ArmRun, arm_chapters, read_arms
 from hindsight_rl.report.language_model import language_model
 from hindsight_rl.report.runs import Chapter, RunData, chapters, open_run, read_run
 from hindsight_rl.report.svg import escaped
+from hindsight_rl.report.trl_runs import TrlRun, read_trl
 
 _NAV = (
     ("canonical", "success"),
@@ -46,6 +47,9 @@ _NAV = (
     ("attention", "attention"),
     ("cost", "cost"),
     ("arm-settings", "settings"),
+    ("trl", "training"),
+    ("trl-curves", "over training"),
+    ("trl-settings", "settings"),
 )
 
 
@@ -80,33 +84,43 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     return out
 
 
-def read(folder: Path) -> list[RunData] | list[ArmRun]:
-    """What a run folder holds: one run of an agent, or the arms of a run of the language model's sandbox.
+def read(folder: Path) -> list[RunData] | list[ArmRun] | list[TrlRun]:
+    """What a run folder holds: one run of an agent or of TRL, or the arms of a run of the language model's sandbox.
 
     Raises:
         HindsightError: a foreign or damaged folder.
     """
     run, config = open_run(folder)
+    if config["kind"] == "lm-trl":
+        return [read_trl(run, config)]
     return read_arms(run, config) if config["kind"] == "lm" else [read_run(folder)]
 
 
-def render(runs: Sequence[RunData | ArmRun]) -> str:
-    """The page as text: agents first, world by world, then language models, by number of constraints."""
+def render(runs: Sequence[RunData | ArmRun | TrlRun]) -> str:
+    """The page as text: agents world by world, the sandbox's arms by number of constraints, then runs of TRL."""
     agents = [run for run in runs if isinstance(run, RunData)]
     arms = [run for run in runs if isinstance(run, ArmRun)]
+    models = [run for run in runs if isinstance(run, TrlRun)]
     worlds, tasks = chapters(agents), arm_chapters(arms)
-    many = len(worlds) + len(tasks) > 1
+    many = len(worlds) + len(tasks) + bool(models) > 1
     names = [chapter.world for chapter in worlds] + [f"sandbox, {chapter.title}" for chapter in tasks]
+    names += ["TRL"] if models else []
     bodies = [_chapter(chapter, many, i) for i, chapter in enumerate(worlds)]
     bodies += [_arms(chapter, many, i) for i, chapter in enumerate(tasks, start=len(worlds))]
+    if models:
+        text = trl_runs.chapter(models)
+        head = f'<p class="sub">{escaped(trl_runs.about(models))}</p>'  # alone, the page's own heading says it
+        bodies.append(_headed(head + text, "Models trained with TRL", len(bodies)) if many else text)
     if many:
         links = "".join(f'<a href="#w{i}">{escaped(name)}</a>' for i, name in enumerate(names))
     else:
         links = "".join(f'<a href="#{a}">{escaped(t)}</a>' for a, t in _NAV if f'<section id="{a}"' in bodies[0])
-    title, sub = _title(agents, arms, worlds, tasks)
+    title, sub = _title(agents, arms, worlds, tasks, models)
     judged = []
     if agents:
         judged.append("Every success rate is judged by the events that truly happened, never by the semantic reward.")
+    if models:
+        judged.append("Rewards of TRL's runs are those of training.")
     if arms:
         judged.append("Every accuracy is judged by checks on the text, on instructions that training never draws.")
     css = Path(__file__).with_name("style.css").read_text("utf-8")
@@ -122,11 +136,15 @@ def render(runs: Sequence[RunData | ArmRun]) -> str:
 
 
 def _title(
-    agents: Sequence[RunData], arms: Sequence[ArmRun], worlds: Sequence[Chapter], tasks: Sequence[ArmChapter]
+    agents: Sequence[RunData],
+    arms: Sequence[ArmRun],
+    worlds: Sequence[Chapter],
+    tasks: Sequence[ArmChapter],
+    models: Sequence[TrlRun],
 ) -> tuple[str, str]:
     runs = [run for chapter in worlds for run in chapter.runs]
     methods = list(dict.fromkeys(run.method for run in runs))
-    if len(runs) == 1 and not arms:
+    if len(runs) == 1 and not arms and not models:
         run = runs[0]
         title = f"{run.method} in {run.world}"
         spent = sum(run.seconds.values())
@@ -149,8 +167,15 @@ def _title(
         told.append(", ".join(names))
         if not agents and len(folders) == 1:
             told.append(f"seed {arms[0].seed}")
-    total = sum(sum(run.seconds.values()) for run in runs) + sum(run.spent("cpu_seconds") or 0.0 for run in arms)
-    settings = [run.config for run in agents] + [run.config for run in arms]
+    if models:
+        titles.append(f"{len(models)} runs of TRL" if len(models) > 1 else f"{models[0].label}, on TRL")
+        told.append(trl_runs.about(models))
+    total = (
+        sum(run.seconds for run in models)
+        + sum(sum(run.seconds.values()) for run in runs)
+        + sum(run.spent("cpu_seconds") or 0.0 for run in arms)
+    )
+    settings = [run.config for run in agents] + [run.config for run in arms] + [run.config for run in models]
     machines = list(dict.fromkeys(map(records.machine, settings)))
     bits = [*told, f"{sections.duration(total)} in all", "; ".join(machines[:3])]
     return "; ".join(titles), escaped(" · ".join(bits))
@@ -222,7 +247,7 @@ class ReportConfig:
     """One HTML page from one or more runs."""
 
     runs: Annotated[list[Path], tyro.conf.Positional]
-    """Run folders, of agents and of the sandbox's arms. What differs only in its seed is averaged."""
+    """Run folders, of agents, of the sandbox's arms, of TRL. What differs only in its seed is averaged."""
     out: Path | None = None
     """The file to make: by default RUN/report.html for one run, report.html here for several."""
 

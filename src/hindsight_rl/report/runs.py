@@ -16,7 +16,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 
 METHOD_ORDER = ("oir", "oracle", "her", "buffer", "none", "ellm", "game")
-KINDS_READ = ("agent", "lm")
+KINDS_READ = ("agent", "lm", "lm-trl")
 KINDS = ("canonical", "paraphrased", "composed", "others")
 WORLDS = {
     "classic-32": "Craftax-Classic on the 32 × 32 preset: a smaller map, another task than the game's 64 × 64",
@@ -188,8 +188,8 @@ def open_run(path: Path) -> tuple[Run, dict[str, Any]]:
     config = read_object(run, "config.json", "restore it from a copy, or leave this run out")
     if config.get("kind") not in KINDS_READ:
         raise HindsightError(
-            f"{path} is a run of kind '{config.get('kind')}': this report reads runs of `hindsight agent train` and, "
-            "in the sandbox, of `hindsight lm train`"
+            f"{path} is a run of kind '{config.get('kind')}': this report reads runs of `hindsight agent train` and of "
+            "`hindsight lm train`"
         )
     return run, config
 
