@@ -1,7 +1,7 @@
 """The agent on a GPU: the `gpu` preset trained to its end, its speed against stock Craftax, and where the time goes.
 
     python benchmarks/agent_gpu.py --out results/agent_gpu.json
-    python benchmarks/agent_gpu.py --steps 65536 --envs 64 --rounds 1 --extra "--worlds 64"        # a dry run on a CPU
+    python benchmarks/agent_gpu.py --steps 65536 --envs 64 --rounds 1 --extra="--worlds 64"       # a dry run on a CPU
 
 Three parts, in one process, on one device. (1) Turns of ours and of stock Craftax with plain PQN, as agent_speed.py
 has them. (2) What one update takes: the worlds alone under random actions, acting, learning, and relabeling on the
@@ -25,7 +25,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import tyro
-from agent_speed import SpeedConfig, arm
+from agent_speed import arm
 
 from hindsight_rl.agent.presets import PRESETS
 from hindsight_rl.agent.rollout import roll
@@ -142,16 +142,15 @@ def main() -> None:
     """Time, take apart, train, examine."""
     config = tyro.cli(GpuConfig, description=__doc__)
     compile_cache()
-    wanted = settings(config)
+    wanted = settings(config).checked()
     device = jax.devices()[0]
     result: dict[str, Any] = {
         "command": "python benchmarks/agent_gpu.py " + " ".join(sys.argv[1:]),
         "machine": machine() | {"device": device.device_kind, "devices": jax.device_count()},
         "versions": {name: version(name) for name in ("craftax", "jax", "flax", "optax")},
     }
-    timing = SpeedConfig(world=wanted.world, preset=config.preset, envs=wanted.envs)
     with tempfile.TemporaryDirectory() as folder:
-        trainers = {name: arm(timing, name, Path(folder)) for name in ("stock", "ours")}
+        trainers = {name: arm(wanted, name, Path(folder)) for name in ("stock", "ours")}
         result["speed"] = speed(config, trainers)
         print(json.dumps(result["speed"]), flush=True)
         result["parts"] = shares(trainers["ours"])

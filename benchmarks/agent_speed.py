@@ -25,6 +25,7 @@ import jax.numpy as jnp
 import tyro
 
 from hindsight_rl.agent.bank import Bank
+from hindsight_rl.agent.config import TrainConfig
 from hindsight_rl.agent.presets import PRESETS
 from hindsight_rl.agent.train import compile_cache
 from hindsight_rl.agent.trainer import Trainer
@@ -82,24 +83,22 @@ class SpeedConfig:
     """Write the result here."""
 
 
-def arm(config: SpeedConfig, name: str, folder: Path) -> Trainer:
-    """A trainer for one arm: `ours`, `unrelabeled` or `stock`."""
+def settled(config: SpeedConfig) -> TrainConfig:
+    """The settings of both arms."""
     preset = PRESETS[config.preset]
-    settings = dataclasses.replace(
-        preset,
-        method="none" if name == "stock" else "oir",
-        world=config.world,
-        observation=config.observation,
-        envs=config.envs or preset.envs,
-        steps=10**9,
-        worlds=256,
-        out=str(folder / name),
-    )
+    envs = config.envs or preset.envs
+    return dataclasses.replace(preset, world=config.world, observation=config.observation, envs=envs).checked()
+
+
+def arm(settings: TrainConfig, name: str, folder: Path) -> Trainer:
+    """A trainer for one arm: `ours`, `unrelabeled` or `stock`."""
+    method = "none" if name == "stock" else "oir"
+    settings = dataclasses.replace(settings, method=method, steps=10**9, worlds=256, out=str(folder / name))
     run = Run.create(settings.out, dataclasses.asdict(settings), kind="agent")
     trainer = Trainer(settings, run)
     if name == "stock":
         size = trainer.world.static.map_size[0]  # type: ignore[attr-defined]
-        trainer.world = CraftaxClassic(size, config.observation, stock=True)
+        trainer.world = CraftaxClassic(size, settings.observation, stock=True)
         trainer.bank = OptimisticResets(trainer.world, trainer.bank)  # type: ignore[assignment]
     elif name == "unrelabeled":
         trainer.method = dataclasses.replace(trainer.method, relabel=False)
@@ -112,7 +111,7 @@ def main() -> None:
     compile_cache()
     seconds: dict[str, list[float]] = {"stock": [], "ours": [], "unrelabeled": []}
     with tempfile.TemporaryDirectory() as folder:
-        trainers = {name: arm(config, name, Path(folder)) for name in seconds}
+        trainers = {name: arm(settled(config), name, Path(folder)) for name in seconds}
         for trainer in trainers.values():
             for _ in range(2):  # compile, then warm up
                 trainer.advance()

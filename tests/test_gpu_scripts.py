@@ -21,7 +21,7 @@ def run(folder: Path, script: str, *arguments: str) -> None:
 @pytest.mark.slow
 def test_the_agents(tmp_path: Path) -> None:
     extra = "--worlds 64 --width 32 --rank 8 --depth 1 --trajectories 8 --stretch 4 --learning.minibatch 256"
-    sizes = ["--world", "classic-32", "--steps", "4096", "--envs", "32", "--rounds", "1", "--extra", extra]
+    sizes = ["--world", "classic-32", "--steps", "4096", "--envs", "32", "--rounds", "1", f"--extra={extra}"]
     run(tmp_path, "agent_gpu.py", *sizes, "--out", "gpu.json")
     result = json.loads((tmp_path / "gpu.json").read_text())
     assert result["training"]["steps"] >= 4096 and len(result["training"]["success"]) == 22

@@ -1,0 +1,199 @@
+"""What the parts of the agent's training cost, and how each cost grows.
+
+    python benchmarks/agent_scaling.py --out results/agent_scaling.json --docs docs/scaling.md
+    python benchmarks/agent_scaling.py --quick
+
+One thing is varied at a time: environments, capacity of the table of goals and instructions, hindsight goals, events,
+and relabels on the host. Each part runs alone, compiled as it is in training, for as many updates as a stretch has;
+`total` is `Trainer.advance()`, everything together. Times are medians after a warm-up, in milliseconds per stretch.
+Parts that are compiled together share work, so that they need not add up to the total.
+"""
+
+import dataclasses
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import tyro
+from scaling_page import write_page
+from scaling_parts import Case, footprint
+
+from hindsight_rl.agent.train import compile_cache
+from hindsight_rl.agent.worlds import NAMES
+from hindsight_rl.run import machine
+
+
+@dataclass
+class ScalingConfig:
+    """What is varied; the rest is as the preset has it."""
+
+    preset: str = "laptop"
+    """Whose settings: `laptop`, `gpu` or `craftax`."""
+    world: str = "classic"
+    """`classic-32`, `classic` or `craftax`."""
+    envs: tuple[int, ...] = (64, 256, 1024, 4096)
+    base: int = 1024
+    """Environments while other things are varied; one of --envs."""
+    tables: tuple[int, ...] = (1, 4, 16)
+    """Times the library's capacity of goals and instructions."""
+    hindsight: tuple[int, ...] = (12, 48, 192)
+    events: tuple[int, ...] = (1, 2, 4)
+    """Times the world's events, repeated, in everything but the world's own step."""
+    relabels: tuple[str, ...] = ("4x16", "8x64", "16x256")
+    """Instructions proposed per trajectory (K) x trajectories."""
+    stretch: int = 16
+    """Updates that are timed together."""
+    repeats: int = 5
+    worlds: int = 256
+    quick: bool = False
+    """Tiny sizes and programs that are not optimised, to see that everything runs."""
+    out: str | None = None
+    docs: str | None = None
+    """Write the tables into this page, between its marks."""
+
+    def settled(self) -> "ScalingConfig":
+        """With the tiny sizes, where they are asked for."""
+        tiny: dict[str, Any] = {
+            "world": "classic-32", "envs": (16, 64), "base": 16, "tables": (1, 4), "hindsight": (12, 48),
+            "events": (1, 2), "relabels": ("2x4", "4x16"), "stretch": 2, "repeats": 3, "worlds": 128,
+        }  # fmt: skip
+        config = dataclasses.replace(self, **tiny) if self.quick else self
+        if config.base not in config.envs:
+            sys.exit(f"--base {config.base}: one of --envs {config.envs}")
+        return config
+
+
+Parts = dict[str, dict[str, Callable[[], Any]]]  # size -> part -> one stretch of it
+
+
+def axes_of(config: ScalingConfig, base: Case) -> dict[str, Parts]:
+    """What is varied beside the environments."""
+    axes: dict[str, Parts] = {"table": {}, "hindsight": {}, "events": {}, "relabels": {}}
+    library = base.trainer.library
+    for times in config.tables:
+        tables = base.larger_tables(times)
+        axes["table"][str(library.max_goals * times)] = {
+            "act": partial(base.act, tables),
+            "learn": partial(base.learn, tables),
+            "host: tables": partial(base.host_tables, times),
+        }
+    for count in config.hindsight:
+        axes["hindsight"][str(count)] = {"learn": partial(base.learn, hindsight=count)}
+    for times in config.events:
+        axes["events"][str(len(base.trainer.world.events) * times)] = base.more_events(times)
+    base.fetch()
+    for text in config.relabels:
+        k, count = (int(part) for part in text.split("x"))
+        axes["relabels"][str(k * count)] = {"host: relabel": partial(base.relabel, k, count)}
+    return axes
+
+
+def environments(case: Case) -> dict[str, Callable[[], Any]]:
+    """The parts that are timed for every number of environments."""
+    return {
+        "total": case.trainer.advance,
+        "world": case.walk,
+        "act": partial(case.act, case.tables),
+        "memory": case.recall,
+        "learn": case.learn,
+        "learn, as many minibatches": partial(case.learn, minibatch=case.wide()),
+    }
+
+
+def timed(call: Callable[[], Any], repeats: int) -> float:
+    """Milliseconds, the median after one call that does not count."""
+    jax.block_until_ready(call())
+    spent = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        jax.block_until_ready(call())
+        spent.append(1e3 * (time.perf_counter() - began))
+    return round(statistics.median(spent), 4)
+
+
+def exponent(sizes: Iterable[float], times: Iterable[float]) -> float:
+    """Slope of log time over log size: 0 does not grow, 1 grows in proportion."""
+    return round(float(np.polyfit(np.log(list(sizes)), np.log(list(times)), 1)[0]), 3)
+
+
+def growth(parts: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """By part: milliseconds at every size, the fitted exponent, and that between the two largest sizes."""
+    sizes = [float(size) for size in parts]
+    found = {}
+    for name in next(iter(parts.values())):
+        times = [row[name] for row in parts.values()]
+        last = exponent(sizes[-2:], times[-2:]) if len(sizes) > 1 else None
+        found[name] = {"ms": times, "exponent": exponent(sizes, times) if len(sizes) > 1 else None, "last": last}
+    return {"sizes": [int(size) for size in sizes], "parts": found}
+
+
+def main() -> None:
+    """Measure, print and write."""
+    given = tyro.cli(ScalingConfig, description=__doc__)
+    config = given.settled()
+    compile_cache()
+    if config.quick:  # compiling takes nearly all of the time, and the figures mean nothing
+        jax.config.update("jax_disable_most_optimizations", True)
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Compilation takes most of the time; threads share it out, and only then does the clock run.
+        cases = [Case(config, envs, Path(name)) for envs in config.envs]
+        list(pool.map(Case.begin, cases))
+        base = cases[config.envs.index(config.base)]
+        axes: dict[str, Parts] = {"environments": {str(case.envs): environments(case) for case in cases}}
+        axes |= axes_of(config, base)
+        compiled = [
+            call
+            for parts in axes.values()
+            for row in parts.values()
+            for name, call in row.items()
+            if name != "total" and "host" not in name
+        ]
+        list(pool.map(lambda call: jax.block_until_ready(call()), compiled))
+        measured = {
+            axis: growth({
+                size: {name: timed(call, config.repeats) for name, call in row.items()} for size, row in parts.items()
+            })
+            for axis, parts in axes.items()
+        }  # fmt: skip
+        settings, library = base.trainer.config, base.trainer.library
+        embedding = int(base.trainer.reward.embed(["wood"]).shape[1])
+        result = {
+            "command": "python benchmarks/agent_scaling.py " + " ".join(sys.argv[1:]),
+            "machine": machine(),
+            "device": jax.devices()[0].device_kind,
+            "devices": jax.device_count(),
+            "versions": {name: version(name) for name in ("craftax", "jax", "flax", "optax")},
+            "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in ("out", "docs")},
+            "base": {
+                "rollout": settings.rollout,
+                "trajectories": settings.trajectories,
+                "relabels": base.told_relabels,
+                "max_goals": library.max_goals,
+                "max_instructions": library.max_instructions,
+                "learning": dataclasses.asdict(settings.learning),
+            },
+            "steps_per_stretch": {str(case.envs): case.trainer.steps_per_stretch for case in cases},
+            "bytes": {world: footprint(world, settings, embedding) for world in NAMES},
+            "axes": measured,
+        }
+    print(json.dumps(measured, indent=1))
+    if given.out:
+        Path(given.out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    if given.docs:
+        write_page(Path(given.docs), result)
+
+
+if __name__ == "__main__":
+    main()
