@@ -61,6 +61,9 @@ def test_trains_saves_and_goes_on(model: str, rows: Path, tmp_path: Path, capsys
     assert "was made with method hir, not rlvr" in capsys.readouterr().err
     assert cli.main(command(model, rows, out, "--resume", "--max_steps", "3")) == 0
     assert [row["step"] for row in run.lines("metrics.jsonl") if "reward" in row] == [1, 2, 3]
+    assert cli.main(["report", str(out)]) == 0
+    page = (out / "report.html").read_text("utf-8")
+    assert "hir, seed" in page and "<figcaption>replays<" in page and "<figcaption>no signal<" in page
 
 
 def test_options_of_methods_and_files(model: str, rows: Path, tmp_path: Path) -> None:
