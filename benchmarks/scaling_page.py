@@ -2,8 +2,8 @@
 
     python benchmarks/scaling_page.py
 
-Reads results/agent_scaling.json and agent_scaling_craftax.json (of agent_scaling.py) and trl_step_gpu.json (of
-trl_step.py), those that there are.
+Reads results/agent_scaling.json and agent_scaling_craftax.json (of agent_scaling.py), trl_step.json and
+trl_step_gpu.json (of trl_step.py), those that there are.
 """
 
 import json
@@ -181,8 +181,9 @@ def main() -> None:
     for name in ("agent_scaling", "agent_scaling_craftax"):
         if (file := ROOT / "results" / f"{name}.json").exists():
             write_page(PAGE, json.loads(file.read_text("utf-8")))
-    if (file := ROOT / "results" / "trl_step_gpu.json").exists():
-        write_between(PAGE, "trl_step", language_model(json.loads(file.read_text("utf-8"))))
+    for name in ("trl_step", "trl_step_gpu"):  # a GPU's figures, where there are any, take the place of a CPU's
+        if (file := ROOT / "results" / f"{name}.json").exists():
+            write_between(PAGE, "trl_step", language_model(json.loads(file.read_text("utf-8"))))
 
 
 if __name__ == "__main__":
