@@ -13,6 +13,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from grounding import write_between
 from lm_figure import cell
 
 ROOT = Path(__file__).parents[1]
@@ -29,16 +30,6 @@ LINES = {
 def signed(value: dict[str, float] | None) -> str:
     """A paired difference with half of its 95 % interval."""
     return f"{value['mean']:+.3f} ± {value['half']:.3f}" if value else ""
-
-
-def between(page: Path, name: str, text: str) -> None:
-    """Replace what stands between a page's marks."""
-    begin, end = f"<!-- {name}: written by benchmarks/lm_study_figure.py -->", f"<!-- /{name} -->"
-    before, found, rest = page.read_text("utf-8").partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise SystemExit(f"{page}: the marks {begin} … {end} are missing")
-    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", "utf-8")
 
 
 def ablations(result: dict[str, Any]) -> str:
@@ -138,7 +129,7 @@ def main() -> None:
             continue
         result = json.loads(file.read_text("utf-8"))
         draw(result, images / f"{name}.png")
-        between(page, name, table(result))
+        write_between(page, name, table(result))
 
 
 if __name__ == "__main__":

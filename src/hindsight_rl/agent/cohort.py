@@ -1,7 +1,6 @@
 """Seeds side by side: one program trains several agents that share nothing but their shapes.
 
-A GPU that one seed of 64 environments leaves idle trains eight of them in little more than the time of one. Each
-seed has its own network, worlds, library, buffer and run folder.
+For a device that one seed leaves idle. Each seed has its own network, worlds, library, buffer and run folder.
 """
 
 import time

@@ -122,9 +122,9 @@ class Trainer:
         learner = Learner(
             params, optimizer().init(params), actors, Order.none(len(self.world.events)), memory, key, jnp.int32(0)
         )
-        return self.placed(learner)
+        return self._placed(learner)
 
-    def placed(self, learner: Learner) -> Learner:
+    def _placed(self, learner: Learner) -> Learner:
         """The learner with its arrays where training wants them."""
         learner = jax.tree.map(lambda x: x.copy(), learner)  # buffers are donated: none may be shared
         whole = self.placement.copy(dataclasses.replace(learner, actors=None))  # type: ignore[arg-type]
