@@ -48,7 +48,7 @@ class NoiseConfig:
     """Error rates with grounding; rate 0 with grounding is the clean run that all are compared with."""
     kind: str = "hallucinated"
     """`hallucinated`, `confused` or `missed`."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     steps: int = 500_000
     world: str = "classic-32"
     scale: float = 1.0
