@@ -14,22 +14,18 @@ import shlex
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import tyro
-from agent_speed import arm
+from agent_scaling import timed
+from agent_speed import against_stock, arm, turns
+from scaling_parts import act, walk
 
 from hindsight_rl.agent.presets import PRESETS
-from hindsight_rl.agent.rollout import roll
-from hindsight_rl.agent.stretch import epsilons
 from hindsight_rl.agent.train import TrainConfig, compile_cache, train
 from hindsight_rl.agent.trainer import Trainer
 from hindsight_rl.run import Run, machine
@@ -60,80 +56,24 @@ def settings(config: GpuConfig) -> TrainConfig:
     return tyro.cli(TrainConfig, args=[*words, *shlex.split(config.extra)], default=PRESETS[config.preset])
 
 
-def timed(call: Callable[[], Any], repeats: int = 3) -> float:
-    """Median seconds of a call, after one that compiles."""
-    jax.block_until_ready(call())
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        jax.block_until_ready(call())
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)
-
-
-def speed(config: GpuConfig, trainers: dict[str, Trainer]) -> dict[str, Any]:
-    """Turns of one stretch each."""
-    seconds: dict[str, list[float]] = {name: [] for name in trainers}
-    for trainer in trainers.values():
-        for _ in range(2):
-            trainer.advance()
-    for _ in range(config.rounds):
-        for name, trainer in trainers.items():
-            began = time.perf_counter()
-            trainer.advance()
-            jax.block_until_ready(trainer.learner.params)
-            seconds[name].append(time.perf_counter() - began)
-    steps = trainers["ours"].steps_per_stretch
-    ratios = [a / b for a, b in zip(seconds["stock"], seconds["ours"], strict=True)]
-    return {
-        "steps_per_turn": steps,
-        "seconds": {name: [round(x, 4) for x in times] for name, times in seconds.items()},
-        "steps_per_second": {name: round(steps / statistics.median(times)) for name, times in seconds.items()},
-        "ours_over_stock": {
-            "median": round(statistics.median(ratios), 3),
-            "min": round(min(ratios), 3),
-            "max": round(max(ratios), 3),
-        },
-    }
-
-
 def shares(trainer: Trainer) -> dict[str, Any]:
     """Milliseconds of one update by part, and their shares of the whole."""
-    config, world, bank = trainer.config, trainer.world, trainer.bank
-    learner, tables = trainer.learner, trainer.tables()
-    n = config.envs
-
-    @jax.jit
-    def worlds(state: Any, observation: jax.Array, key: jax.Array) -> Any:
-        def one(carry: Any, key: jax.Array) -> Any:
-            k_action, k_step, k_world = jax.random.split(key, 3)
-            action = jax.random.randint(k_action, (n,), 0, world.n_actions)
-            step = jax.vmap(world.step)(jax.random.split(k_step, n), carry[0], action)
-            return bank.renew(k_world, step.done, step.state, step.observation), step.events.sum(0)
-
-        return jax.lax.scan(one, (state, observation), jax.random.split(key, config.rollout))
-
-    @partial(jax.jit, static_argnums=0)
-    def acting(steps: int, learner: Any, tables: Any, key: jax.Array) -> Any:
-        rate = epsilons(trainer.schedule, jnp.float32(0.5), n)
-        return roll(
-            trainer.network, learner.params, world, bank, tables, trainer.acting, learner.actors, learner.order, rate,
-            steps, key,
-        )  # fmt: skip
-
-    key = jax.random.key(0)
-    env = timed(lambda: worlds(learner.actors.world, learner.actors.observation, key))
-    act = timed(lambda: acting(config.rollout, learner, tables, key))
+    config, learner, rollout = trainer.config, trainer.learner, trainer.config.rollout
+    at, tables = learner.actors, trainer.tables()
+    env = timed(lambda: walk(trainer.world, rollout, trainer.bank, at.world, at.observation, learner.key), 3)
+    acted = timed(
+        lambda: act(trainer.network, trainer.world, 1, rollout, trainer.bank, tables, trainer.acting, learner), 3
+    )
     before = dict(trainer.seconds)
     stretches = 3
     for _ in range(stretches):
         trainer.advance()
     train_s, host = (trainer.seconds[k] - before[k] for k in ("train", "relabel"))
-    update, relabel = (x / stretches / config.stretch for x in (train_s, host))
+    update, relabel = (1000 * x / stretches / config.stretch for x in (train_s, host))
     whole = update + relabel
-    parts = {"worlds": env, "acting": act - env, "learning": update - act, "relabeling": relabel}
+    parts = {"worlds": env, "acting": acted - env, "learning": update - acted, "relabeling": relabel}
     return {
-        "milliseconds_per_update": {name: round(1000 * x, 3) for name, x in parts.items()},
+        "milliseconds_per_update": {name: round(x, 3) for name, x in parts.items()},
         "share": {name: round(x / whole, 4) for name, x in parts.items()},
     }
 
@@ -151,7 +91,8 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         trainers = {name: arm(wanted, name, Path(folder)) for name in ("stock", "ours")}
-        result["speed"] = speed(config, trainers)
+        seconds = turns(trainers, config.rounds, 1)
+        result["speed"] = against_stock(seconds, trainers["ours"].steps_per_stretch)
         print(json.dumps(result["speed"]), flush=True)
         result["parts"] = shares(trainers["ours"])
         print(json.dumps(result["parts"]), flush=True)

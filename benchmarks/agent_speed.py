@@ -105,40 +105,52 @@ def arm(settings: TrainConfig, name: str, folder: Path) -> Trainer:
     return trainer
 
 
+def turns(trainers: dict[str, Trainer], rounds: int, stretches: int) -> dict[str, list[float]]:
+    """Seconds of every turn of each arm, in turns, after compilation and a warm-up."""
+    seconds: dict[str, list[float]] = {name: [] for name in trainers}
+    for trainer in trainers.values():
+        for _ in range(2):
+            trainer.advance()
+    for _ in range(rounds):
+        for name, trainer in trainers.items():
+            began = time.perf_counter()
+            for _ in range(stretches):
+                trainer.advance()
+            jax.block_until_ready(trainer.learner.params)
+            seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def against_stock(seconds: dict[str, list[float]], steps: int) -> dict[str, Any]:
+    """What a result file keeps of turns of ``steps`` environment steps."""
+    ratios = [a / b for a, b in zip(seconds["stock"], seconds["ours"], strict=True)]
+    return {
+        "steps_per_turn": steps,
+        "seconds": {name: [round(x, 4) for x in times] for name, times in seconds.items()},
+        "steps_per_second": {name: round(steps / statistics.median(times)) for name, times in seconds.items()},
+        "ours_over_stock": {
+            "median": round(statistics.median(ratios), 3),
+            "min": round(min(ratios), 3),
+            "max": round(max(ratios), 3),
+        },
+    }
+
+
 def main() -> None:
     """Time the arms in turn and print the ratios."""
     config = tyro.cli(SpeedConfig, description=__doc__)
     compile_cache()
-    seconds: dict[str, list[float]] = {"stock": [], "ours": [], "unrelabeled": []}
     with tempfile.TemporaryDirectory() as folder:
-        trainers = {name: arm(settled(config), name, Path(folder)) for name in seconds}
-        for trainer in trainers.values():
-            for _ in range(2):  # compile, then warm up
-                trainer.advance()
-        for _ in range(config.rounds):
-            for name, trainer in trainers.items():
-                began = time.perf_counter()
-                for _ in range(config.stretches):
-                    trainer.advance()
-                jax.block_until_ready(trainer.learner.params)
-                seconds[name].append(time.perf_counter() - began)
+        trainers = {name: arm(settled(config), name, Path(folder)) for name in ("stock", "ours", "unrelabeled")}
+        seconds = turns(trainers, config.rounds, config.stretches)
         steps = config.stretches * trainers["ours"].steps_per_stretch
-    rate = {name: steps / statistics.median(times) for name, times in seconds.items()}
-    ratios = [a / b for a, b in zip(seconds["stock"], seconds["ours"], strict=True)]
     relabeling = [a / b for a, b in zip(seconds["ours"], seconds["unrelabeled"], strict=True)]
     result = {
         "command": "python benchmarks/agent_speed.py " + " ".join(sys.argv[1:]),
         "machine": machine() | {"device": jax.devices()[0].device_kind},
         "versions": {name: version(name) for name in ("craftax", "jax", "flax", "optax")},
         "config": dataclasses.asdict(config),
-        "steps_per_turn": steps,
-        "seconds": {name: [round(x, 4) for x in times] for name, times in seconds.items()},
-        "steps_per_second": {name: round(value) for name, value in rate.items()},
-        "ours_over_stock": {
-            "median": round(statistics.median(ratios), 3),
-            "min": round(min(ratios), 3),
-            "max": round(max(ratios), 3),
-        },
+        **against_stock(seconds, steps),
         "cost_of_relabeling": {
             "median": round(statistics.median(relabeling) - 1, 4),
             "min": round(min(relabeling) - 1, 4),

@@ -99,7 +99,7 @@ def choose(steps: int, psi: jax.Array, omega: jax.Array, tables: Tables, order: 
     def one(witnessed: jax.Array, scale: jax.Array) -> Any:
         near = waypoints.goal_values(psi * scale, omega, tables.waypoint >= 0)
         way, there = waypoints.choose(near, tables.fires[goal], required, order.count >= waypoints.SEEN, witnessed)
-        return witnessed ^ (jnp.arange(witnessed.shape[1]) == way[:, None]), there
+        return (witnessed + (jnp.arange(witnessed.shape[1]) == way[:, None])) % waypoints.MOST, there
 
     return jax.lax.scan(one, witnessed, jnp.linspace(0.9, 1.0, steps))  # scaled, or it would be computed once
 

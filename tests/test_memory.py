@@ -37,7 +37,7 @@ def seen(mark: float, **events: tuple[int, int]) -> tuple[Transitions, jax.Array
         "observation": np.full((T, E, F), mark, np.float32) + np.arange(E)[None, :, None] / 10,
         "action": zero,
         "events": happened,
-        "witnessed": np.zeros((T, E, EVENTS), bool),
+        "witnessed": np.zeros((T, E, EVENTS), np.int32),
         "goal": zero + 1,
         "reward": np.ones((T, E), np.float32),
         "reached": ~no,

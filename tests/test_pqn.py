@@ -38,7 +38,7 @@ def transitions(**changes: Any) -> Transitions:
         "observation": rng.normal(size=(T, E, F)).astype(np.float32),
         "action": rng.integers(0, ACTIONS, (T, E)),
         "events": np.zeros((T, E, EVENTS), bool),
-        "witnessed": np.zeros((T, E, EVENTS), bool),
+        "witnessed": np.zeros((T, E, EVENTS), np.int32),
         "goal": np.zeros((T, E), int),
         "reward": np.zeros((T, E), np.float32),
         "reached": no,

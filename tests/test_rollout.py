@@ -13,7 +13,7 @@ from hindsight_rl.agent.bank import load_bank
 from hindsight_rl.agent.captions import CLASSIC_EVENTS, event_index, fulfilling
 from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.rollout import ActingRules, Tables, progress, pursued, roll, start
-from hindsight_rl.agent.waypoints import Order
+from hindsight_rl.agent.waypoints import MOST, Order
 from hindsight_rl.agent.worlds import make_world
 
 N_EVENTS = len(CLASSIC_EVENTS)
@@ -184,10 +184,12 @@ def test_what_always_came_before_is_pursued_first(played: Any) -> None:
     tables = tables.replace(chance=jnp.asarray([1.0, 0.0]))  # type: ignore[attr-defined]
     tables = waypoints(tables, reach_tree=1)
     diamond, tree = INDEX["collect_diamond"], INDEX["reach_tree"]
-    order = Order(jnp.zeros((N_EVENTS, N_EVENTS)).at[diamond, tree].set(9.0), jnp.zeros(N_EVENTS).at[diamond].set(9.0))
+    order = Order(
+        jnp.zeros((N_EVENTS, N_EVENTS, MOST)).at[diamond, tree, 0].set(9.0), jnp.zeros(N_EVENTS).at[diamond].set(9.0)
+    )
     rules, epsilon = ActingRules(patience=10**6, mean_life=10**9), jnp.full(32, 0.9)
     _, seen = played(tables, rules, epsilon, jax.random.key(6), order=order)
-    goal, witnessed = np.asarray(seen.goal)[1:], np.asarray(seen.witnessed)[1:]  # step 0: before any instruction
+    goal, witnessed = np.asarray(seen.goal)[1:], np.asarray(seen.witnessed)[1:] > 0  # step 0: before any instruction
     np.testing.assert_array_equal(goal, np.where(witnessed[..., tree], diamond, tree))
     assert witnessed[..., tree].any() and not witnessed[..., tree].all()
     _, seen = played(tables, dataclasses.replace(rules, waypoints=False), epsilon, jax.random.key(6), order=order)
@@ -200,7 +202,7 @@ def test_fresh_instructions_ask_for_what_the_life_has_not_done(played: Any) -> N
     tables = waypoints(tables, reach_tree=1, reach_water=2)
     rules = ActingRules(patience=8, mean_life=10**9, fresh=1.0)
     _, seen = played(tables, rules, jnp.full(32, 0.9), jax.random.key(7))
-    given, witnessed = np.asarray(seen.instruction), np.asarray(seen.witnessed)
+    given, witnessed = np.asarray(seen.instruction), np.asarray(seen.witnessed) > 0
     first = np.concatenate([np.ones((1, 32), bool), np.asarray(seen.ended)[:-1]])[1:]  # the step after a new one
     new, before = given[1:][first], witnessed[1:][first]
     tree, water = before[:, INDEX["reach_tree"]], before[:, INDEX["reach_water"]]
@@ -216,11 +218,11 @@ def test_again_asks_for_what_much_stands_on_and_was_not_done_since_the_newest(pl
     tree, diamond = INDEX["reach_tree"], INDEX["collect_diamond"]
     # Trees have always come before diamonds; nothing has come after water.
     order = Order.none(len(INDEX))
-    order = Order(order.before.at[diamond, tree].set(10.0), order.count.at[diamond].set(10.0))
+    order = Order(order.before.at[diamond, tree, 0].set(10.0), order.count.at[diamond].set(10.0))
     rules = ActingRules(patience=8, mean_life=10**9, fresh=1.0, again=1.0, waypoints=False)
     _, seen = played(tables, rules, jnp.full(32, 0.9), jax.random.key(7), order=order)
     given, ended = np.asarray(seen.instruction), np.asarray(seen.ended)
-    witnessed, events = np.asarray(seen.witnessed), np.asarray(seen.events)
+    witnessed, events = np.asarray(seen.witnessed) > 0, np.asarray(seen.events)
     since = np.zeros((32, len(INDEX)), bool)
     asked_anew = 0
     for t in range(len(given) - 1):

@@ -82,7 +82,7 @@ def _follow(
         fires: bool [K, n_events].
         goals: int32 [K], padded with -1.
         ways: what the policy knows of waypoints.
-        carry: state, observation, reached bool [1, K] and witnessed bool [1, n_events].
+        carry: state, observation, reached bool [1, K] and witnessed int32 [1, n_events].
         keys: one for each step.
 
     Returns:
@@ -106,7 +106,7 @@ def _follow(
         hits = (fires & step.events[None]).any(axis=1)[None]
         reached, _ = progress(goals, ordered, reached, slot, hits)
         seen = (step.state.game.replace(state_rng=None), step.events, reached[0], slot[0], step.done)
-        return (step.state, step.observation, reached, witnessed | step.events), seen
+        return (step.state, step.observation, reached, witnessed + step.events), seen
 
     return jax.lax.scan(one_step, carry, keys)
 
@@ -175,7 +175,7 @@ def _attempt(
     )
     state, observation = bank.take(jnp.int32(index))
     start = jax.tree.map(np.asarray, state.game.replace(state_rng=None))
-    carry = (state, observation, jnp.zeros((1, MAX_GOALS), bool), jnp.zeros((1, len(policy.world.events)), bool))
+    carry = (state, observation, jnp.zeros((1, MAX_GOALS), bool), jnp.zeros((1, len(policy.world.events)), jnp.int32))
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), index), -(-steps // CHUNK) * CHUNK)
     parts: list[Any] = []
     over = False

@@ -61,9 +61,12 @@ def prerequisites(policy: Policy) -> dict[str, list[str]]:
     captions = [event.captions[0] for event in policy.world.events]
     required = np.asarray(policy.ways.required)
     # The longest list of prerequisites last: what needs nothing itself is done first.
-    depth = required.sum(1)
+    depth = (required > 0).sum(1)
     return {
-        captions[event]: [captions[i] for i in sorted(np.flatnonzero(row), key=lambda i: depth[i])]
+        captions[event]: [
+            captions[i] if row[i] == 1 else f"{captions[i]} ({row[i]} times)"
+            for i in sorted(np.flatnonzero(row), key=lambda i: depth[i])
+        ]
         for event, row in enumerate(required)
         if row.any()
     }

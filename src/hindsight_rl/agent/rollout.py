@@ -63,7 +63,7 @@ class Actors:
         elapsed: int32 [E], steps since the instruction was given.
         explore: int32 [E], remaining steps of random exploration, during which no instruction is pursued.
         life: int32 [E], steps since the world began.
-        witnessed: bool [E, n_events], events of this life.
+        witnessed: int32 [E, n_events], how often each event happened in this life, at most `waypoints.MOST`.
         since: bool [E, n_events], events since this life last did something for the first time.
         newest: float32 [E], how rare that was.
         exploring_action: int32 [E], the last random action, for sticky exploration.
@@ -92,7 +92,7 @@ class Transitions(NamedTuple):
         goal: int32 [E], the goal pursued.
         reward: float32 [E], of the goal pursued.
         reached: bool [E], the goal pursued was reached: terminal for the learner, not for the world.
-        witnessed: bool [E, n_events], events of this life before the step.
+        witnessed: int32 [E, n_events], how often each happened in this life before the step.
         dead: bool [E], the world ended: terminal for every goal.
         dropped: bool [E], the world was left while it could have gone on: the next observation is of another world.
         switched: bool [E], the goal was reached or its instruction ended: the next step is another pursuit.
@@ -158,7 +158,7 @@ def start(world: World, bank: Bank, n_envs: int, key: jax.Array) -> Actors:
         elapsed=none,
         explore=none + 1,  # one random step, then the first instruction
         life=none,
-        witnessed=jnp.zeros((n_envs, len(world.events)), bool),
+        witnessed=jnp.zeros((n_envs, len(world.events)), jnp.int32),
         since=jnp.zeros((n_envs, len(world.events)), bool),
         newest=jnp.zeros(n_envs),
         exploring_action=none,
@@ -247,7 +247,7 @@ def roll(
     odds = jnp.cumsum(jnp.asarray(world.exploration))
     way_goal, known = waypoints.rows(tables)
     required, seen = waypoints.required(order, known), order.count >= waypoints.SEEN
-    useful = required.sum(axis=0).astype(jnp.float32)  # how much stands on each event
+    useful = (required > 0).sum(axis=0).astype(jnp.float32)  # how much stands on each event
     if rules.candidates > 1:
         psi = network_psi(network, params, actors.observation)
         usual = jnp.maximum(jnp.einsum("ear,gr->ega", psi, omega).max(axis=2).mean(axis=0), 0.0)
@@ -284,7 +284,7 @@ def roll(
         elif rules.objective == "novel":
             # ELLM's rule: any suggested goal, each once per life.
             suggested = (tables.fires & (tables.hindsight > 0)[:, None]).any(axis=0)
-            reward = (step.events & ~actors.witnessed & suggested).sum(axis=1).astype(jnp.float32)
+            reward = (step.events & (actors.witnessed == 0) & suggested).sum(axis=1).astype(jnp.float32)
             terminal = jnp.zeros(n, bool)
 
         allowed = rules.patience * (goals >= 0).sum(axis=1)
@@ -304,14 +304,14 @@ def roll(
             choice = jnp.zeros(n, jnp.int32)
         next_instruction = jnp.take_along_axis(drawn_instructions, choice[:, None], axis=1)[:, 0]
 
-        witnessed = jnp.where(over[:, None], False, actors.witnessed | step.events)
-        first = jnp.where(step.events & ~actors.witnessed, tables.rarity, 0.0).max(axis=1)
+        witnessed = jnp.where(over[:, None], 0, jnp.minimum(actors.witnessed + step.events, waypoints.MOST))
+        first = jnp.where(step.events & (actors.witnessed == 0), tables.rarity, 0.0).max(axis=1)
         since = jnp.where((over | (first > 0))[:, None], False, actors.since) | (step.events & ~over[:, None])
         newest = jnp.where(over, 0.0, jnp.where(first > 0, first, actors.newest))
         if near is not None and rules.fresh:
             k_whether, k_which = jax.random.split(jax.random.fold_in(key, 7))
             again = jax.random.bernoulli(jax.random.fold_in(key, 9), rules.again, (n, 1))
-            left = known & ~jnp.where(again, since, witnessed)
+            left = known & ~jnp.where(again, since, witnessed > 0)
             left, undone = undone_yet(near, left, jnp.where(again, useful, tables.rarity), tables, k_which)
             wanted = jax.random.uniform(k_whether, (n,)) < rules.fresh
             next_instruction = jnp.where(wanted & left, undone, next_instruction)

@@ -43,7 +43,7 @@ class Ways(NamedTuple):
     Attributes:
         condition: float32 [n_events, C], of the goal that asks for each event.
         known: bool [n_events].
-        required: bool [n_events, n_events] (see `waypoints.required`).
+        required: int32 [n_events, n_events] (see `waypoints.required`).
         seen: bool [n_events].
     """
 
@@ -68,7 +68,7 @@ def by_way(
         psi: float32 [N, A, R].
         fires: bool [N, n_events], the events that fulfil the goal.
         values: float32 [N, A], of the goal.
-        witnessed: bool [N, n_events], what has happened in this world.
+        witnessed: int32 [N, n_events], how often each event has happened in this world.
     """
     omega = network_omega(network, params, ways.condition)
     near = goal_values(psi, omega, ways.known)
@@ -140,7 +140,7 @@ def run_trials(
         reached, fulfilled = progress(goals, tasks.ordered, reached, turn, true_hits)
         steps = jnp.where(fulfilled, steps, steps + 1)
         alive = alive & ~step.done
-        return (step.state, step.observation, believed, reached, alive, steps, witnessed | events), None
+        return (step.state, step.observation, believed, reached, alive, steps, witnessed + events), None
 
     states, observation = bank.take(worlds)
     nothing = jnp.zeros((n, k), bool)
@@ -151,7 +151,7 @@ def run_trials(
         nothing,
         jnp.ones(n, bool),
         jnp.zeros(n, jnp.int32),
-        jnp.zeros((n, len(world.events)), bool),
+        jnp.zeros((n, len(world.events)), jnp.int32),
     )
     (_, _, _, reached, _, steps, witnessed), _ = jax.lax.scan(one_step, start, jax.random.split(key, horizon))
-    return Outcome((reached | ~tasks.present).all(axis=1), jnp.minimum(steps, horizon), witnessed)
+    return Outcome((reached | ~tasks.present).all(axis=1), jnp.minimum(steps, horizon), witnessed > 0)

@@ -1,10 +1,12 @@
-"""Waypoints: what always came before an event is done before it.
+"""Waypoints: what always came before an event is done before it, as often as it always came.
 
-From every life the agent keeps which events had happened when another happened for the first time. What preceded an
-event (nearly) always is taken for its prerequisite. An instruction whose prerequisites this life has not seen yet is
-pursued through them, the one that is nearest by the learned values first; then the goal itself. The policy needs no
-long-range values, nothing is asked of anybody, and no reward is involved: only the order of events in hindsight. A
-prerequisite that is only a coincidence costs a detour until one counter-example refutes it.
+From every life the agent keeps how often each event had happened when another happened for the first time. What
+(nearly) always preceded an event is taken for its prerequisite, and how often it (nearly) always did for how often it
+is needed: a table that costs two pieces of wood has always come after two. An instruction whose prerequisites this
+life has not seen often enough is pursued through them, the one that is nearest by the learned values first; then the
+goal itself. The policy needs no long-range values, nothing is asked of anybody, and no reward is involved: only the
+order of events in hindsight. A prerequisite that is only a coincidence costs a detour until one counter-example
+refutes it.
 """
 
 from typing import Any
@@ -17,6 +19,8 @@ SURE = 0.97
 """Share of an event's first occurrences that a prerequisite must have preceded."""
 SEEN = 3
 """First occurrences before an event is thought to have prerequisites."""
+MOST = 6
+"""How often a prerequisite may be asked for: occurrences beyond are not counted."""
 
 
 @struct.dataclass
@@ -24,8 +28,8 @@ class Order:
     """Which events came before which.
 
     Attributes:
-        before: float32 [n_events, n_events], first occurrences of the row's event in a life that the column's event
-            had preceded.
+        before: float32 [n_events, n_events, MOST], first occurrences of the row's event in a life that the column's
+            event had preceded at least once, twice, ...
         count: float32 [n_events], first occurrences in a life.
     """
 
@@ -35,7 +39,7 @@ class Order:
     @classmethod
     def none(cls, n_events: int) -> "Order":
         """Nothing seen yet."""
-        return cls(jnp.zeros((n_events, n_events)), jnp.zeros(n_events))
+        return cls(jnp.zeros((n_events, n_events, MOST)), jnp.zeros(n_events))
 
 
 def observe(order: Order, events: jax.Array, witnessed: jax.Array) -> Order:
@@ -43,20 +47,23 @@ def observe(order: Order, events: jax.Array, witnessed: jax.Array) -> Order:
 
     Args:
         events: bool [N, n_events], of each transition.
-        witnessed: bool [N, n_events], what the life had seen before it.
+        witnessed: int32 [N, n_events], how often the life had seen each event before it, at most MOST.
     """
-    first = (events & ~witnessed).astype(jnp.float32)
-    return Order(order.before + first.T @ witnessed.astype(jnp.float32), order.count + first.sum(0))
+    first = (events & (witnessed == 0)).astype(jnp.float32)
+    often = witnessed[:, :, None] > jnp.arange(MOST)
+    before = first.T @ often.reshape(len(often), -1).astype(jnp.float32)
+    return Order(order.before + before.reshape(order.before.shape), order.count + first.sum(0))
 
 
 def required(order: Order, known: jax.Array) -> jax.Array:
-    """bool [n_events, n_events]: the column's event is a prerequisite of the row's.
+    """int32 [n_events, n_events]: how often the column's event has to come before the row's, 0 to MOST.
 
     Args:
         known: bool [n_events], events that can be asked for.
     """
     n = order.count[:, None]
-    return (order.before >= SURE * n) & (n >= SEEN) & known[None] & ~jnp.eye(len(known), dtype=bool)
+    times = (order.before >= SURE * n[:, :, None]).sum(axis=2)
+    return times * ((n >= SEEN) & known[None] & ~jnp.eye(len(known), dtype=bool))
 
 
 def choose(
@@ -69,15 +76,15 @@ def choose(
         goal_fires: bool [E, n_events], the events that fulfil the goal asked for.
         required: of :func:`required`.
         seen: bool [n_events], events whose prerequisites are known.
-        witnessed: bool [E, n_events], what this life has seen.
+        witnessed: int32 [E, n_events], how often this life has seen each event, at most MOST.
 
     Returns:
         event int32 [E], and whether there is one, bool [E]. A goal that several events fulfil needs only what all of
         them need.
     """
     ways = goal_fires & seen
-    needs = jnp.where(ways[:, :, None], required[None], True).all(axis=1) & ways.any(axis=1)[:, None]
-    open_ = needs & ~witnessed & ~goal_fires
+    needs = jnp.where(ways[:, :, None], required[None], MOST).min(axis=1) * ways.any(axis=1)[:, None]
+    open_ = (needs > witnessed) & ~goal_fires
     best = jnp.argmax(jnp.where(open_, values, -jnp.inf), axis=1)
     return best.astype(jnp.int32), open_.any(axis=1)
 

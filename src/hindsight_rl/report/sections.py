@@ -286,7 +286,7 @@ def prerequisites(chapter: Chapter) -> str:
     )
     lead = (
         "Read off the order of events in the lives of one run: what (nearly) always came before an event is done "
-        "before it. Coincidences stand until a counter-example refutes them."
+        "before it, as often. Coincidences stand until a counter-example refutes them."
     )
     head = "<thead><tr><th>before this</th><th>it does</th></tr></thead>"
     body = f'<div class="scroll"><table class="plain">{head}<tbody>{rows}</tbody></table></div>'

@@ -1,0 +1,71 @@
+"""Tune every arm of the sandbox with the same effort, on seeds of its own: one grid, the same cells for all.
+
+    python benchmarks/lm_tuning.py --out results/lm_tuning.json
+
+What it finds best is what `arms.py` holds and keeps for the fresh seeds of lm_arms.py; runs are made as there.
+"""
+
+import shlex
+import statistics
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import tyro
+from lm_runs import Wanted, make, read, write
+
+
+@dataclass
+class TuningConfig:
+    """What to try."""
+
+    arms: tuple[str, ...] = ("rlvr", "fraction", "hir", "retarget", "retarget-fraction")
+    learning_rates: tuple[float, ...] = (5e-4, 1e-3)
+    epochs: tuple[int, ...] = (1, 2)
+    """Passes over a batch of rollouts."""
+    seeds: tuple[int, ...] = (100, 101)
+    regime: str = "7-8"
+    rollouts: int = 30_720
+    runs: str = "runs/lm_tuning"
+    jobs: int = 2
+    extra: str = ""
+    """More arguments for every run, as in lm_arms.py."""
+    out: str | None = None
+
+
+def main() -> None:
+    """Train what is missing, then show every cell, the best of each arm marked."""
+    config = tyro.cli(TuningConfig, description=__doc__)
+    cells = list(product(config.arms, config.learning_rates, config.epochs))
+    wanted = {cell: [_wanted(config, *cell, seed) for seed in config.seeds] for cell in cells}
+    make([each for runs in wanted.values() for each in runs], str(Path(config.runs) / "bases"), config.jobs)
+    found = []
+    for (arm, rate, epochs), runs in wanted.items():
+        finals = [read(each)["accuracy"][-1] for each in runs]
+        mean = round(statistics.mean(finals), 4)
+        found.append({"arm": arm, "learning_rate": rate, "epochs": epochs, "accuracy": finals, "mean": mean})
+    best = {arm: max((c for c in found if c["arm"] == arm), key=lambda c: c["mean"]) for arm in config.arms}
+    for cell in found:
+        shown = "  ".join(f"{value:.3f}" for value in cell["accuracy"])
+        mark = "   best" if cell is best[cell["arm"]] else ""
+        where = f"{cell['arm']:<20} {cell['learning_rate']:<8g} epochs {cell['epochs']}"
+        print(f"{where}   {cell['mean']:.3f}   {shown}{mark}")
+    chosen = {arm: {"learning_rate": c["learning_rate"], "epochs": c["epochs"]} for arm, c in best.items()}
+    settings = {
+        "regime": config.regime,
+        "rollouts": config.rollouts,
+        "seeds": list(config.seeds),
+        "extra": config.extra,
+    }
+    write(config.out, "lm_tuning.py", settings | {"chosen": chosen, "cells": found})
+
+
+def _wanted(config: TuningConfig, arm: str, rate: float, epochs: int, seed: int) -> Wanted:
+    words = ["--arms", arm, "--rollouts", str(config.rollouts)]
+    words += ["--update.learning-rate", str(rate), "--update.epochs", str(epochs), *shlex.split(config.extra)]
+    path = Path(config.runs) / config.regime / f"{arm}-{rate:g}-{epochs}-{seed}"
+    return Wanted(path, arm, config.regime, seed, tuple(words))
+
+
+if __name__ == "__main__":
+    main()
