@@ -1,8 +1,8 @@
-"""Draw the sandbox's ablations and its dependence study, and copy their tables into docs/lm.md: no number by hand.
+"""Draw the sandbox's studies (tuning, ablations, dependence) and copy their tables into docs/lm.md: no number by hand.
 
     python benchmarks/lm_study_figure.py
 
-Reads results/lm_ablations.json and results/lm_dependent.json, which the benchmarks of those names write.
+Reads results/lm_tuning.json, lm_ablations.json and lm_dependent.json, which the benchmarks of those names write.
 """
 
 import json
@@ -30,6 +30,30 @@ LINES = {
 def signed(value: dict[str, float] | None) -> str:
     """A paired difference with half of its 95 % interval."""
     return f"{value['mean']:+.3f} ± {value['half']:.3f}" if value else ""
+
+
+def tuning(result: dict[str, Any]) -> str:
+    """The grid: every cell's mean, and its seeds."""
+    columns = list(dict.fromkeys((cell["epochs"], cell["learning_rate"]) for cell in result["cells"]))
+    arms = list(dict.fromkeys(cell["arm"] for cell in result["cells"]))
+    by = {(c["arm"], c["epochs"], c["learning_rate"]): c for c in result["cells"]}
+    heads = [f"{rate:g}, {'one pass' if epochs == 1 else f'{epochs} passes'}" for epochs, rate in sorted(columns)]
+    lines = [
+        f"**Learning rate and passes over the rollouts, seeds {', '.join(map(str, result['seeds']))}: "
+        f"{result['regime']} constraints, {result['rollouts']:,} rollouts**",
+        "",
+        "| arm | " + " | ".join(heads) + " |",
+        "|---" * (len(heads) + 1) + "|",
+    ]
+    for arm in arms:
+        cells = []
+        for column in sorted(columns):
+            found = by[arm, *column]
+            shown = f"{found['mean']:.3f} ({', '.join(f'{v:.3f}' for v in found['accuracy'])})"
+            cells.append(f"**{shown}**" if found in result["best"] else shown)
+        lines.append(f"| `{arm}` | " + " | ".join(cells) + " |")
+    lines += ["", f"Bold: the better learning rate. (`results/lm_tuning.json`: `{result['command'].strip()}`)"]
+    return "\n".join(lines)
 
 
 def ablations(result: dict[str, Any]) -> str:
@@ -120,6 +144,7 @@ def main() -> None:
     """Figures and tables of whatever has been run."""
     page, images = ROOT / "docs" / "lm.md", ROOT / "docs" / "images"
     for name, table, draw in (
+        ("lm_tuning", tuning, None),
         ("lm_ablations", ablations, draw_ablations),
         ("lm_dependent", dependent, draw_dependent),
     ):
@@ -128,7 +153,8 @@ def main() -> None:
             print(f"{file} is missing: run benchmarks/{name}.py first")
             continue
         result = json.loads(file.read_text("utf-8"))
-        draw(result, images / f"{name}.png")
+        if draw:
+            draw(result, images / f"{name}.png")
         write_between(page, name, table(result))
 
 

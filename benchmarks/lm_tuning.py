@@ -2,7 +2,8 @@
 
     python benchmarks/lm_tuning.py --out results/lm_tuning.json
 
-What it finds best is what `arms.py` holds and keeps for the fresh seeds of lm_arms.py; runs are made as there.
+The learning rates that are best with one pass over the rollouts are those of `arms.py`, kept for the fresh seeds of
+lm_arms.py. Runs are made as there.
 """
 
 import shlex
@@ -10,6 +11,7 @@ import statistics
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import tyro
 from lm_runs import Wanted, make, read, write
@@ -44,20 +46,20 @@ def main() -> None:
         finals = [read(each)["accuracy"][-1] for each in runs]
         mean = round(statistics.mean(finals), 4)
         found.append({"arm": arm, "learning_rate": rate, "epochs": epochs, "accuracy": finals, "mean": mean})
-    best = {arm: max((c for c in found if c["arm"] == arm), key=lambda c: c["mean"]) for arm in config.arms}
+    best = [
+        max((c for c in found if (c["arm"], c["epochs"]) == of), key=_mean)
+        for of in product(config.arms, config.epochs)
+    ]
     for cell in found:
         shown = "  ".join(f"{value:.3f}" for value in cell["accuracy"])
-        mark = "   best" if cell is best[cell["arm"]] else ""
         where = f"{cell['arm']:<20} {cell['learning_rate']:<8g} epochs {cell['epochs']}"
-        print(f"{where}   {cell['mean']:.3f}   {shown}{mark}")
-    chosen = {arm: {"learning_rate": c["learning_rate"], "epochs": c["epochs"]} for arm, c in best.items()}
-    settings = {
-        "regime": config.regime,
-        "rollouts": config.rollouts,
-        "seeds": list(config.seeds),
-        "extra": config.extra,
-    }
-    write(config.out, "lm_tuning.py", settings | {"chosen": chosen, "cells": found})
+        print(f"{where}   {cell['mean']:.3f}   {shown}{'   best' if cell in best else ''}")
+    settings = {k: getattr(config, k) for k in ("regime", "rollouts", "seeds", "extra")}
+    write(config.out, "lm_tuning.py", settings | {"best": best, "cells": found})
+
+
+def _mean(cell: dict[str, Any]) -> float:
+    return float(cell["mean"])
 
 
 def _wanted(config: TuningConfig, arm: str, rate: float, epochs: int, seed: int) -> Wanted:
