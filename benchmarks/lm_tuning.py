@@ -21,7 +21,7 @@ from lm_runs import Wanted, make, read, write
 class TuningConfig:
     """What to try."""
 
-    arms: tuple[str, ...] = ("rlvr", "fraction", "hir", "retarget", "retarget-fraction")
+    arms: tuple[str, ...] = ("rlvr", "fraction", "hir", "retarget")
     learning_rates: tuple[float, ...] = (5e-4, 1e-3)
     epochs: tuple[int, ...] = (1, 2)
     """Passes over a batch of rollouts."""
