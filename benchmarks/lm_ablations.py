@@ -50,7 +50,7 @@ class AblationsConfig:
     arm: str = "hir"
     """The arm whose choices are varied."""
     variants: tuple[str, ...] = tuple(VARIANTS)
-    references: tuple[str, ...] = ("rlvr", "fraction", "keep", "rlvr-rows")
+    references: tuple[str, ...] = ("rlvr", "fraction", "keep", "rlvr-rows", "hir-shuffled")
     """Arms shown beside it."""
     seeds: tuple[int, ...] = tuple(range(200, 205))
     regime: str = "7-8"

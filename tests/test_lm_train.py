@@ -183,6 +183,12 @@ def test_settings_make_a_difference(tiny: Any, changes: dict[str, Any]) -> None:
     assert rows(path, "hir")[-1]["gradient"] > 0
 
 
+def test_the_order_of_a_rewritten_instruction_is_a_choice(tiny: Any) -> None:
+    usual, shuffled = (train(tiny(name, name, evaluations=0)) for name in ("hir", "hir-shuffled"))
+    assert rows(usual, "hir")[0]["replays"] == rows(shuffled, "hir-shuffled")[0]["replays"] > 0
+    assert not same(weights(usual, "hir"), weights(shuffled, "hir-shuffled"))
+
+
 def test_two_processes_do_the_same_as_one(tiny: Any) -> None:
     one, two = train(tiny("hir,rlvr", "one")), train(tiny("hir,rlvr", "two", jobs=2))
     for name in ("hir", "rlvr"):

@@ -98,6 +98,7 @@ def test_bad_input_is_one_line_and_leaves_no_folder(
     for more, said in (
         (["--lerning_rate", "1"], "unknown option --lerning_rate (did you mean --learning_rate?)"),
         (["--method", "x"], "unknown arm 'x'"),
+        (["--method", "hir-shuffled"], "is the sandbox's alone"),
         (["--num_generations", "3"], "divisible"),
         (["--max_steps", "many"], "many"),
         (["--max_completion_length", "127"], "1 fit beside 127"),

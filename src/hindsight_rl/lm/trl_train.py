@@ -132,6 +132,10 @@ def _value(argv: list[str], name: str) -> str | None:
 def _method(name: str) -> list[str]:
     """The settings of an arm, by the names of the sandbox."""
     chosen = arm(name)
+    if chosen.shuffled:
+        raise HindsightError(
+            f"--method {name} is the sandbox's alone: with a model, the data say how an instruction is laid out"
+        )
     words = ["--reward", "all" if chosen.reward == "binary" else "fraction", "--strategy", chosen.strategy]
     if chosen.extra:
         return [*words, "--repeat", "true"]

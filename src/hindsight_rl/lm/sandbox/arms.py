@@ -12,7 +12,8 @@ class Arm:
 
     about: one line. reward: of the originals: `binary` (all constraints met) or `fraction` (share met). rewriter: of
     failures, by name; None for no replay. strategy: which failures are replayed. extra: train on some originals a
-    second time, as many rows as the replays of the other arms. learning_rate: tuned per arm.
+    second time, as many rows as the replays of the other arms. shuffled: a rewritten instruction makes its demands in
+    another order, the sandbox's one choice of layout. learning_rate: tuned per arm.
     """
 
     about: str
@@ -20,6 +21,7 @@ class Arm:
     rewriter: str | None = None
     strategy: Strategy = "curriculum"
     extra: bool = False
+    shuffled: bool = False
     learning_rate: float = 1e-3
 
 
@@ -31,6 +33,7 @@ ARMS: dict[str, Arm] = {
     "hir-random": Arm("hir, random failures", rewriter="drop", strategy="random"),
     "hir-integrity": Arm("hir, the failures that met most", rewriter="drop", strategy="integrity"),
     "hir-diversity": Arm("hir, the failures of highest entropy", rewriter="drop", strategy="diversity"),
+    "hir-shuffled": Arm("hir, rewritten in another order", rewriter="drop", shuffled=True),
     "retarget-random": Arm("retarget, random failures", rewriter="retarget", strategy="random"),
     "retarget-integrity": Arm("retarget, the failures that met most", rewriter="retarget", strategy="integrity"),
     "retarget-diversity": Arm("retarget, highest entropy", rewriter="retarget", strategy="diversity"),

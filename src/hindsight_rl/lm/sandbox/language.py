@@ -188,6 +188,11 @@ def instruct(demands: Sequence[Demand], key: int | None = None) -> Instruction:
     return Instruction("", tuple(demands), key=key, layout=joined, needs=needs)
 
 
+def reordered(instruction: Instruction, order: Sequence[int]) -> Instruction:
+    """The same demands, made in another order (indices of the constraints)."""
+    return Instruction("", tuple(instruction.constraints[index] for index in order), layout=joined)
+
+
 def prompt_tokens(instruction: Instruction) -> list[int]:
     """Tokens of an instruction's prompt."""
     return [TOKEN[BEGIN], *(TOKEN[word] for word in instruction.prompt.split())]

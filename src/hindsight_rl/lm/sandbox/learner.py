@@ -15,11 +15,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.instruction import Instruction
 from hindsight_rl.lm.config import SandboxConfig
 from hindsight_rl.lm.sandbox import reinforce
 from hindsight_rl.lm.sandbox.evaluate import Exam
 from hindsight_rl.lm.sandbox.instructions import Instructions
-from hindsight_rl.lm.sandbox.language import prompt_tokens
+from hindsight_rl.lm.sandbox.language import prompt_tokens, reordered
 from hindsight_rl.lm.sandbox.model import Model, padded
 from hindsight_rl.lm.sandbox.pretrain import load_base
 from hindsight_rl.lm.sandbox.sampler import Sampled, sample
@@ -168,7 +169,7 @@ class Learner:
         rules = self.config.reinforce
         sources = [each.source for each in found.replays]
         tokens, mask = sampled.tokens.flatten(0, 1)[sources], sampled.mask.flatten(0, 1)[sources]
-        rewritten = [prompt_tokens(each.instruction) for each in found.replays]
+        rewritten = [prompt_tokens(self._laid_out(each.instruction)) for each in found.replays]
         replay_prompts = padded(rewritten) if rewritten else prompts[:0]
         fraction = self.arm.reward == "fraction"
         rewards = torch.tensor([each.integrity if fraction else float(each.succeeded) for each in rollouts])
@@ -196,6 +197,11 @@ class Learner:
             prompts, sampled.tokens, sampled.mask, sampled.log_probs,
             replay_prompts, tokens, mask, replay_old, advantage, of,
         )  # fmt: skip
+
+    def _laid_out(self, asked: Instruction) -> Instruction:
+        if not self.arm.shuffled:
+            return asked
+        return reordered(asked, self.rngs[SELECTION].permutation(len(asked.constraints)).tolist())
 
     def _extra(self) -> int:
         """Prompts that are trained on a second time."""
