@@ -2,7 +2,8 @@
 
     python benchmarks/lm_figure.py
 
-Reads results/lm_arms.json, which benchmarks/lm_arms.py writes.
+Reads results/lm_arms.json and, where it is there, results/lm_arms_easier.json: both are lm_arms.py's, of different
+regimes (and seeds).
 """
 
 import json
@@ -77,16 +78,22 @@ def draw(result: dict[str, Any], out: Path) -> None:
 def main() -> None:
     """Figure and tables."""
     result = json.loads((ROOT / "results" / "lm_arms.json").read_text("utf-8"))
+    commands = {"lm_arms.json": result["command"]}
+    if (easier := ROOT / "results" / "lm_arms_easier.json").exists():
+        more = json.loads(easier.read_text("utf-8"))
+        result["regimes"] |= more["regimes"]
+        commands[easier.name] = more["command"]
     draw(result, ROOT / "docs" / "images" / "lm_arms.png")
-    tables = "\n\n".join(table(regime, found, result["reference"]) for regime, found in result["regimes"].items())
+    tables = [table(regime, found, result["reference"]) for regime, found in result["regimes"].items()]
     note = (
         "Fresh instructions of the same generator, sampled at temperature 1; ± is half of the 95 % interval over seeds "
         f"(Student's t). One core of {result['machine']['cores']} ({result['machine']['processor']}) per arm. "
-        f"(`results/lm_arms.json`: `{result['command'].strip()}`)"
+        + "; ".join(f"`results/{name}`: `{command.strip()}`" for name, command in commands.items())
     )
-    for file in (ROOT / "README.md", ROOT / "docs" / "lm.md"):
+    for file, shown in ((ROOT / "README.md", tables[:1]), (ROOT / "docs" / "lm.md", tables)):
         before, rest = file.read_text("utf-8").split(MARK[0], 1)
-        file.write_text(f"{before}{MARK[0]}\n{tables}\n\n{note}\n{MARK[1]}{rest.split(MARK[1], 1)[1]}", "utf-8")
+        text = "\n\n".join([*shown, note])
+        file.write_text(f"{before}{MARK[0]}\n{text}\n{MARK[1]}{rest.split(MARK[1], 1)[1]}", "utf-8")
 
 
 if __name__ == "__main__":
