@@ -102,19 +102,21 @@ def kind(result: dict[str, Any]) -> str:
 
 
 def draw_ablations(result: dict[str, Any], out: Path) -> None:
-    """Accuracy of every variant with its interval; the unchanged arm's is the band."""
-    names = result["table"]["names"]
-    own = names[result["arm"]]["accuracy"]
+    """Every variant's difference from the unchanged arm, seed by seed, with its interval.
+
+    Seeds differ by their base models, far more than variants do: the intervals of the means would hide the differences.
+    """
+    own = result["table"]["names"][result["arm"]]["accuracy"]["mean"]
+    rows = {name: row["over_reference"] for name, row in result["table"]["names"].items() if name != result["arm"]}
     plt.rcParams.update(STYLE)
-    figure, axis = plt.subplots(figsize=(6.4, 0.9 + 0.24 * len(names)))
-    axis.axvspan(own["mean"] - own["half"], own["mean"] + own["half"], color="#1d4ed8", alpha=0.10, lw=0)
-    axis.axvline(own["mean"], color="#1d4ed8", lw=1)
-    for place, (name, row) in enumerate(reversed(names.items())):
-        value = row["accuracy"]
-        colour = "#1d4ed8" if name == result["arm"] else "#44403c"
+    figure, axis = plt.subplots(figsize=(6.4, 0.9 + 0.24 * len(rows)))
+    axis.axvline(0, color="#1d4ed8", lw=1)
+    for place, value in enumerate(reversed(rows.values())):
+        clear = abs(value["mean"]) > value["half"]
+        colour = "#c2410c" if clear else "#44403c"
         axis.errorbar(value["mean"], place, xerr=value["half"], fmt="o", ms=4, color=colour, lw=1.2, capsize=2)
-    axis.set(yticks=range(len(names)), yticklabels=list(reversed(names)), xlim=(0, None))
-    axis.set_xlabel(f"instructions with all {result['regime']} constraints met")
+    axis.set(yticks=range(len(rows)), yticklabels=list(reversed(rows)))
+    axis.set_xlabel(f"difference from {result['arm']} ({own:.3f}), same seeds, with its 95 % interval")
     figure.tight_layout()
     figure.savefig(out, dpi=130)
 
