@@ -32,7 +32,7 @@ def test_the_agents(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_language_models(tmp_path: Path) -> None:
     pytest.importorskip("trl")
-    sizes = ["--width", "64", "--layers", "2", "--tokens", "16", "--prompts", "4", "--rounds", "1", "--steps", "2"]
+    sizes = ["--width", "64", "--layers", "2", "--tokens", "64", "--prompts", "4", "--rounds", "1", "--steps", "2"]
     run(tmp_path, "trl_step.py", *sizes, "--out", "trl.json")
     result = json.loads((tmp_path / "trl.json").read_text())
     assert result["rows_per_step"]["hir"] > result["rows_per_step"]["plain"] == 24
