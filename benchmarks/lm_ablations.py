@@ -41,6 +41,7 @@ VARIANTS: dict[str, str] = {
     "replays-4": "--replay.per-prompt 4",
     "replays-8": "--replay.per-prompt 8",
 }
+LAID_OUT = tuple(name for name, each in ARMS.items() if each.layout != "list")
 
 
 @dataclass
@@ -50,7 +51,7 @@ class AblationsConfig:
     arm: str = "hir"
     """The arm whose choices are varied."""
     variants: tuple[str, ...] = tuple(VARIANTS)
-    references: tuple[str, ...] = ("rlvr", "fraction", "keep", "rlvr-rows", "hir-shuffled")
+    references: tuple[str, ...] = ("rlvr", "fraction", "keep", "rlvr-rows", *LAID_OUT)
     """Arms shown beside it."""
     seeds: tuple[int, ...] = tuple(range(200, 205))
     regime: str = "7-8"

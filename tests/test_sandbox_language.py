@@ -8,11 +8,13 @@ from hindsight_rl.instruction import Achieving, Constraint
 from hindsight_rl.lm.sandbox.instructions import MOST_DEMANDS, Instructions
 from hindsight_rl.lm.sandbox.language import (
     KINDS,
+    LAYOUTS,
     LONGEST,
     WORDS,
     Demand,
     decode,
     instruct,
+    laid_out,
     prompt_tokens,
     read,
     response_tokens,
@@ -140,3 +142,20 @@ def test_instructions_that_cannot_fit_are_refused_and_long_ones_counted() -> Non
     assert source.too_long > 0
     with pytest.raises(HindsightError, match="unknown kind"):
         Demand("rhyme")
+
+
+def test_layouts_say_the_same_demands_within_the_vocabulary() -> None:
+    source, rng = Instructions(1, MOST_DEMANDS, room=60), np.random.default_rng(0)
+    for _ in range(100):
+        asked = source.draw(rng)[0]
+        said = {name: laid_out(asked, name) for name in LAYOUTS}
+        assert said["list"].prompt == asked.prompt
+        assert len(asked.constraints) == 1 or len({each.prompt for each in said.values()}) == len(LAYOUTS)
+        for each in said.values():
+            assert each.constraints == asked.constraints
+            assert len(prompt_tokens(each)) <= len(prompt_tokens(asked)) + 1
+    pair = instruct([Demand("start", {"word": "moon"}), Demand("sorted")])
+    assert laid_out(pair, "numbered").prompt == "1 start moon 2 sorted"
+    assert laid_out(pair, "bullets").prompt == "- start moon - sorted"
+    assert laid_out(pair, "bare").prompt == "start moon sorted"
+    assert laid_out(pair, order=[1, 0]).prompt == "sorted ; start moon"

@@ -132,7 +132,7 @@ def _value(argv: list[str], name: str) -> str | None:
 def _method(name: str) -> list[str]:
     """The settings of an arm, by the names of the sandbox."""
     chosen = arm(name)
-    if chosen.shuffled:
+    if chosen.layout != "list":
         raise HindsightError(
             f"--method {name} is the sandbox's alone: with a model, the data say how an instruction is laid out"
         )

@@ -12,8 +12,9 @@ class Arm:
 
     about: one line. reward: of the originals: `binary` (all constraints met) or `fraction` (share met). rewriter: of
     failures, by name; None for no replay. strategy: which failures are replayed. extra: train on some originals a
-    second time, as many rows as the replays of the other arms. shuffled: a rewritten instruction makes its demands in
-    another order, the sandbox's one choice of layout. learning_rate: tuned per arm.
+    second time, as many rows as the replays of the other arms. layout: of rewritten instructions: `list` as the
+    originals, another of `language.LAYOUTS`, `mixed` (one of them by chance) or `shuffled` (a list in another order).
+    learning_rate: tuned per arm.
     """
 
     about: str
@@ -21,7 +22,7 @@ class Arm:
     rewriter: str | None = None
     strategy: Strategy = "curriculum"
     extra: bool = False
-    shuffled: bool = False
+    layout: str = "list"
     learning_rate: float = 1e-3
 
 
@@ -33,7 +34,11 @@ ARMS: dict[str, Arm] = {
     "hir-random": Arm("hir, random failures", rewriter="drop", strategy="random"),
     "hir-integrity": Arm("hir, the failures that met most", rewriter="drop", strategy="integrity"),
     "hir-diversity": Arm("hir, the failures of highest entropy", rewriter="drop", strategy="diversity"),
-    "hir-shuffled": Arm("hir, rewritten in another order", rewriter="drop", shuffled=True),
+    "hir-shuffled": Arm("hir, rewritten in another order", rewriter="drop", layout="shuffled"),
+    "hir-numbered": Arm("hir, rewritten with numbers", rewriter="drop", layout="numbered"),
+    "hir-bullets": Arm("hir, rewritten with bullets", rewriter="drop", layout="bullets"),
+    "hir-bare": Arm("hir, rewritten without anything between the demands", rewriter="drop", layout="bare"),
+    "hir-mixed": Arm("hir, rewritten in one of four layouts by chance", rewriter="drop", layout="mixed"),
     "retarget-random": Arm("retarget, random failures", rewriter="retarget", strategy="random"),
     "retarget-integrity": Arm("retarget, the failures that met most", rewriter="retarget", strategy="integrity"),
     "retarget-diversity": Arm("retarget, highest entropy", rewriter="retarget", strategy="diversity"),

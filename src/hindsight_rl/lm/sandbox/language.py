@@ -14,6 +14,7 @@ from zlib import crc32
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.instruction import Instruction
+from hindsight_rl.layouts import Layout
 
 WITHOUT_E = ("dog", "gold", "jump", "moon", "pink", "star", "walk", "wind")
 WORDS = tuple(sorted((*WITHOUT_E, "blue", "eagle", "fire", "green", "horse", "leaf", "river", "stone")))
@@ -182,15 +183,34 @@ def joined(task: str, texts: Sequence[str]) -> str:
     return " ; ".join(texts)
 
 
+def _numbered(task: str, texts: Sequence[str]) -> str:
+    # There is no word for ten: whatever comes after the ninth goes without a number.
+    return " ".join(f"{number} {text}" if number < 10 else text for number, text in enumerate(texts, 1))
+
+
+def _bulleted(task: str, texts: Sequence[str]) -> str:
+    return " ".join(f"{BULLET} {text}" for text in texts)
+
+
+def _bare(task: str, texts: Sequence[str]) -> str:
+    return " ".join(texts)
+
+
+LAYOUTS: dict[str, Layout] = {"list": joined, "numbered": _numbered, "bullets": _bulleted, "bare": _bare}
+"""What the sandbox's words allow of the layouts of HiR's data: sentences in a row (types 1 and 2; its own), rules with
+numbers (3), bullets (4), nothing but the demands (6). There is no task that they could stand before (5)."""
+
+
 def instruct(demands: Sequence[Demand], key: int | None = None) -> Instruction:
     """The instruction that makes these demands; what a demand presupposes is noted by place."""
     needs = tuple(tuple(i for i, other in enumerate(demands) if each.presupposes(other)) for each in demands)
     return Instruction("", tuple(demands), key=key, layout=joined, needs=needs)
 
 
-def reordered(instruction: Instruction, order: Sequence[int]) -> Instruction:
-    """The same demands, made in another order (indices of the constraints)."""
-    return Instruction("", tuple(instruction.constraints[index] for index in order), layout=joined)
+def laid_out(instruction: Instruction, layout: str = "list", order: Sequence[int] | None = None) -> Instruction:
+    """The same demands in a layout of :data:`LAYOUTS`, or made in another order (indices of the constraints)."""
+    indices = range(len(instruction.constraints)) if order is None else order
+    return Instruction("", tuple(instruction.constraints[index] for index in indices), layout=LAYOUTS[layout])
 
 
 def prompt_tokens(instruction: Instruction) -> list[int]:

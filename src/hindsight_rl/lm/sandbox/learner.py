@@ -20,7 +20,7 @@ from hindsight_rl.lm.config import SandboxConfig
 from hindsight_rl.lm.sandbox import reinforce
 from hindsight_rl.lm.sandbox.evaluate import Exam
 from hindsight_rl.lm.sandbox.instructions import Instructions
-from hindsight_rl.lm.sandbox.language import prompt_tokens, reordered
+from hindsight_rl.lm.sandbox.language import LAYOUTS, laid_out, prompt_tokens
 from hindsight_rl.lm.sandbox.model import Model, padded
 from hindsight_rl.lm.sandbox.pretrain import load_base
 from hindsight_rl.lm.sandbox.sampler import Sampled, sample
@@ -95,6 +95,7 @@ class Learner:
             settings = {"closed": rules.closed} if self.arm.rewriter != "keep" else {}
             self.rewriter = rewriter(self.arm.rewriter, **settings)
         self.examples: list[dict[str, Any]] = []
+        self.asked: list[Instruction] = []  # of the replays of the last step, laid out
 
     @property
     def finished(self) -> bool:
@@ -139,6 +140,7 @@ class Learner:
     def _replays(self, rollouts: list[Rollout]) -> Replayed:
         budget = self.config.replay.per_prompt * self.config.update.prompts
         if self.rewriter is None:
+            self.asked = []
             return Replayed([], 0, {}, 0.0, 0.0, 0.0, 0.0)
         found = replay(
             rollouts,
@@ -148,6 +150,7 @@ class Learner:
             rewriter=self.rewriter,
             rng=self.rngs[SELECTION],
         )
+        self.asked = [self._laid_out(each.instruction) for each in found.replays]
         self.examples = [
             {
                 "step": self.totals.step,
@@ -155,12 +158,12 @@ class Learner:
                 "prompt": rollouts[each.source].instruction.prompt,
                 "response": rollouts[each.source].response,
                 "verdict": rollouts[each.source].verdict,
-                "rewritten": each.instruction.prompt,
+                "rewritten": asked.prompt,
                 "changed": list(each.rewrite.changed),
                 "dropped": list(each.rewrite.dropped),
                 "score": round(each.score, 4),
             }
-            for each in found.replays[: self.config.examples]
+            for each, asked in list(zip(found.replays, self.asked, strict=True))[: self.config.examples]
         ]
         return found
 
@@ -169,7 +172,7 @@ class Learner:
         rules = self.config.reinforce
         sources = [each.source for each in found.replays]
         tokens, mask = sampled.tokens.flatten(0, 1)[sources], sampled.mask.flatten(0, 1)[sources]
-        rewritten = [prompt_tokens(self._laid_out(each.instruction)) for each in found.replays]
+        rewritten = [prompt_tokens(each) for each in self.asked]
         replay_prompts = padded(rewritten) if rewritten else prompts[:0]
         fraction = self.arm.reward == "fraction"
         rewards = torch.tensor([each.integrity if fraction else float(each.succeeded) for each in rollouts])
@@ -199,9 +202,12 @@ class Learner:
         )  # fmt: skip
 
     def _laid_out(self, asked: Instruction) -> Instruction:
-        if not self.arm.shuffled:
-            return asked
-        return reordered(asked, self.rngs[SELECTION].permutation(len(asked.constraints)).tolist())
+        rng = self.rngs[SELECTION]
+        if self.arm.layout == "shuffled":
+            return laid_out(asked, order=rng.permutation(len(asked.constraints)).tolist())
+        if self.arm.layout == "mixed":
+            return laid_out(asked, str(rng.choice(list(LAYOUTS))))
+        return asked if self.arm.layout == "list" else laid_out(asked, self.arm.layout)
 
     def _extra(self) -> int:
         """Prompts that are trained on a second time."""
