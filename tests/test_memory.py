@@ -22,6 +22,7 @@ def tables(*rarity: float) -> Tables:
         goals=jnp.asarray([[i, -1, -1] for i in range(EVENTS)]),
         ordered=jnp.zeros(EVENTS, bool),
         chance=jnp.full(EVENTS, 1 / EVENTS),
+        told=jnp.zeros(EVENTS),
         waypoint=jnp.arange(EVENTS),
         rarity=jnp.asarray(rarity or [1.0] * EVENTS),
     )

@@ -26,6 +26,7 @@ def tables(known: int = G) -> Tables:
         goals=jnp.asarray([[0, -1, -1]]),
         ordered=jnp.zeros(1, bool),
         chance=jnp.ones(1),
+        told=jnp.zeros(1),
         waypoint=jnp.full(EVENTS, -1, jnp.int32),
         rarity=jnp.ones(EVENTS),
     )

@@ -32,6 +32,7 @@ def told(*instructions: tuple[list[str], bool]) -> Tables:
         goals=jnp.asarray(goals),
         ordered=jnp.asarray([ordered for _, ordered in instructions]),
         chance=jnp.full(len(instructions), 1 / len(instructions)),
+        told=jnp.zeros(len(instructions)),
         waypoint=jnp.full(N_EVENTS, -1, jnp.int32),
         rarity=jnp.ones(N_EVENTS),
     )
@@ -185,7 +186,8 @@ def test_what_always_came_before_is_pursued_first(played: Any) -> None:
     tables = waypoints(tables, reach_tree=1)
     diamond, tree = INDEX["collect_diamond"], INDEX["reach_tree"]
     order = Order(
-        jnp.zeros((N_EVENTS, N_EVENTS, MOST)).at[diamond, tree, 0].set(9.0), jnp.zeros(N_EVENTS).at[diamond].set(9.0)
+        jnp.zeros((2, N_EVENTS, N_EVENTS, MOST)).at[0, diamond, tree, 0].set(9.0),
+        jnp.zeros((2, N_EVENTS)).at[0, diamond].set(9.0),
     )
     rules, epsilon = ActingRules(patience=10**6, mean_life=10**9), jnp.full(32, 0.9)
     _, seen = played(tables, rules, epsilon, jax.random.key(6), order=order)
@@ -211,6 +213,24 @@ def test_fresh_instructions_ask_for_what_the_life_has_not_done(played: Any) -> N
     assert {1, 2} <= set(new.tolist()) and (tree & water).any()
 
 
+def test_a_share_of_instructions_is_drawn_from_those_told_at_the_start(played: Any) -> None:
+    tables = told((["collect_diamond"], False), (["collect_iron"], False), (["make_iron_sword"], False))
+    tables = tables.replace(  # type: ignore[attr-defined]
+        chance=jnp.asarray([1.0, 0.0, 0.0]), told=jnp.asarray([0.0, 0.5, 0.5])
+    )
+    rules, epsilon = ActingRules(patience=4, told=0.5), jnp.full(32, 0.9)
+
+    def shares(tables: Tables, rules: ActingRules) -> np.ndarray:
+        _, seen = played(tables, rules, epsilon, jax.random.key(8))
+        given, ended = np.asarray(seen.instruction), np.asarray(seen.ended)
+        return np.bincount(given[1:][ended[:-1]], minlength=3) / ended[:-1].sum()
+
+    np.testing.assert_allclose(shares(tables, rules), [0.5, 0.25, 0.25], atol=0.05)
+    for without in (rules.replace(told=0.0), rules):  # type: ignore[attr-defined]
+        nobody = tables.replace(told=jnp.zeros(3))  # type: ignore[attr-defined]
+        assert shares(nobody, without).tolist() == [1.0, 0.0, 0.0]
+
+
 def test_again_asks_for_what_much_stands_on_and_was_not_done_since_the_newest(played: Any) -> None:
     tables = told((["collect_diamond"], False), (["reach_tree"], False), (["reach_water"], False))
     tables = tables.replace(chance=jnp.asarray([1.0, 0.0, 0.0]))  # type: ignore[attr-defined]
@@ -218,7 +238,7 @@ def test_again_asks_for_what_much_stands_on_and_was_not_done_since_the_newest(pl
     tree, diamond = INDEX["reach_tree"], INDEX["collect_diamond"]
     # Trees have always come before diamonds; nothing has come after water.
     order = Order.none(len(INDEX))
-    order = Order(order.before.at[diamond, tree, 0].set(10.0), order.count.at[diamond].set(10.0))
+    order = Order(order.before.at[0, diamond, tree, 0].set(10.0), order.count.at[0, diamond].set(10.0))
     rules = ActingRules(patience=8, mean_life=10**9, fresh=1.0, again=1.0, waypoints=False)
     _, seen = played(tables, rules, jnp.full(32, 0.9), jax.random.key(7), order=order)
     given, ended = np.asarray(seen.instruction), np.asarray(seen.ended)

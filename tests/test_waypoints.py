@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hindsight_rl.agent.waypoints import MOST, SEEN, Order, choose, observe, required
+from hindsight_rl.agent.waypoints import MOST, SEEN, Needs, Order, choose, keep_books, needs, observe
 
 KNOWN = jnp.ones(3, bool)
 
@@ -20,52 +20,93 @@ def lives(*each: list[int]) -> Order:
 
 
 def test_what_always_preceded_is_a_prerequisite() -> None:
-    found = np.asarray(required(lives(*[[0, 1, 2]] * SEEN), KNOWN))
+    found = np.asarray(needs(lives(*[[0, 1, 2]] * SEEN), KNOWN).required)
     np.testing.assert_array_equal(found, [[0, 0, 0], [1, 0, 0], [1, 1, 0]])
 
 
 def test_few_observations_are_not_enough() -> None:
-    assert not np.asarray(required(lives(*[[0, 1, 2]] * (SEEN - 1)), KNOWN)).any()
+    assert not np.asarray(needs(lives(*[[0, 1, 2]] * (SEEN - 1)), KNOWN).required).any()
 
 
 def test_a_counter_example_refutes_a_coincidence() -> None:
-    found = np.asarray(required(lives(*[[0, 1, 2]] * SEEN, [1, 0, 2]), KNOWN))
+    found = np.asarray(needs(lives(*[[0, 1, 2]] * SEEN, [1, 0, 2]), KNOWN).required)
     assert not found[1, 0] and found[2, 0] and found[2, 1]
 
 
 def test_only_first_occurrences_in_a_life_count() -> None:
-    order = lives([1, 1, 1, 1, 1, 1, 0, 1])
-    assert order.count.tolist() == [1, 1, 0] and not np.asarray(order.before)[1].any()
-    assert np.asarray(order.before)[0, 1].tolist() == [1] * MOST  # at least once, twice, ... at least MOST times
+    order = lives([*[1] * MOST, 0, 1])
+    assert order.count[0].tolist() == [1, 1, 0] and not np.asarray(order.before)[0, 1].any()
+    assert np.asarray(order.before)[0, 0, 1].tolist() == [1] * MOST  # at least once, twice, ... at least MOST times
 
 
 def test_how_often_it_always_came_is_how_often_it_is_needed() -> None:
-    found = np.asarray(required(lives([0, 0, 1], [0, 0, 0, 1], [0, 0, 1], [0, 0, 0, 0, 1]), KNOWN))
+    found = np.asarray(needs(lives([0, 0, 1], [0, 0, 0, 1], [0, 0, 1], [0, 0, 0, 0, 1]), KNOWN).required)
     assert found[1].tolist() == [2, 0, 0]
     goal, values = jnp.asarray([[False, True, False]] * 3), jnp.asarray([[0.1, 0.9, 0.9]] * 3)
-    event, there_is = choose(values, goal, found, jnp.ones(3, bool), jnp.asarray([[0, 0, 0], [1, 0, 5], [2, 0, 0]]))
+    done = jnp.asarray([[0, 0, 0], [1, 0, 5], [2, 0, 0]])
+    event, there_is = choose(values, goal, least(found), done, done)
     assert event[:2].tolist() == [0, 0] and there_is.tolist() == [True, True, False]
-    often = np.asarray(required(lives(*[[0] * (MOST + 2) + [1]] * SEEN), KNOWN))
+    often = np.asarray(needs(lives(*[[0] * (MOST + 2) + [1]] * SEEN), KNOWN).required)
     assert often[1, 0] == MOST
 
 
 def test_what_cannot_be_asked_for_is_no_waypoint() -> None:
-    found = np.asarray(required(lives(*[[0, 1, 2]] * SEEN), jnp.asarray([False, True, True])))
+    found = np.asarray(needs(lives(*[[0, 1, 2]] * SEEN), jnp.asarray([False, True, True])).required)
     np.testing.assert_array_equal(found, [[0, 0, 0], [0, 0, 0], [0, 1, 0]])
 
 
+def least(required: np.ndarray) -> Needs:
+    """Needs of which nothing is used up."""
+    return Needs(jnp.asarray(required), jnp.zeros((3, 3), jnp.int32), jnp.ones(3, bool))
+
+
 def test_the_nearest_open_prerequisite_is_chosen_and_then_the_goal() -> None:
-    needs = required(lives(*[[0, 1, 2]] * SEEN), KNOWN)
+    found = least(np.asarray(needs(lives(*[[0, 1, 2]] * SEEN), KNOWN).required))
     goal = jnp.asarray([[False, False, True]] * 3)
     values = jnp.asarray([[0.2, 0.6, 0.9]] * 3)
-    witnessed = jnp.asarray([[0, 0, 0], [0, 1, 0], [1, 1, 0]])
-    event, there_is = choose(values, goal, needs, jnp.ones(3, bool), witnessed)
+    done = jnp.asarray([[0, 0, 0], [0, 1, 0], [1, 1, 0]])
+    event, there_is = choose(values, goal, found, done, done)
     assert event[:2].tolist() == [1, 0] and there_is.tolist() == [True, True, False]
 
 
 def test_a_goal_that_several_events_fulfil_needs_what_all_of_them_need() -> None:
-    needs = jnp.asarray([[0, 0, 0], [1, 0, 0], [0, 0, 0]])
+    found = least(np.asarray([[0, 0, 0], [1, 0, 0], [0, 0, 0]]))
     goal, nothing = jnp.asarray([[False, True, True]]), jnp.zeros((1, 3), int)
     for seen, expected in (([True, True, True], False), ([True, True, False], True), ([True, False, False], False)):
-        _, there_is = choose(jnp.zeros((1, 3)), goal, needs, jnp.asarray(seen), nothing)
+        _, there_is = choose(jnp.zeros((1, 3)), goal, found._replace(seen=jnp.asarray(seen)), nothing, nothing)
         assert there_is.tolist() == [expected], seen
+
+
+WOOD, TABLE, PICKAXE = range(3)
+
+
+def test_what_is_needed_anew_is_used_up_and_the_rest_lasts() -> None:
+    # Two pieces of wood for a table, one for a pickaxe, which needs a table beside it.
+    once = [WOOD, WOOD, TABLE, WOOD, PICKAXE]
+    twice = [*once, WOOD, WOOD, TABLE, WOOD, PICKAXE]
+    one_table = [*once, WOOD, PICKAXE]
+    found = needs(lives(*[once] * 3, *[twice] * 4, *[one_table] * 4), KNOWN)
+    assert np.asarray(found.required).tolist() == [[0, 0, 0], [2, 0, 0], [3, 1, 0]]
+    assert np.asarray(found.spent).tolist() == [[0, 0, 0], [2, 0, 0], [1, 0, 0]]
+    # Until it has happened twice, a tool is thought to be used up as well.
+    assert np.asarray(needs(lives(*[once] * 3), KNOWN).spent)[PICKAXE].tolist() == [1, 1, 0]
+
+
+def test_what_was_used_up_by_something_else_is_fetched_again() -> None:
+    found = Needs(jnp.asarray([[0, 0, 0], [2, 0, 0], [3, 1, 0]]), jnp.asarray([[0, 0, 0], [2, 0, 0], [1, 0, 0]]), KNOWN)
+    goal, values = jnp.asarray([[False, False, True]]), jnp.asarray([[0.5, 0.1, 0.9]])
+    witnessed, stock, chosen = jnp.zeros((1, 3), int), jnp.zeros((1, 3), int), []
+    # A second table takes the wood that was meant for the pickaxe: then wood is what is missing, not the table.
+    for happened in (WOOD, WOOD, WOOD, TABLE, None, WOOD, TABLE, WOOD, None):
+        event, there_is = choose(values, goal, found, witnessed, stock)
+        chosen.append(int(event[0]) if there_is[0] else PICKAXE)
+        events = jnp.asarray([[e == happened for e in range(3)]])
+        stock, witnessed = keep_books(stock, events, found.spent), witnessed + events
+    assert chosen == [WOOD, WOOD, WOOD, TABLE, PICKAXE, PICKAXE, PICKAXE, WOOD, PICKAXE]
+    assert stock.tolist() == [[1, 2, 0]]
+
+
+def test_books_never_go_below_nothing() -> None:
+    spent = jnp.asarray([[0, 0, 0], [2, 0, 0], [1, 0, 0]])
+    stock = keep_books(jnp.asarray([[1, 0, 0]]), jnp.asarray([[False, True, True]]), spent)
+    assert stock.tolist() == [[0, 1, 1]]

@@ -17,7 +17,7 @@ from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.policy import Policy
 from hindsight_rl.agent.rollout import progress, pursued
 from hindsight_rl.agent.suite import EPSILON, EVAL_WORLDS
-from hindsight_rl.agent.trial import Ways, by_way
+from hindsight_rl.agent.trial import Books, Ways, by_way
 from hindsight_rl.agent.worlds import World
 from hindsight_rl.errors import HindsightError
 
@@ -82,7 +82,7 @@ def _follow(
         fires: bool [K, n_events].
         goals: int32 [K], padded with -1.
         ways: what the policy knows of waypoints.
-        carry: state, observation, reached bool [1, K] and witnessed int32 [1, n_events].
+        carry: state, observation, reached bool [1, K] and books.
         keys: one for each step.
 
     Returns:
@@ -93,12 +93,12 @@ def _follow(
     odds = jnp.cumsum(jnp.asarray(world.exploration))
 
     def one_step(carry: Any, key: jax.Array) -> Any:
-        state, observation, reached, witnessed = carry
+        state, observation, reached, books = carry
         k_random, k_action, k_step = jax.random.split(key, 3)
         psi: Any = network.apply(params, observation[None], method=network.psi)
         slot, values = pursued(psi, omega, goals, ordered, reached)
         if ways is not None:
-            values = by_way(network, params, ways, psi, fires[slot], values, witnessed)
+            values = by_way(network, params, ways, psi, fires[slot], values, books)
         random = jax.random.uniform(k_random) < epsilon
         drawn = jnp.searchsorted(odds, jax.random.uniform(k_action) * odds[-1])
         action = jnp.where(random, drawn, jnp.argmax(values[0])).astype(jnp.int32)
@@ -106,7 +106,7 @@ def _follow(
         hits = (fires & step.events[None]).any(axis=1)[None]
         reached, _ = progress(goals, ordered, reached, slot, hits)
         seen = (step.state.game.replace(state_rng=None), step.events, reached[0], slot[0], step.done)
-        return (step.state, step.observation, reached, witnessed + step.events), seen
+        return (step.state, step.observation, reached, books.after(step.events[None], ways)), seen
 
     return jax.lax.scan(one_step, carry, keys)
 
@@ -175,7 +175,7 @@ def _attempt(
     )
     state, observation = bank.take(jnp.int32(index))
     start = jax.tree.map(np.asarray, state.game.replace(state_rng=None))
-    carry = (state, observation, jnp.zeros((1, MAX_GOALS), bool), jnp.zeros((1, len(policy.world.events)), jnp.int32))
+    carry = (state, observation, jnp.zeros((1, MAX_GOALS), bool), Books.none(1, len(policy.world.events)))
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), index), -(-steps // CHUNK) * CHUNK)
     parts: list[Any] = []
     over = False

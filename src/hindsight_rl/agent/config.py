@@ -64,9 +64,8 @@ class TrainConfig:
     depth: int = 2
     rank: int = 64
     told: bool = True
-    """Methods with a buffer know the 22 canonical instructions from the start, as the others do, and learn them in
-    hindsight; they are given only once relabeling has found them fulfilled. Otherwise they know nothing but what
-    relabeling finds."""
+    """Methods with a buffer know the 22 canonical instructions from the start, as the others do, learn them in
+    hindsight and practise them (`--acting.told`). Otherwise they know nothing but what relabeling finds."""
     relabels: int = 4
     """Instructions proposed per relabeled trajectory (K)."""
     composed: float = 0.1
@@ -88,7 +87,7 @@ class TrainConfig:
     checkpoints: int = 6
     """Checkpoints during training."""
     acting: ActingRules = field(
-        default_factory=lambda: ActingRules(candidates=4, fresh=0.9, again=0.3, explore_after=8)
+        default_factory=lambda: ActingRules(candidates=4, told=0.7, fresh=0.9, again=0.3, explore_after=8)
     )
     learning: LearningRules = field(default_factory=LearningRules)
     buffer: BufferRules = field(default_factory=lambda: BufferRules(capacity=48))

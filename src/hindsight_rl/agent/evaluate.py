@@ -59,7 +59,7 @@ def prerequisites(policy: Policy) -> dict[str, list[str]]:
     if policy.ways is None:
         return {}
     captions = [event.captions[0] for event in policy.world.events]
-    required = np.asarray(policy.ways.required)
+    required = np.asarray(policy.ways.needs.required)
     # The longest list of prerequisites last: what needs nothing itself is done first.
     depth = (required > 0).sum(1)
     return {

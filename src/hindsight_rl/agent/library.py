@@ -77,6 +77,7 @@ class Library:
         )
         self.max_goals, self.max_instructions = max_goals, max_instructions
         self._truth = np.asarray(fulfilling(events)).T  # row = meant, column = happened
+        self.told = 0  # the first so many instructions were told from the start
         self._nameable = np.array([event.name not in NOT_GOALS for event in events])
         self.goals: list[str] = []
         self.meant: list[int] = []  # the event that each goal was named for
@@ -171,6 +172,7 @@ class Library:
             goals=jnp.asarray(self._instruction_goals),
             ordered=jnp.asarray(self._ordered),
             chance=jnp.asarray(chances, jnp.float32),
+            told=jnp.asarray(np.arange(self.max_instructions) < self.told, jnp.float32) / max(self.told, 1),
             waypoint=jnp.asarray(self.waypoint),
             rarity=jnp.asarray(self.wanted(), jnp.float32),
         )
@@ -185,6 +187,7 @@ class Library:
                 {"text": t, "goals": [int(g) for g in goals[i] if g >= 0], "ordered": bool(self._ordered[i])}
                 for i, t in enumerate(self.instructions)
             ],
+            "told": self.told,
             "counts": self.counts.tolist(),
             "waypoint": self.waypoint.tolist(),
         }
@@ -194,5 +197,6 @@ class Library:
         for row in state["instructions"]:
             goals = [state["goals"][g] for g in row["goals"]]
             self.add(row["text"], goals, [state["meant"][g] for g in row["goals"]], row["ordered"])
+        self.told = state["told"]
         self.counts = np.asarray(state["counts"])
         self.waypoint = np.asarray(state.get("waypoint", self.waypoint), np.int32)

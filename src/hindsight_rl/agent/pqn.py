@@ -17,6 +17,7 @@ from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.network import omega as network_omega
 from hindsight_rl.agent.network import psi as network_psi
 from hindsight_rl.agent.rollout import Tables, Transitions
+from hindsight_rl.agent.worlds.mirror import Mirrors, reflect
 
 
 @struct.dataclass
@@ -47,6 +48,8 @@ class LearningRules:
     missed_weight: float = 0.3
     """Weight of transitions after which a hindsight goal was not reached within the rollout. 0 replays only what
     succeeded; 1 learns every goal from every transition."""
+    mirrored: bool = struct.field(pytree_node=False, default=True)
+    """Learn from a mirror image of each sample, drawn anew every time, where the world has them (see `mirror`)."""
     epochs: int = struct.field(pytree_node=False, default=2)
     minibatch: int = struct.field(pytree_node=False, default=256)
     bounded: bool = struct.field(pytree_node=False, default=True)
@@ -213,8 +216,12 @@ def learn(
     transitions: Transitions,
     last_observation: jax.Array,
     key: jax.Array,
+    images: Mirrors | None = None,
 ) -> tuple[Any, Any, jax.Array]:
     """One PQN update: returns from the current network, then a few epochs of minibatches.
+
+    Args:
+        images: the world's mirror images, one of which is drawn for every sample of a minibatch.
 
     Returns:
         parameters, optimiser state, mean loss.
@@ -227,11 +234,16 @@ def learn(
     batches = count // rules.minibatch
 
     def epoch(carry: Any, key: jax.Array) -> Any:
+        key, k_mirror = jax.random.split(key)
         order = jax.random.permutation(key, count)[: batches * rules.minibatch].reshape(batches, rules.minibatch)
 
         def update(carry: Any, index: jax.Array) -> Any:
             params, opt_state = carry
             batch = jax.tree.map(lambda x: x[index], samples)
+            if images is not None:
+                k_image = jax.random.fold_in(k_mirror, index[0])
+                observation, action = reflect(images, batch.observation, batch.action, k_image)
+                batch = batch._replace(observation=observation, action=action)
             value, gradient = jax.value_and_grad(lambda p: loss(network, p, tables, rules, chosen, batch))(params)
             step, opt_state = optimizer.update(gradient, opt_state, params)
             return (optax.apply_updates(params, step), opt_state), value

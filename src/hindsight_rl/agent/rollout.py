@@ -37,6 +37,8 @@ class Tables:
         goals: int32 [I, MAX_GOALS], the goals of each instruction, padded with -1.
         ordered: bool [I], whether the goals must be reached in their order.
         chance: float32 [I], probability with which an instruction is given; sums to 1.
+        told: float32 [I], probability with which an instruction is given for being told from the start; sums to 1, or
+            to 0 where nothing was told.
         waypoint: int32 [n_events], the instruction that asks for each event alone; -1 where none has been found.
         rarity: float32 [n_events], how much more a rare event is wanted.
     """
@@ -47,6 +49,7 @@ class Tables:
     goals: jax.Array
     ordered: jax.Array
     chance: jax.Array
+    told: jax.Array
     waypoint: jax.Array
     rarity: jax.Array
 
@@ -64,6 +67,7 @@ class Actors:
         explore: int32 [E], remaining steps of random exploration, during which no instruction is pursued.
         life: int32 [E], steps since the world began.
         witnessed: int32 [E, n_events], how often each event happened in this life, at most `waypoints.MOST`.
+        stock: int32 [E, n_events], how much of each is at hand (see `waypoints.keep_books`).
         since: bool [E, n_events], events since this life last did something for the first time.
         newest: float32 [E], how rare that was.
         exploring_action: int32 [E], the last random action, for sticky exploration.
@@ -77,6 +81,7 @@ class Actors:
     explore: jax.Array
     life: jax.Array
     witnessed: jax.Array
+    stock: jax.Array
     since: jax.Array
     newest: jax.Array
     exploring_action: jax.Array
@@ -133,10 +138,12 @@ class ActingRules:
     candidates: int = struct.field(pytree_node=False, default=1)
     """Instructions drawn, of which the one is given for which this is the best moment: whose value here exceeds by
     most, as a ratio, what it is worth on average."""
+    told: float = struct.field(pytree_node=False, default=0.0)
+    """Share of instructions that are drawn evenly from those told at the start, whatever their moment."""
     fresh: float = struct.field(pytree_node=False, default=0.0)
-    """Share of instructions that ask for something that this life has not done yet, the nearer the likelier."""
+    """Share of the others that ask for something that this life has not done yet, the nearer the likelier."""
     again: float = struct.field(pytree_node=False, default=0.0)
-    """Share of those that ask instead for something on which much else stands and which was not done since the last
+    """Share of these that ask instead for something on which much else stands and which was not done since the last
     thing that was new: after a first stone, more wood and another table mean something else."""
     waypoints: bool = struct.field(pytree_node=False, default=True)
     """Pursue what is far away by way of what is near (see `waypoints`)."""
@@ -159,6 +166,7 @@ def start(world: World, bank: Bank, n_envs: int, key: jax.Array) -> Actors:
         explore=none + 1,  # one random step, then the first instruction
         life=none,
         witnessed=jnp.zeros((n_envs, len(world.events)), jnp.int32),
+        stock=jnp.zeros((n_envs, len(world.events)), jnp.int32),
         since=jnp.zeros((n_envs, len(world.events)), bool),
         newest=jnp.zeros(n_envs),
         exploring_action=none,
@@ -246,8 +254,8 @@ def roll(
     cumulative = jnp.cumsum(tables.chance)
     odds = jnp.cumsum(jnp.asarray(world.exploration))
     way_goal, known = waypoints.rows(tables)
-    required, seen = waypoints.required(order, known), order.count >= waypoints.SEEN
-    useful = (required > 0).sum(axis=0).astype(jnp.float32)  # how much stands on each event
+    needs = waypoints.needs(order, known)
+    useful = (needs.required > 0).sum(axis=0).astype(jnp.float32)  # how much stands on each event
     if rules.candidates > 1:
         psi = network_psi(network, params, actors.observation)
         usual = jnp.maximum(jnp.einsum("ear,gr->ega", psi, omega).max(axis=2).mean(axis=0), 0.0)
@@ -261,7 +269,7 @@ def roll(
         asked = goal
         near = waypoints.goal_values(psi, omega[way_goal], known) if rules.waypoints or rules.fresh else None
         if near is not None and rules.waypoints:
-            way, by_way = waypoints.choose(near, tables.fires[goal], required, seen, actors.witnessed)
+            way, by_way = waypoints.choose(near, tables.fires[goal], needs, actors.witnessed, actors.stock)
             goal = jnp.where(by_way, way_goal[way], goal)
             values = jnp.where(by_way[:, None], jnp.einsum("ear,er->ea", psi, omega[goal]), values)
 
@@ -306,6 +314,7 @@ def roll(
 
         witnessed = jnp.where(over[:, None], 0, jnp.minimum(actors.witnessed + step.events, waypoints.MOST))
         first = jnp.where(step.events & (actors.witnessed == 0), tables.rarity, 0.0).max(axis=1)
+        stock = jnp.where(over[:, None], 0, waypoints.keep_books(actors.stock, step.events, needs.spent))
         since = jnp.where((over | (first > 0))[:, None], False, actors.since) | (step.events & ~over[:, None])
         newest = jnp.where(over, 0.0, jnp.where(first > 0, first, actors.newest))
         if near is not None and rules.fresh:
@@ -315,6 +324,13 @@ def roll(
             left, undone = undone_yet(near, left, jnp.where(again, useful, tables.rarity), tables, k_which)
             wanted = jax.random.uniform(k_whether, (n,)) < rules.fresh
             next_instruction = jnp.where(wanted & left, undone, next_instruction)
+
+        if rules.told:
+            k_whether, k_which = jax.random.split(jax.random.fold_in(key, 11))
+            ladder = jnp.cumsum(tables.told)
+            practised = jnp.searchsorted(ladder, jax.random.uniform(k_which, (n,)) * ladder[-1]).astype(jnp.int32)
+            given = (jax.random.uniform(k_whether, (n,)) < rules.told) & (ladder[-1] > 0)
+            next_instruction = jnp.where(given, practised, next_instruction)
 
         explored_out = ~pursuing & ((actors.explore <= 1) | over)
         # Something rare is at hand: what may follow from it is best looked for there and then.
@@ -349,6 +365,7 @@ def roll(
             explore=jnp.where(burst, rules.explore_after, jnp.where(over, 0, jnp.maximum(actors.explore - 1, 0))),
             life=jnp.where(over, 0, actors.life + 1),
             witnessed=witnessed,
+            stock=stock,
             since=since,
             newest=newest,
             exploring_action=jnp.where(random, drawn, actors.exploring_action),

@@ -94,7 +94,10 @@ def advance(
             k_recall, k_keep = jax.random.split(jax.random.fold_in(k_learn, 1))
             lived, last = with_memories(seen, last, memory, tables, learning.memories, k_recall)
             memory = remember(memory, seen, actors.observation, k_keep)
-        params, opt_state, loss = learn(network, opt, learner.params, opt_state, tables, learning, lived, last, k_learn)
+        params, opt_state, loss = learn(
+            network, opt, learner.params, opt_state, tables, learning, lived, last, k_learn,
+            world.mirrors if learning.mirrored else None,
+        )  # fmt: skip
         order = observe(learner.order, *(x.reshape(-1, x.shape[-1]) for x in (seen.events, seen.witnessed)))
         tally = jnp.zeros(len(tables.chance))
         where = seen.instruction.reshape(-1)

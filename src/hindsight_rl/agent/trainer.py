@@ -28,7 +28,7 @@ from hindsight_rl.agent.rollout import Tables, start
 from hindsight_rl.agent.stretch import Learner, advance, optimizer
 from hindsight_rl.agent.suite import canonical_success
 from hindsight_rl.agent.trial import Ways
-from hindsight_rl.agent.waypoints import SEEN, Order, required, rows
+from hindsight_rl.agent.waypoints import Order, needs, rows
 from hindsight_rl.agent.worlds import make_world
 from hindsight_rl.encoder import load_encoder
 from hindsight_rl.errors import HindsightError
@@ -72,6 +72,7 @@ class Trainer:
             objective=self.method.objective,
             candidates=candidates,
             waypoints=config.acting.waypoints and self.method.hindsight,
+            told=config.acting.told if self.method.buffer else 0.0,
             fresh=config.acting.fresh if self.method.buffer else 0.0,
             explore_after=config.acting.explore_after if self.method.buffer else 0,
         )
@@ -106,6 +107,7 @@ class Trainer:
         elif not self.method.buffer or self.config.told:
             for i, text in enumerate(self.world.canonical):
                 self.library.add(text, [text], [i], False)
+            self.library.told = len(self.library.instructions)
 
     def _start(self) -> Learner:
         key = jax.random.key(self.config.seed)
@@ -305,7 +307,7 @@ class Trainer:
         if self.acting.waypoints:
             tables = self.library.tables(np.zeros(self.library.max_instructions))
             goal, known = rows(tables)
-            way = Ways(tables.condition[goal], known, required(order, known), order.count >= SEEN)
+            way = Ways(tables.condition[goal], known, needs(order, known))
         return Policy(self.network, params, self.world, self.reward, self.config.condition, unseen, way)
 
     def save(self, checkpoints: Checkpoints) -> None:

@@ -15,7 +15,7 @@ from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.network import omega as network_omega
 from hindsight_rl.agent.network import psi as network_psi
 from hindsight_rl.agent.rollout import progress, pursued
-from hindsight_rl.agent.waypoints import choose, goal_values
+from hindsight_rl.agent.waypoints import Needs, choose, goal_values, keep_books
 from hindsight_rl.agent.worlds import World
 
 
@@ -43,14 +43,34 @@ class Ways(NamedTuple):
     Attributes:
         condition: float32 [n_events, C], of the goal that asks for each event.
         known: bool [n_events].
-        required: int32 [n_events, n_events] (see `waypoints.required`).
-        seen: bool [n_events].
+        needs: of `waypoints.needs`.
     """
 
     condition: jax.Array
     known: jax.Array
-    required: jax.Array
-    seen: jax.Array
+    needs: Needs
+
+
+class Books(NamedTuple):
+    """What has happened in N worlds.
+
+    Attributes:
+        witnessed: int32 [N, n_events], how often.
+        stock: int32 [N, n_events], how much of it is at hand.
+    """
+
+    witnessed: jax.Array
+    stock: jax.Array
+
+    @classmethod
+    def none(cls, n: int, n_events: int) -> "Books":
+        """Of fresh worlds."""
+        return cls(*[jnp.zeros((n, n_events), jnp.int32)] * 2)
+
+    def after(self, events: jax.Array, ways: Ways | None) -> "Books":
+        """With one more step, bool [N, n_events]."""
+        stock = self.stock if ways is None else keep_books(self.stock, events, ways.needs.spent)
+        return Books(self.witnessed + events, stock)
 
 
 def by_way(
@@ -60,7 +80,7 @@ def by_way(
     psi: jax.Array,
     fires: jax.Array,
     values: jax.Array,
-    witnessed: jax.Array,
+    books: Books,
 ) -> jax.Array:
     """The action values to follow, float32 [N, A]: of the goal, or of the waypoint to it where there is one.
 
@@ -68,11 +88,11 @@ def by_way(
         psi: float32 [N, A, R].
         fires: bool [N, n_events], the events that fulfil the goal.
         values: float32 [N, A], of the goal.
-        witnessed: int32 [N, n_events], how often each event has happened in this world.
+        books: of this world so far.
     """
     omega = network_omega(network, params, ways.condition)
     near = goal_values(psi, omega, ways.known)
-    way, there_is = choose(near, fires, ways.required, ways.seen, witnessed)
+    way, there_is = choose(near, fires, ways.needs, books.witnessed, books.stock)
     return jnp.where(there_is[:, None], jnp.einsum("nar,nr->na", psi, omega[way]), values)
 
 
@@ -118,7 +138,7 @@ def run_trials(
     odds = jnp.cumsum(jnp.asarray(world.exploration))
 
     def one_step(carry: Any, key: jax.Array) -> Any:
-        states, observation, believed, reached, alive, steps, witnessed = carry
+        states, observation, believed, reached, alive, steps, books = carry
         k_random, k_action, k_step = jax.random.split(key, 3)
         psi = network_psi(network, params, observation)
         # Believed done but not stopped: a mistaken belief must not end the attempt.
@@ -126,7 +146,7 @@ def run_trials(
         slot, values = pursued(psi, flat_omega, goals, tasks.ordered, pursuing)
         if ways is not None:
             fires = jnp.take_along_axis(tasks.fires, slot[:, None, None], axis=1)[:, 0]
-            values = by_way(network, params, ways, psi, fires, values, witnessed)
+            values = by_way(network, params, ways, psi, fires, values, books)
         random = jax.random.uniform(k_random, (n,)) < epsilon
         drawn = jnp.searchsorted(odds, jax.random.uniform(k_action, (n,)) * odds[-1])
         action = jnp.where(random, drawn, jnp.argmax(values, axis=1)).astype(jnp.int32)
@@ -140,7 +160,7 @@ def run_trials(
         reached, fulfilled = progress(goals, tasks.ordered, reached, turn, true_hits)
         steps = jnp.where(fulfilled, steps, steps + 1)
         alive = alive & ~step.done
-        return (step.state, step.observation, believed, reached, alive, steps, witnessed + events), None
+        return (step.state, step.observation, believed, reached, alive, steps, books.after(events, ways)), None
 
     states, observation = bank.take(worlds)
     nothing = jnp.zeros((n, k), bool)
@@ -151,7 +171,7 @@ def run_trials(
         nothing,
         jnp.ones(n, bool),
         jnp.zeros(n, jnp.int32),
-        jnp.zeros((n, len(world.events)), jnp.int32),
+        Books.none(n, len(world.events)),
     )
-    (_, _, _, reached, _, steps, witnessed), _ = jax.lax.scan(one_step, start, jax.random.split(key, horizon))
-    return Outcome((reached | ~tasks.present).all(axis=1), jnp.minimum(steps, horizon), witnessed > 0)
+    (_, _, _, reached, _, steps, books), _ = jax.lax.scan(one_step, start, jax.random.split(key, horizon))
+    return Outcome((reached | ~tasks.present).all(axis=1), jnp.minimum(steps, horizon), books.witnessed > 0)

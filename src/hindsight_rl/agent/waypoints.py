@@ -2,14 +2,17 @@
 
 From every life the agent keeps how often each event had happened when another happened for the first time. What
 (nearly) always preceded an event is taken for its prerequisite, and how often it (nearly) always did for how often it
-is needed: a table that costs two pieces of wood has always come after two. An instruction whose prerequisites this
-life has not seen often enough is pursued through them, the one that is nearest by the learned values first; then the
-goal itself. The policy needs no long-range values, nothing is asked of anybody, and no reward is involved: only the
-order of events in hindsight. A prerequisite that is only a coincidence costs a detour until one counter-example
-refutes it.
+is needed: a table that costs two pieces of wood has always come after two. What was needed anew when the event
+happened for the second time is used up by it (wood by a pickaxe), the rest lasts (the table). So books can be kept of
+what is at hand: what has happened, less what has been used up since.
+
+An instruction whose prerequisites are not at hand is pursued through them, the one that is nearest by the learned
+values first; then the goal itself. The policy needs no long-range values, nothing is asked of anybody, and no reward
+is involved: only the order of events in hindsight. A prerequisite that is only a coincidence costs a detour until one
+counter-example refutes it.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +22,10 @@ SURE = 0.97
 """Share of an event's first occurrences that a prerequisite must have preceded."""
 SEEN = 3
 """First occurrences before an event is thought to have prerequisites."""
-MOST = 6
+MOST = 9
 """How often a prerequisite may be asked for: occurrences beyond are not counted."""
+LONGEST = 8
+"""Links of the longest chain of prerequisites of which it is told what uses up what."""
 
 
 @struct.dataclass
@@ -28,9 +33,9 @@ class Order:
     """Which events came before which.
 
     Attributes:
-        before: float32 [n_events, n_events, MOST], first occurrences of the row's event in a life that the column's
-            event had preceded at least once, twice, ...
-        count: float32 [n_events], first occurrences in a life.
+        before: float32 [2, n_events, n_events, MOST], first and second occurrences of the row's event in a life that
+            the column's event had preceded at least once, twice, ...
+        count: float32 [2, n_events], first and second occurrences in a life.
     """
 
     before: jax.Array
@@ -39,7 +44,22 @@ class Order:
     @classmethod
     def none(cls, n_events: int) -> "Order":
         """Nothing seen yet."""
-        return cls(jnp.zeros((n_events, n_events, MOST)), jnp.zeros(n_events))
+        return cls(jnp.zeros((2, n_events, n_events, MOST)), jnp.zeros((2, n_events)))
+
+
+class Needs(NamedTuple):
+    """What the order of events says of prerequisites.
+
+    Attributes:
+        required: int32 [n_events, n_events], how often the column's event has to come before the row's first, 0 to
+            MOST.
+        spent: int32 [n_events, n_events], how many of these the row's event uses up itself.
+        seen: bool [n_events], events whose prerequisites are known.
+    """
+
+    required: jax.Array
+    spent: jax.Array
+    seen: jax.Array
 
 
 def observe(order: Order, events: jax.Array, witnessed: jax.Array) -> Order:
@@ -49,42 +69,68 @@ def observe(order: Order, events: jax.Array, witnessed: jax.Array) -> Order:
         events: bool [N, n_events], of each transition.
         witnessed: int32 [N, n_events], how often the life had seen each event before it, at most MOST.
     """
-    first = (events & (witnessed == 0)).astype(jnp.float32)
-    often = witnessed[:, :, None] > jnp.arange(MOST)
-    before = first.T @ often.reshape(len(often), -1).astype(jnp.float32)
-    return Order(order.before + before.reshape(order.before.shape), order.count + first.sum(0))
+    which = jnp.stack([events & (witnessed == times) for times in (0, 1)]).astype(jnp.float32)
+    often = (witnessed[:, :, None] > jnp.arange(MOST)).astype(jnp.float32)
+    before = jnp.einsum("kne,nm->kem", which, often.reshape(len(often), -1))
+    return Order(order.before + before.reshape(order.before.shape), order.count + which.sum(axis=1))
 
 
-def required(order: Order, known: jax.Array) -> jax.Array:
-    """int32 [n_events, n_events]: how often the column's event has to come before the row's, 0 to MOST.
+def needs(order: Order, known: jax.Array) -> Needs:
+    """What has to be done before what, how often, and what is used up.
+
+    What an event requires in all, less what its other prerequisites use up on the way to it, it uses up itself, unless
+    it happened a second time without more.
 
     Args:
         known: bool [n_events], events that can be asked for.
     """
-    n = order.count[:, None]
-    times = (order.before >= SURE * n[:, :, None]).sum(axis=2)
-    return times * ((n >= SEEN) & known[None] & ~jnp.eye(len(known), dtype=bool))
+    often = (order.before >= SURE * order.count[..., None, None]).sum(axis=3)
+    enough = (order.count >= SEEN)[..., None]
+    required = often[0] * (enough[0] & known & ~jnp.eye(len(known), dtype=bool))
+    lasts = enough[1] & (often[1] <= required)
+    spent = required
+    for _ in range(LONGEST):
+        spent = jnp.where(lasts, 0, jnp.maximum(required - required @ spent, 0))
+    return Needs(required, spent, enough[0, :, 0])
+
+
+def keep_books(stock: jax.Array, events: jax.Array, spent: jax.Array) -> jax.Array:
+    """What is at hand after a step, int32 [E, n_events]: what happened, less what that used up, never below nothing.
+
+    Args:
+        stock: int32 [E, n_events], before the step.
+        events: bool [E, n_events], of the step.
+        spent: of `Needs`.
+    """
+    happened = events.astype(stock.dtype)
+    return jnp.maximum(stock + happened - happened @ spent, 0)
 
 
 def choose(
-    values: jax.Array, goal_fires: jax.Array, required: jax.Array, seen: jax.Array, witnessed: jax.Array
+    values: jax.Array, goal_fires: jax.Array, needs: Needs, witnessed: jax.Array, stock: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """The waypoint to pursue from here.
 
     Args:
         values: float32 [E, n_events], of every event's goal here.
         goal_fires: bool [E, n_events], the events that fulfil the goal asked for.
-        required: of :func:`required`.
-        seen: bool [n_events], events whose prerequisites are known.
+        needs: of :func:`needs`.
         witnessed: int32 [E, n_events], how often this life has seen each event, at most MOST.
+        stock: int32 [E, n_events], of :func:`keep_books`.
 
     Returns:
         event int32 [E], and whether there is one, bool [E]. A goal that several events fulfil needs only what all of
         them need.
     """
-    ways = goal_fires & seen
-    needs = jnp.where(ways[:, :, None], required[None], MOST).min(axis=1) * ways.any(axis=1)[:, None]
-    open_ = (needs > witnessed) & ~goal_fires
+    ways = goal_fires & needs.seen
+
+    def by_all(table: jax.Array) -> jax.Array:
+        return jnp.where(ways[:, :, None], table, MOST).min(axis=1) * ways.any(axis=1)[:, None]
+
+    spent = by_all(needs.spent)
+    # What lasts is to be done as often as it always was; what is used up must be at hand, for the goal and for that.
+    to_do = jnp.where(spent > 0, 0, jnp.maximum(by_all(needs.required) - witnessed, 0))
+    open_ = ((to_do > 0) | (stock < spent + to_do @ needs.spent)) & ~goal_fires
     best = jnp.argmax(jnp.where(open_, values, -jnp.inf), axis=1)
     return best.astype(jnp.int32), open_.any(axis=1)
 

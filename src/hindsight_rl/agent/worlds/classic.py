@@ -19,6 +19,7 @@ from flax import struct
 
 from hindsight_rl.agent.captions import CANONICAL, CLASSIC_EVENTS
 from hindsight_rl.agent.worlds import compact as view
+from hindsight_rl.agent.worlds.mirror import mirrors
 from hindsight_rl.agent.worlds.sampler import with_two_level_choice
 from hindsight_rl.agent.worlds.world import Step
 
@@ -91,7 +92,9 @@ class CraftaxClassic:
     def __init__(self, map_size: int = 64, observation: str = "compact", stock: bool = False):
         self.name = f"classic-{map_size}"
         self.observation = observation
-        self.observation_size = {"compact": view.COMPACT_SIZE, "raw": view.RAW_SIZE}[observation]
+        names = {"compact": view.COMPACT, "raw": view.RAW}[observation]
+        self.observation_size = len(names)
+        self.mirrors = mirrors(names, [action.name.lower() for action in Action])
         self.static = StaticEnvParams(map_size=(map_size, map_size))
         self.params = EnvParams()
         logic = "craftax.craftax_classic.game_logic"

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hindsight_rl.agent.worlds.mirror import Name
+
 ROWS, COLUMNS, CHANNELS = 7, 9, 21
 MAP_SIZE = ROWS * COLUMNS * CHANNELS
 RAW_SIZE = MAP_SIZE + 22
@@ -29,10 +31,37 @@ def _cell(dy: int, dx: int) -> int:
     return (dy + ROWS // 2) * COLUMNS + dx + COLUMNS // 2
 
 
+def _offset(dy: int, dx: int) -> Name:
+    vertical, horizontal = "up" if dy < 0 else "down", "left" if dx < 0 else "right"
+    return (vertical if dy else "level", abs(int(dy)), horizontal if dx else "level", abs(int(dx)))
+
+
 # In the order of the direction one-hot: left, right, up, down.
 NEIGHBOURS = np.array([_cell(0, -1), _cell(0, 1), _cell(-1, 0), _cell(1, 0)])
 AROUND = np.array([_cell(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx])
-COMPACT_SIZE = len(SOUGHT) * 7 + CHANNELS + 8 + 3 + 12 + 7 + 4 + 4 + 4 + 2
+_SIDES = ("left", "right", "up", "down")
+_NUMBERS: list[Name] = [*(("number", i) for i in range(16)), *((side,) for side in _SIDES), ("light",), ("asleep",)]
+RAW: list[Name] = [
+    *((*_offset(dy, dx), "channel", c) for dy, dx in zip(_DY, _DX, strict=True) for c in range(CHANNELS)),
+    *_NUMBERS,
+]
+"""A name for each feature of the raw observation, in which every direction is a part of its own (see `mirror`)."""
+COMPACT: list[Name] = [
+    *(
+        (int(kind), *part)
+        for kind in SOUGHT
+        for part in (("present",), ("up",), ("down",), ("left",), ("right",), ("vertical",), ("near",))
+    ),
+    *(("faced", c) for c in range(CHANNELS)),
+    *((what, side) for what in ("blocked", "lava") for side in _SIDES),
+    *(("beside", i) for i in range(3)),
+    *(("inventory", i) for i in range(12)),
+    *(("enough", i) for i in range(7)),
+    *(("can craft", i) for i in range(4)),
+    *_NUMBERS[12:],
+]
+"""The same for the compact one."""
+COMPACT_SIZE = len(COMPACT)
 
 
 def faced_cell(raw: jax.Array) -> jax.Array:

@@ -16,6 +16,7 @@ from craftax.craftax.renderer import render_craftax_symbolic
 from craftax.craftax.world_gen.world_gen import generate_world
 
 from hindsight_rl.agent.captions import CANONICAL, CLASSIC_EVENTS, Event
+from hindsight_rl.agent.worlds.mirror import unmirrored
 from hindsight_rl.agent.worlds.sampler import with_two_level_choice
 from hindsight_rl.agent.worlds.world import Step
 
@@ -52,7 +53,7 @@ def _instruction(achievement: Any) -> str:
 
 
 class CraftaxFull:
-    """The full game; observations are raw."""
+    """The full game; observations are raw, and not mirrored."""
 
     name = "craftax"
     observation = "raw"
@@ -64,6 +65,7 @@ class CraftaxFull:
     def __init__(self) -> None:
         self.static, self.params = StaticEnvParams(), EnvParams()
         self.observation_size = get_flat_map_obs_shape() + get_inventory_obs_shape()
+        self.mirrors = unmirrored(self.observation_size, self.n_actions)
         self._module = with_two_level_choice("craftax.craftax.game_logic")
         self._index = {event.name: i for i, event in enumerate(self.events)}
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 
 from hindsight_rl.agent.captions import Event
+from hindsight_rl.agent.worlds.mirror import Mirrors
 
 
 class Step(NamedTuple):
@@ -41,6 +42,8 @@ class World(Protocol):
     """Relative chance of each action when an action is drawn at random, the same for every method."""
     observation: str
     """Which encoder made the observations: `raw`, or `compact`."""
+    mirrors: Mirrors
+    """The mirror images of its transitions, the transition itself first."""
 
     def generate(self, key: jax.Array) -> Any:
         """A fresh world's state."""
