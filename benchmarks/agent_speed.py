@@ -97,6 +97,7 @@ def arm(settings: TrainConfig, name: str, folder: Path) -> Trainer:
     run = Run.create(settings.out, dataclasses.asdict(settings), kind="agent")
     trainer = Trainer(settings, run)
     if name == "stock":
+        trainer.learning = trainer.learning.replace(mirrored=False)  # type: ignore[attr-defined]
         size = trainer.world.static.map_size[0]  # type: ignore[attr-defined]
         trainer.world = CraftaxClassic(size, settings.observation, stock=True)
         trainer.bank = OptimisticResets(trainer.world, trainer.bank)  # type: ignore[assignment]

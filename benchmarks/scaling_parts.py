@@ -78,13 +78,16 @@ def recall(updates: int, windows: int, memory: Memory, order: Any, tables: Table
     return jax.lax.scan(one, (memory, order, empty), keys)[0][2]
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def study(network: Any, updates: int, tables: Tables, rules: LearningRules, at: Learner, lived: Any, last: Any) -> Any:
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def study(
+    network: Any, world: Any, updates: int, tables: Tables, rules: LearningRules, at: Learner, lived: Any, last: Any
+) -> Any:
     """Learning: returns and every minibatch."""
+    images = world.mirrors if rules.mirrored else None
 
     def one(carry: Any, key: jax.Array) -> Any:
         params, state = carry
-        params, state, loss = learn(network, optimizer(), params, state, tables, rules, lived, last, key)
+        params, state, loss = learn(network, optimizer(), params, state, tables, rules, lived, last, key, images)
         return (params, state), loss
 
     return jax.lax.scan(one, (at.params, at.opt_state), jax.random.split(at.key, updates))
@@ -94,14 +97,18 @@ def study(network: Any, updates: int, tables: Tables, rules: LearningRules, at: 
 def choose(steps: int, psi: jax.Array, omega: jax.Array, tables: Tables, order: Any, witnessed: jax.Array) -> Any:
     """What to pursue: values of every event's goal, and waypoints."""
     goal = jnp.arange(len(psi)) % len(tables.fires)
-    required = waypoints.required(order, tables.waypoint >= 0)
+    needs = waypoints.needs(order, tables.waypoint >= 0)
 
-    def one(witnessed: jax.Array, scale: jax.Array) -> Any:
+    def one(books: Any, scale: jax.Array) -> Any:
+        witnessed, stock = books
         near = waypoints.goal_values(psi * scale, omega, tables.waypoint >= 0)
-        way, there = waypoints.choose(near, tables.fires[goal], required, order.count >= waypoints.SEEN, witnessed)
-        return (witnessed + (jnp.arange(witnessed.shape[1]) == way[:, None])) % waypoints.MOST, there
+        way, there = waypoints.choose(near, tables.fires[goal], needs, witnessed, stock)
+        done = jnp.arange(witnessed.shape[1]) == way[:, None]
+        return ((witnessed + done) % waypoints.MOST, waypoints.keep_books(stock, done, needs.spent)), there
 
-    return jax.lax.scan(one, witnessed, jnp.linspace(0.9, 1.0, steps))  # scaled, or it would be computed once
+    return jax.lax.scan(
+        one, (witnessed, witnessed), jnp.linspace(0.9, 1.0, steps)
+    )  # scaled, or it would be computed once
 
 
 def _nothing(once: Callable[..., Any], *args: Any) -> Any:
@@ -164,7 +171,9 @@ class Case:
     def learn(self, tables: Tables | None = None, **rules: Any) -> Any:
         changed = dataclasses.replace(self.rules, **rules)
         network, stretch = self.trainer.network, self.config.stretch
-        return study(network, stretch, tables or self.tables, changed, self.at, self.lived, self.lived_last)
+        return study(
+            network, self.trainer.world, stretch, tables or self.tables, changed, self.at, self.lived, self.lived_last
+        )
 
     def wide(self) -> int:
         """The minibatch that keeps the number of minibatches at what the fewest environments have."""
@@ -208,7 +217,7 @@ class Case:
         seen, lived, stretch = wider(self.seen), wider(self.lived), self.config.stretch
         psi = network_psi(trainer.network, self.at.params, self.last)
         omega = jax.random.normal(jax.random.key(1), (n_events, psi.shape[-1]))
-        sizes = trainer.network, stretch
+        sizes = trainer.network, trainer.world, stretch
         return {
             "waypoints": lambda: choose(stretch * steps, psi, omega, tables, order, seen.witnessed[-1]),
             "memory": lambda: recall(stretch, self.rules.memories, memory, order, tables, seen, self.last),

@@ -55,21 +55,28 @@ def evaluate_run(run: Run, policy: Policy, scale: float = 1.0, seed: int = 0, ba
 
 
 def prerequisites(policy: Policy) -> dict[str, list[str]]:
-    """For each event that the policy reaches by waypoints, the captions of what it does before (see `waypoints`)."""
+    """For each event that the policy reaches by waypoints, the captions of what it does before (see `waypoints`), how
+    often, and what of it is used up."""
     if policy.ways is None:
         return {}
     captions = [event.captions[0] for event in policy.world.events]
-    required = np.asarray(policy.ways.needs.required)
+    required, spent = np.asarray(policy.ways.needs.required), np.asarray(policy.ways.needs.spent)
     # The longest list of prerequisites last: what needs nothing itself is done first.
     depth = (required > 0).sum(1)
     return {
         captions[event]: [
-            captions[i] if row[i] == 1 else f"{captions[i]} ({row[i]} times)"
+            captions[i] + _amount(int(row[i]), int(spent[event, i]))
             for i in sorted(np.flatnonzero(row), key=lambda i: depth[i])
         ]
         for event, row in enumerate(required)
         if row.any()
     }
+
+
+def _amount(times: int, spent: int) -> str:
+    notes = [f"{times} times"] if times > 1 else []
+    notes += ["used up" if spent == times else f"{spent} used up"] if spent else []
+    return f" ({', '.join(notes)})" if notes else ""
 
 
 def _forgetting(metrics: list[dict[str, Any]], canonical: list[dict[str, Any]]) -> list[dict[str, Any]]:
