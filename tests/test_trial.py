@@ -10,7 +10,7 @@ import pytest
 from hindsight_rl.agent.bank import load_bank
 from hindsight_rl.agent.captions import CLASSIC_EVENTS, event_index
 from hindsight_rl.agent.network import QNetwork
-from hindsight_rl.agent.trial import Outcome, Tasks, run_trials
+from hindsight_rl.agent.trial import LULL, WALK, Books, Outcome, Tasks, move_on, run_trials
 from hindsight_rl.agent.worlds import make_world
 
 INDEX, N_EVENTS = event_index(), len(CLASSIC_EVENTS)
@@ -78,3 +78,24 @@ def test_nothing_counts_after_death(outcome: Any) -> None:
     assert died.any()
     again = outcome([events("die"), events("reach_tree")], [events("die"), events("reach_tree")], True)
     assert not np.asarray(again.fulfilled).any()
+
+
+def test_where_nothing_new_happens_a_trial_walks_straight_on() -> None:
+    books, moves, stay = Books.none(64, 3), (1, 2, 3, 4), jnp.zeros(64, jnp.int32)
+    walked = []
+    for _ in range(2 * (LULL + WALK)):
+        walked.append(np.asarray(move_on(stay, books, moves, jax.random.key(0))))
+        books = books.after(jnp.zeros((64, 3), bool), None)
+    steps = np.stack(walked).reshape(2, LULL + WALK, 64)
+    assert (steps[:, :LULL] == 0).all()
+    walks = steps[:, LULL:]
+    assert (walks == walks[:, :1]).all() and set(walks.ravel().tolist()) == set(moves)
+    assert (walks[0, 0] != walks[1, 0]).any()  # the next walk goes elsewhere
+
+
+def test_something_new_ends_the_lull_and_something_old_does_not() -> None:
+    books = Books.none(1, 2)._replace(lull=jnp.asarray([LULL]))
+    new, old = jnp.asarray([[True, False]]), jnp.asarray([[False, False]])
+    after = books.after(new, None)
+    assert after.lull.tolist() == [0] and after.after(new, None).lull.tolist() == [1]
+    assert books.after(old, None).lull.tolist() == [LULL + 1]

@@ -17,7 +17,7 @@ from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.policy import Policy
 from hindsight_rl.agent.rollout import progress, pursued
 from hindsight_rl.agent.suite import EPSILON, EVAL_WORLDS
-from hindsight_rl.agent.trial import Books, Ways, by_way
+from hindsight_rl.agent.trial import Books, Ways, by_way, move_on
 from hindsight_rl.agent.worlds import World
 from hindsight_rl.errors import HindsightError
 
@@ -74,6 +74,7 @@ def _follow(
     ways: Ways | None,
     carry: Any,
     keys: jax.Array,
+    k_walk: jax.Array,
 ) -> Any:
     """Some more steps of one agent.
 
@@ -84,6 +85,7 @@ def _follow(
         ways: what the policy knows of waypoints.
         carry: state, observation, reached bool [1, K] and books.
         keys: one for each step.
+        k_walk: of `trial.move_on`.
 
     Returns:
         the carry afterwards, and of each step: game, events, reached [K], the goal pursued, done.
@@ -101,7 +103,8 @@ def _follow(
             values = by_way(network, params, ways, psi, fires[slot], values, books)
         random = jax.random.uniform(k_random) < epsilon
         drawn = jnp.searchsorted(odds, jax.random.uniform(k_action) * odds[-1])
-        action = jnp.where(random, drawn, jnp.argmax(values[0])).astype(jnp.int32)
+        best = move_on(jnp.argmax(values, axis=1), books, world.moves, k_walk)[0]
+        action = jnp.where(random, drawn, best).astype(jnp.int32)
         step = world.step(k_step, state, action)
         hits = (fires & step.events[None]).any(axis=1)[None]
         reached, _ = progress(goals, ordered, reached, slot, hits)
@@ -176,12 +179,13 @@ def _attempt(
     state, observation = bank.take(jnp.int32(index))
     start = jax.tree.map(np.asarray, state.game.replace(state_rng=None))
     carry = (state, observation, jnp.zeros((1, MAX_GOALS), bool), Books.none(1, len(policy.world.events)))
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), index), -(-steps // CHUNK) * CHUNK)
+    key = jax.random.fold_in(jax.random.key(seed), index)
+    keys, k_walk = jax.random.split(key, -(-steps // CHUNK) * CHUNK), jax.random.fold_in(key, 1)
     parts: list[Any] = []
     over = False
     while not over and len(parts) * CHUNK < steps:
         now = keys[len(parts) * CHUNK : (len(parts) + 1) * CHUNK]
-        carry, part = _follow(policy.network, policy.params, policy.world, *given, policy.ways, carry, now)
+        carry, part = _follow(policy.network, policy.params, policy.world, *given, policy.ways, carry, now, k_walk)
         parts.append(jax.tree.map(np.asarray, part))
         # One more part after fulfilment holds what is shown afterwards.
         over = bool(part[4].any()) or (len(parts) > 1 and bool(parts[-2][2][-1, :count].all()))

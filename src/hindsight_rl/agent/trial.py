@@ -18,6 +18,9 @@ from hindsight_rl.agent.rollout import progress, pursued
 from hindsight_rl.agent.waypoints import Needs, choose, goal_values, keep_books
 from hindsight_rl.agent.worlds import World
 
+LULL, WALK = 24, 8
+"""Steps without anything new after which a trial moves on, and how far."""
+
 
 class Tasks(NamedTuple):
     """Instructions to try, one row each; goals padded to MAX_GOALS.
@@ -57,20 +60,39 @@ class Books(NamedTuple):
     Attributes:
         witnessed: int32 [N, n_events], how often.
         stock: int32 [N, n_events], how much of it is at hand.
+        lull: int32 [N], steps since something happened for the first time.
     """
 
     witnessed: jax.Array
     stock: jax.Array
+    lull: jax.Array
 
     @classmethod
     def none(cls, n: int, n_events: int) -> "Books":
         """Of fresh worlds."""
-        return cls(*[jnp.zeros((n, n_events), jnp.int32)] * 2)
+        nothing = jnp.zeros((n, n_events), jnp.int32)
+        return cls(nothing, nothing, jnp.zeros(n, jnp.int32))
 
     def after(self, events: jax.Array, ways: Ways | None) -> "Books":
         """With one more step, bool [N, n_events]."""
         stock = self.stock if ways is None else keep_books(self.stock, events, ways.needs.spent)
-        return Books(self.witnessed + events, stock)
+        first = (events & (self.witnessed == 0)).any(axis=1)
+        return Books(self.witnessed + events, stock, jnp.where(first, 0, self.lull + 1))
+
+
+def move_on(action: jax.Array, books: Books, moves: tuple[int, ...], key: jax.Array) -> jax.Array:
+    """The action [N], or a step straight on where nothing new has happened for LULL steps: WALK steps in one direction.
+
+    A policy without memory that sees nothing of what it looks for stays where it is for ever.
+
+    Args:
+        moves: actions that move the agent.
+        key: of the trials, the same at every step: a walk keeps its direction.
+    """
+    walk, step = jnp.divmod(books.lull, LULL + WALK)
+    keys = jax.vmap(jax.random.fold_in)(jax.random.split(key, len(action)), walk)
+    direction = jax.vmap(lambda k: jax.random.choice(k, jnp.asarray(moves)))(keys)
+    return jnp.where(step >= LULL, direction, action).astype(jnp.int32)
 
 
 def by_way(
@@ -136,6 +158,7 @@ def run_trials(
     goals = jnp.where(tasks.present, jnp.arange(n * k).reshape(n, k), -1)
     flat_omega = omega.reshape(n * k, -1)
     odds = jnp.cumsum(jnp.asarray(world.exploration))
+    k_walk = jax.random.fold_in(key, 1)
 
     def one_step(carry: Any, key: jax.Array) -> Any:
         states, observation, believed, reached, alive, steps, books = carry
@@ -149,7 +172,8 @@ def run_trials(
             values = by_way(network, params, ways, psi, fires, values, books)
         random = jax.random.uniform(k_random, (n,)) < epsilon
         drawn = jnp.searchsorted(odds, jax.random.uniform(k_action, (n,)) * odds[-1])
-        action = jnp.where(random, drawn, jnp.argmax(values, axis=1)).astype(jnp.int32)
+        best = move_on(jnp.argmax(values, axis=1), books, world.moves, k_walk)
+        action = jnp.where(random, drawn, best).astype(jnp.int32)
         step = jax.vmap(world.step)(jax.random.split(k_step, n), states, action)
         events = step.events & alive[:, None]
         hits = (tasks.fires & events[:, None]).any(axis=2)

@@ -88,6 +88,7 @@ class CraftaxClassic:
     canonical = CANONICAL
     # Sleep takes the next dozens of actions away and invites death.
     exploration = tuple(0.1 if action is Action.SLEEP else 1.0 for action in Action)
+    moves = tuple(action.value for action in (Action.LEFT, Action.RIGHT, Action.UP, Action.DOWN))
 
     def __init__(self, map_size: int = 64, observation: str = "compact", stock: bool = False):
         self.name = f"classic-{map_size}"

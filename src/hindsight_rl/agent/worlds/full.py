@@ -61,6 +61,7 @@ class CraftaxFull:
     events = (*(_event(a) for a in _ACHIEVEMENTS), *_MORE)
     canonical = tuple(_instruction(a) for a in _ACHIEVEMENTS)
     exploration = tuple(0.1 if action is Action.SLEEP else 1.0 for action in Action)
+    moves = tuple(action.value for action in (Action.LEFT, Action.RIGHT, Action.UP, Action.DOWN))
 
     def __init__(self) -> None:
         self.static, self.params = StaticEnvParams(), EnvParams()

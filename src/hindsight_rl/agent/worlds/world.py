@@ -40,6 +40,8 @@ class World(Protocol):
     observation_size: int
     exploration: tuple[float, ...]
     """Relative chance of each action when an action is drawn at random, the same for every method."""
+    moves: tuple[int, ...]
+    """The actions that move the agent."""
     observation: str
     """Which encoder made the observations: `raw`, or `compact`."""
     mirrors: Mirrors
