@@ -34,14 +34,18 @@ def table(name: str, result: dict[str, Any]) -> str:
     lines = [
         f"**{result['runs'][0]['steps']:,} environment steps**",
         "",
-        "| method | seeds | canonical | held-out paraphrases | named by no achievement | compositions "
+        "| method | seeds | canonical | times `none` | held-out paraphrases | named by no achievement | compositions "
         "| achievements per trial |",
-        "|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for method, row in result["methods"].items():
         seeds = sum(run["method"] == method for run in result["runs"])
         error = (lambda cell: f" ± {cell['standard_error']:.3f}") if seeds > 1 else (lambda cell: "")
         cells = [f"{row[group]['mean']:.3f}{error(row[group])}" for group in GROUPS]
+        if "none" in result["methods"]:
+            cells.insert(1, f"{row['canonical']['mean'] / result['methods']['none']['canonical']['mean']:.2f}")
+        else:
+            cells.insert(1, "")
         achieved = row["achievements_per_trial"]
         spread = f" ± {achieved['standard_error']:.2f}" if seeds > 1 else ""
         cells.append(f"{achieved['mean']:.2f}{spread}")
