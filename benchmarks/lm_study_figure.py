@@ -2,7 +2,8 @@
 
     python benchmarks/lm_study_figure.py
 
-Reads results/lm_tuning.json, lm_ablations.json and lm_dependent.json, which the benchmarks of those names write.
+Reads results/lm_tuning.json, lm_tuning_rates.json, lm_ablations.json and lm_dependent.json, which lm_tuning.py and the
+benchmarks of the other names write.
 """
 
 import json
@@ -52,7 +53,7 @@ def tuning(result: dict[str, Any]) -> str:
             shown = f"{found['mean']:.3f} ({', '.join(f'{v:.3f}' for v in found['accuracy'])})"
             cells.append(f"**{shown}**" if found in result["best"] else shown)
         lines.append(f"| `{arm}` | " + " | ".join(cells) + " |")
-    lines += ["", f"Bold: the better learning rate. (`results/lm_tuning.json`: `{result['command'].strip()}`)"]
+    lines += ["", f"Bold: the best learning rate. (`{result['command'].strip()}`)"]
     return "\n".join(lines)
 
 
@@ -147,12 +148,13 @@ def main() -> None:
     page, images = ROOT / "docs" / "lm.md", ROOT / "docs" / "images"
     for name, table, draw in (
         ("lm_tuning", tuning, None),
+        ("lm_tuning_rates", tuning, None),
         ("lm_ablations", ablations, draw_ablations),
         ("lm_dependent", dependent, draw_dependent),
     ):
         file = ROOT / "results" / f"{name}.json"
         if not file.exists():
-            print(f"{file} is missing: run benchmarks/{name}.py first")
+            print(f"{file} is missing: docs/lm.md has the command")
             continue
         result = json.loads(file.read_text("utf-8"))
         if draw:

@@ -281,12 +281,13 @@ def prerequisites(chapter: Chapter) -> str:
         return ""
     found: dict[str, list[str]] = (known[0].evaluation or {})["prerequisites"]
     rows = "".join(
-        f"<tr><td>{escaped(event)}</td><td>{escaped(', '.join(str(name) for name in before))}</td></tr>"
+        f"<tr><td>{escaped(event)}</td><td>{escaped('; '.join(str(name) for name in before))}</td></tr>"
         for event, before in sorted(found.items(), key=lambda item: len(item[1]))
     )
     lead = (
         "Read off the order of events in the lives of one run: what (nearly) always came before an event is done "
-        "before it, as often. Coincidences stand until a counter-example refutes them."
+        "before it, as often; what that uses up is fetched again. Coincidences stand until a counter-example refutes "
+        "them."
     )
     head = "<thead><tr><th>before this</th><th>it does</th></tr></thead>"
     body = f'<div class="scroll"><table class="plain">{head}<tbody>{rows}</tbody></table></div>'
