@@ -42,10 +42,8 @@ def table(name: str, result: dict[str, Any]) -> str:
         seeds = sum(run["method"] == method for run in result["runs"])
         error = (lambda cell: f" ± {cell['standard_error']:.3f}") if seeds > 1 else (lambda cell: "")
         cells = [f"{row[group]['mean']:.3f}{error(row[group])}" for group in GROUPS]
-        if "none" in result["methods"]:
-            cells.insert(1, f"{row['canonical']['mean'] / result['methods']['none']['canonical']['mean']:.2f}")
-        else:
-            cells.insert(1, "")
+        none = result["methods"].get("none")
+        cells.insert(1, f"{row['canonical']['mean'] / none['canonical']['mean']:.2f}" if none else "")
         achieved = row["achievements_per_trial"]
         spread = f" ± {achieved['standard_error']:.2f}" if seeds > 1 else ""
         cells.append(f"{achieved['mean']:.2f}{spread}")

@@ -41,7 +41,7 @@ VARIANTS: dict[str, str] = {
     "replays-4": "--replay.per-prompt 4",
     "replays-8": "--replay.per-prompt 8",
 }
-LAID_OUT = tuple(name for name, each in ARMS.items() if each.layout != "list" and each.rewriter == "drop")
+LAID_OUT = tuple(name for name, each in ARMS.items() if each.layout != "list")
 
 
 @dataclass

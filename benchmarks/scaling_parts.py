@@ -106,9 +106,8 @@ def choose(steps: int, psi: jax.Array, omega: jax.Array, tables: Tables, order: 
         done = jnp.arange(witnessed.shape[1]) == way[:, None]
         return ((witnessed + done) % waypoints.MOST, waypoints.keep_books(stock, done, needs.spent)), there
 
-    return jax.lax.scan(
-        one, (witnessed, witnessed), jnp.linspace(0.9, 1.0, steps)
-    )  # scaled, or it would be computed once
+    scales = jnp.linspace(0.9, 1.0, steps)  # scaled, or it would be computed once
+    return jax.lax.scan(one, (witnessed, witnessed), scales)
 
 
 def _nothing(once: Callable[..., Any], *args: Any) -> Any:

@@ -39,7 +39,6 @@ ARMS: dict[str, Arm] = {
     "hir-bullets": Arm("hir, rewritten with bullets", rewriter="drop", layout="bullets"),
     "hir-bare": Arm("hir, rewritten without anything between the demands", rewriter="drop", layout="bare"),
     "hir-mixed": Arm("hir, rewritten in one of four layouts by chance", rewriter="drop", layout="mixed"),
-    "retarget-shuffled": Arm("retarget, rewritten in another order", rewriter="retarget", layout="shuffled"),
     "retarget-random": Arm("retarget, random failures", rewriter="retarget", strategy="random"),
     "retarget-integrity": Arm("retarget, the failures that met most", rewriter="retarget", strategy="integrity"),
     "retarget-diversity": Arm("retarget, highest entropy", rewriter="retarget", strategy="diversity"),
