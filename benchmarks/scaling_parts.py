@@ -96,13 +96,14 @@ def study(
 @partial(jax.jit, static_argnums=(0,))
 def choose(steps: int, psi: jax.Array, omega: jax.Array, tables: Tables, order: Any, witnessed: jax.Array) -> Any:
     """What to pursue: values of every event's goal, and waypoints."""
-    goal = jnp.arange(len(psi)) % len(tables.fires)
     needs = waypoints.needs(order, tables.waypoint >= 0)
+    demands = waypoints.demand(tables.fires, needs)
+    asked_for = jax.tree.map(lambda x: x[jnp.arange(len(psi)) % len(tables.fires)], demands)
 
     def one(books: Any, scale: jax.Array) -> Any:
         witnessed, stock = books
         near = waypoints.goal_values(psi * scale, omega, tables.waypoint >= 0)
-        way, there = waypoints.choose(near, tables.fires[goal], needs, witnessed, stock)
+        way, there = waypoints.choose(near, asked_for, needs.spent, witnessed, stock)
         done = jnp.arange(witnessed.shape[1]) == way[:, None]
         return ((witnessed + done) % waypoints.MOST, waypoints.keep_books(stock, done, needs.spent)), there
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hindsight_rl.agent.waypoints import MOST, SEEN, Needs, Order, choose, keep_books, needs, observe
+from hindsight_rl.agent.waypoints import MOST, SEEN, Needs, Order, choose, demand, keep_books, needs, observe
 
 KNOWN = jnp.ones(3, bool)
 
@@ -17,6 +17,11 @@ def lives(*each: list[int]) -> Order:
         witnessed = np.minimum(np.concatenate([np.zeros((1, 3), int), np.cumsum(events, axis=0)[:-1]]), MOST)
         order = jax.jit(observe)(order, jnp.asarray(events), jnp.asarray(witnessed))
     return order
+
+
+def chosen(values: jax.Array, goal: jax.Array, found: Needs, witnessed: jax.Array, stock: jax.Array) -> tuple:
+    """The waypoint to goals that are given by the events that fulfil them."""
+    return choose(values, demand(goal, found), found.spent, witnessed, stock)
 
 
 def test_what_always_preceded_is_a_prerequisite() -> None:
@@ -44,7 +49,7 @@ def test_how_often_it_always_came_is_how_often_it_is_needed() -> None:
     assert found[1].tolist() == [2, 0, 0]
     goal, values = jnp.asarray([[False, True, False]] * 3), jnp.asarray([[0.1, 0.9, 0.9]] * 3)
     done = jnp.asarray([[0, 0, 0], [1, 0, 5], [2, 0, 0]])
-    event, there_is = choose(values, goal, least(found), done, done)
+    event, there_is = chosen(values, goal, least(found), done, done)
     assert event[:2].tolist() == [0, 0] and there_is.tolist() == [True, True, False]
     often = np.asarray(needs(lives(*[[0] * (MOST + 2) + [1]] * SEEN), KNOWN).required)
     assert often[1, 0] == MOST
@@ -65,7 +70,7 @@ def test_the_nearest_open_prerequisite_is_chosen_and_then_the_goal() -> None:
     goal = jnp.asarray([[False, False, True]] * 3)
     values = jnp.asarray([[0.2, 0.6, 0.9]] * 3)
     done = jnp.asarray([[0, 0, 0], [0, 1, 0], [1, 1, 0]])
-    event, there_is = choose(values, goal, found, done, done)
+    event, there_is = chosen(values, goal, found, done, done)
     assert event[:2].tolist() == [1, 0] and there_is.tolist() == [True, True, False]
 
 
@@ -73,7 +78,7 @@ def test_a_goal_that_several_events_fulfil_needs_what_all_of_them_need() -> None
     found = least(np.asarray([[0, 0, 0], [1, 0, 0], [0, 0, 0]]))
     goal, nothing = jnp.asarray([[False, True, True]]), jnp.zeros((1, 3), int)
     for seen, expected in (([True, True, True], False), ([True, True, False], True), ([True, False, False], False)):
-        _, there_is = choose(jnp.zeros((1, 3)), goal, found._replace(seen=jnp.asarray(seen)), nothing, nothing)
+        _, there_is = chosen(jnp.zeros((1, 3)), goal, found._replace(seen=jnp.asarray(seen)), nothing, nothing)
         assert there_is.tolist() == [expected], seen
 
 
@@ -95,14 +100,14 @@ def test_what_is_needed_anew_is_used_up_and_the_rest_lasts() -> None:
 def test_what_was_used_up_by_something_else_is_fetched_again() -> None:
     found = Needs(jnp.asarray([[0, 0, 0], [2, 0, 0], [3, 1, 0]]), jnp.asarray([[0, 0, 0], [2, 0, 0], [1, 0, 0]]), KNOWN)
     goal, values = jnp.asarray([[False, False, True]]), jnp.asarray([[0.5, 0.1, 0.9]])
-    witnessed, stock, chosen = jnp.zeros((1, 3), int), jnp.zeros((1, 3), int), []
+    witnessed, stock, taken = jnp.zeros((1, 3), int), jnp.zeros((1, 3), int), []
     # A second table takes the wood that was meant for the pickaxe: then wood is what is missing, not the table.
     for happened in (WOOD, WOOD, WOOD, TABLE, None, WOOD, TABLE, WOOD, None):
-        event, there_is = choose(values, goal, found, witnessed, stock)
-        chosen.append(int(event[0]) if there_is[0] else PICKAXE)
+        event, there_is = chosen(values, goal, found, witnessed, stock)
+        taken.append(int(event[0]) if there_is[0] else PICKAXE)
         events = jnp.asarray([[e == happened for e in range(3)]])
         stock, witnessed = keep_books(stock, events, found.spent), witnessed + events
-    assert chosen == [WOOD, WOOD, WOOD, TABLE, PICKAXE, PICKAXE, PICKAXE, WOOD, PICKAXE]
+    assert taken == [WOOD, WOOD, WOOD, TABLE, PICKAXE, PICKAXE, PICKAXE, WOOD, PICKAXE]
     assert stock.tolist() == [[1, 2, 0]]
 
 

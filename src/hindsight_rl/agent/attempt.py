@@ -15,9 +15,10 @@ from hindsight_rl.agent.bank import Bank, load_bank
 from hindsight_rl.agent.instructions import MAX_GOALS
 from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.policy import Policy
-from hindsight_rl.agent.rollout import progress, pursued
+from hindsight_rl.agent.rollout import drawn_by, progress, pursued
 from hindsight_rl.agent.suite import EPSILON, EVAL_WORLDS
 from hindsight_rl.agent.trial import Books, Ways, by_way, move_on
+from hindsight_rl.agent.waypoints import demand
 from hindsight_rl.agent.worlds import World
 from hindsight_rl.errors import HindsightError
 
@@ -100,9 +101,9 @@ def _follow(
         psi: Any = network.apply(params, observation[None], method=network.psi)
         slot, values = pursued(psi, omega, goals, ordered, reached)
         if ways is not None:
-            values = by_way(network, params, ways, psi, fires[slot], values, books)
+            values = by_way(network, params, ways, psi, demand(fires[slot], ways.needs), values, books)
         random = jax.random.uniform(k_random) < epsilon
-        drawn = jnp.searchsorted(odds, jax.random.uniform(k_action) * odds[-1])
+        drawn = drawn_by(odds, jax.random.uniform(k_action))
         best = move_on(jnp.argmax(values, axis=1), books, world.moves, k_walk)[0]
         action = jnp.where(random, drawn, best).astype(jnp.int32)
         step = world.step(k_step, state, action)

@@ -16,6 +16,8 @@ from flax import struct
 from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.network import omega as network_omega
 from hindsight_rl.agent.network import psi as network_psi
+from hindsight_rl.agent.network import taken as network_taken
+from hindsight_rl.agent.network import values as network_values
 from hindsight_rl.agent.rollout import Tables, Transitions
 from hindsight_rl.agent.worlds.mirror import Mirrors, reflect
 
@@ -129,20 +131,17 @@ def targets(
 
     def back(carry: Any, step: Any) -> Any:
         later_own, later_hindsight, will_reach, next_action, next_goal, follows = carry
-        now, next_observation = step
-        psi = network_psi(network, params, next_observation)
+        now, value, values = step
         continues = follows & ~now.dropped
 
-        values = jnp.einsum("ear,er->ea", psi, omega[now.goal])
         same = continues & ~now.switched & (next_goal == now.goal)
         terminal = (now.reached | now.dead).astype(jnp.float32)
         died = now.dead & ~now.reached
         own = backup(
-            now.reward + rules.death * died, terminal, bound(values.max(1)), later_own, rules.trace * same, rules.gamma
+            now.reward + rules.death * died, terminal, bound(value), later_own, rules.trace * same, rules.gamma
         )
 
         if rules.hindsight:
-            values = jnp.einsum("ear,hr->eha", psi, omega_chosen)
             best = values.max(axis=2)
             taken = jnp.take_along_axis(values, next_action[:, None, None], axis=2)[..., 0]
             kept = jnp.where(taken >= best, 1.0, rules.off_policy_trace)
@@ -164,7 +163,13 @@ def targets(
         carry = (own, hindsight, will_reach, now.action, now.goal, ~now.dropped)
         return carry, (own, own_weight, hindsight, weight)
 
+    # What the next observation is worth for the goal pursued was seen in acting, but for the last.
+    at_last = jnp.einsum(
+        "ear,er->ea", network_psi(network, params, last_observation), omega[transitions.goal[-1]]
+    ).max(axis=1)
+    own_values = jnp.concatenate([transitions.previous[1:], at_last[None]])
     next_observations = jnp.concatenate([transitions.observation[1:], last_observation[None]])
+    hindsight_values = network_values(network, params, next_observations, omega_chosen) if rules.hindsight else None
     width = len(chosen) if rules.hindsight else 0
     first = (
         jnp.zeros(n),
@@ -174,7 +179,9 @@ def targets(
         jnp.full(n, -1, jnp.int32),
         jnp.zeros(n, bool),
     )
-    _, (own, own_weight, hindsight, weight) = jax.lax.scan(back, first, (transitions, next_observations), reverse=True)
+    _, (own, own_weight, hindsight, weight) = jax.lax.scan(
+        back, first, (transitions, own_values, hindsight_values), reverse=True
+    )
 
     def flat(x: jax.Array) -> jax.Array:
         return x.reshape(steps * n, *x.shape[2:])
@@ -194,8 +201,7 @@ def loss(
     network: QNetwork, params: Any, tables: Tables, rules: LearningRules, chosen: jax.Array, batch: Samples
 ) -> jax.Array:
     """Half the squared error of the taken actions' values, own and hindsight goals."""
-    psi = network_psi(network, params, batch.observation)
-    psi = jnp.take_along_axis(psi, batch.action[:, None, None], axis=1)[:, 0]
+    psi = network_taken(network, params, batch.observation, batch.action)
     omega_own = network_omega(network, params, tables.condition[batch.goal])
     own = 0.5 * jnp.mean(batch.own * jnp.square((psi * omega_own).sum(1) - batch.target))
     if not rules.hindsight:

@@ -16,7 +16,7 @@ from hindsight_rl.agent import waypoints
 from hindsight_rl.agent.bank import Bank
 from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.network import omega as network_omega
-from hindsight_rl.agent.network import psi as network_psi
+from hindsight_rl.agent.network import psi_of
 from hindsight_rl.agent.worlds import World
 
 MAX_GOALS = 3
@@ -95,6 +95,7 @@ class Transitions(NamedTuple):
         action: int32 [E].
         events: bool [E, n_events].
         goal: int32 [E], the goal pursued.
+        previous: float32 [E], value, before the action, of the goal that the step before pursued.
         reward: float32 [E], of the goal pursued.
         reached: bool [E], the goal pursued was reached: terminal for the learner, not for the world.
         witnessed: int32 [E, n_events], how often each happened in this life before the step.
@@ -112,6 +113,7 @@ class Transitions(NamedTuple):
     events: jax.Array
     witnessed: jax.Array
     goal: jax.Array
+    previous: jax.Array
     reward: jax.Array
     reached: jax.Array
     dead: jax.Array
@@ -194,6 +196,13 @@ def pursued(psi: jax.Array, omega: jax.Array, goals: jax.Array, ordered: jax.Arr
     return slot, jnp.take_along_axis(values, slot[:, None, None], axis=1)[:, 0]
 
 
+def drawn_by(odds: jax.Array, luck: jax.Array) -> jax.Array:
+    """int32, which of K is drawn by each of some uniform numbers, given the running sum of their odds, [K]."""
+    # By comparison with all of them: a search is a loop, and a loop on few numbers is mostly overhead.
+    found = jnp.searchsorted(odds, luck * odds[-1], method="compare_all")
+    return jnp.minimum(found, len(odds) - 1).astype(jnp.int32)
+
+
 def progress(goals: jax.Array, ordered: jax.Array, reached: jax.Array, slot: jax.Array, hits: jax.Array) -> Any:
     """Progress after a step: ordered goals count only in their turn, unordered ones whenever they happen.
 
@@ -250,33 +259,36 @@ def roll(
         the actors afterwards and the transitions [steps, E].
     """
     n = actors.instruction.shape[0]
-    omega = network_omega(network, params, tables.condition)
-    cumulative = jnp.cumsum(tables.chance)
+    omega, psi_at = network_omega(network, params, tables.condition), psi_of(network, params)
+    cumulative, ladder = jnp.cumsum(tables.chance), jnp.cumsum(tables.told)
     odds = jnp.cumsum(jnp.asarray(world.exploration))
     way_goal, known = waypoints.rows(tables)
     needs = waypoints.needs(order, known)
+    demands = waypoints.demand(tables.fires, needs)
     useful = (needs.required > 0).sum(axis=0).astype(jnp.float32)  # how much stands on each event
     if rules.candidates > 1:
-        psi = network_psi(network, params, actors.observation)
+        psi = psi_at(actors.observation)
         usual = jnp.maximum(jnp.einsum("ear,gr->ega", psi, omega).max(axis=2).mean(axis=0), 0.0)
 
-    def one_step(actors: Actors, key: jax.Array) -> tuple[Actors, Transitions]:
+    def one_step(carry: tuple[Actors, jax.Array], key: jax.Array) -> tuple[tuple[Actors, jax.Array], Transitions]:
+        actors, previous_goal = carry
         k_random, k_action, k_stick, k_pick, k_step, k_life, k_world = jax.random.split(key, 7)
         goals, ordered = tables.goals[actors.instruction], tables.ordered[actors.instruction]
-        psi = network_psi(network, params, actors.observation)
+        psi = psi_at(actors.observation)
         slot, values = pursued(psi, omega, goals, ordered, actors.reached)
         goal = jnp.maximum(jnp.take_along_axis(goals, slot[:, None], axis=1)[:, 0], 0)
         asked = goal
         near = waypoints.goal_values(psi, omega[way_goal], known) if rules.waypoints or rules.fresh else None
         if near is not None and rules.waypoints:
-            way, by_way = waypoints.choose(near, tables.fires[goal], needs, actors.witnessed, actors.stock)
+            asked_for = jax.tree.map(lambda x: x[goal], demands)
+            way, by_way = waypoints.choose(near, asked_for, needs.spent, actors.witnessed, actors.stock)
             goal = jnp.where(by_way, way_goal[way], goal)
             values = jnp.where(by_way[:, None], jnp.einsum("ear,er->ea", psi, omega[goal]), values)
 
         pursuing = actors.explore <= 0
         random = ~pursuing | (jax.random.uniform(k_random, (n,)) < epsilon)
         repeat = jax.random.uniform(k_stick, (n,)) < rules.sticky
-        drawn = jnp.searchsorted(odds, jax.random.uniform(k_action, (n,)) * odds[-1]).astype(jnp.int32)
+        drawn = drawn_by(odds, jax.random.uniform(k_action, (n,)))
         drawn = jnp.where(repeat, actors.exploring_action, drawn)
         action = jnp.where(random, drawn, jnp.argmax(values, axis=1)).astype(jnp.int32)
 
@@ -303,7 +315,7 @@ def roll(
 
         # The next instruction: of a few drawn, the one that looks nearest from here.
         k_draw = jax.random.uniform(k_pick, (n, rules.candidates))
-        drawn_instructions = jnp.clip(jnp.searchsorted(cumulative, k_draw * cumulative[-1]), 0, len(tables.chance) - 1)
+        drawn_instructions = drawn_by(cumulative, k_draw)
         if rules.candidates > 1:
             first_goal = jnp.maximum(tables.goals[drawn_instructions, 0], 0)
             looks = jnp.einsum("ear,ecr->eca", psi, omega[first_goal]).max(axis=2)
@@ -327,8 +339,7 @@ def roll(
 
         if rules.told:
             k_whether, k_which = jax.random.split(jax.random.fold_in(key, 11))
-            ladder = jnp.cumsum(tables.told)
-            practised = jnp.searchsorted(ladder, jax.random.uniform(k_which, (n,)) * ladder[-1]).astype(jnp.int32)
+            practised = drawn_by(ladder, jax.random.uniform(k_which, (n,)))
             given = (jax.random.uniform(k_whether, (n,)) < rules.told) & (ladder[-1] > 0)
             next_instruction = jnp.where(given, practised, next_instruction)
 
@@ -346,6 +357,7 @@ def roll(
             events=step.events,
             witnessed=actors.witnessed,
             goal=goal,
+            previous=jnp.einsum("ear,er->ea", psi, omega[previous_goal]).max(axis=1),
             reward=reward,
             reached=terminal,
             dead=step.done,
@@ -370,6 +382,9 @@ def roll(
             newest=newest,
             exploring_action=jnp.where(random, drawn, actors.exploring_action),
         )
-        return after, transitions
+        return (after, goal), transitions
 
-    return jax.lax.scan(one_step, actors, jax.random.split(key, steps))
+    (actors, _), seen = jax.lax.scan(
+        one_step, (actors, jnp.zeros(n, jnp.int32)), jax.random.split(key, steps)
+    )
+    return actors, seen

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from hindsight_rl.agent.bank import Bank
 from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.network import omega as network_omega
-from hindsight_rl.agent.network import psi as network_psi
-from hindsight_rl.agent.rollout import progress, pursued
-from hindsight_rl.agent.waypoints import Needs, choose, goal_values, keep_books
+from hindsight_rl.agent.network import psi_of
+from hindsight_rl.agent.rollout import drawn_by, progress, pursued
+from hindsight_rl.agent.waypoints import Demand, Needs, choose, demand, goal_values, keep_books
 from hindsight_rl.agent.worlds import World
 
 LULL, WALK = 24, 8
@@ -100,7 +100,7 @@ def by_way(
     params: Any,
     ways: Ways,
     psi: jax.Array,
-    fires: jax.Array,
+    demand: Demand,
     values: jax.Array,
     books: Books,
 ) -> jax.Array:
@@ -108,13 +108,13 @@ def by_way(
 
     Args:
         psi: float32 [N, A, R].
-        fires: bool [N, n_events], the events that fulfil the goal.
+        demand: [N, n_events], of the goal.
         values: float32 [N, A], of the goal.
         books: of this world so far.
     """
     omega = network_omega(network, params, ways.condition)
     near = goal_values(psi, omega, ways.known)
-    way, there_is = choose(near, fires, ways.needs, books.witnessed, books.stock)
+    way, there_is = choose(near, demand, ways.needs.spent, books.witnessed, books.stock)
     return jnp.where(there_is[:, None], jnp.einsum("nar,nr->na", psi, omega[way]), values)
 
 
@@ -153,25 +153,26 @@ def run_trials(
         horizon: steps per trial.
     """
     n = worlds.shape[0]
-    omega = network_omega(network, params, tasks.condition)
+    omega, psi_at = network_omega(network, params, tasks.condition), psi_of(network, params)
     k = tasks.present.shape[1]
     goals = jnp.where(tasks.present, jnp.arange(n * k).reshape(n, k), -1)
     flat_omega = omega.reshape(n * k, -1)
     odds = jnp.cumsum(jnp.asarray(world.exploration))
     k_walk = jax.random.fold_in(key, 1)
+    demands = None if ways is None else demand(tasks.fires.reshape(n * k, -1), ways.needs)
 
     def one_step(carry: Any, key: jax.Array) -> Any:
         states, observation, believed, reached, alive, steps, books = carry
         k_random, k_action, k_step = jax.random.split(key, 3)
-        psi = network_psi(network, params, observation)
+        psi = psi_at(observation)
         # Believed done but not stopped: a mistaken belief must not end the attempt.
         pursuing = jnp.where(believed[1][:, None], False, believed[0])
         slot, values = pursued(psi, flat_omega, goals, tasks.ordered, pursuing)
         if ways is not None:
-            fires = jnp.take_along_axis(tasks.fires, slot[:, None, None], axis=1)[:, 0]
-            values = by_way(network, params, ways, psi, fires, values, books)
+            asked = jax.tree.map(lambda x: x.reshape(n, k, -1)[jnp.arange(n), slot], demands)
+            values = by_way(network, params, ways, psi, asked, values, books)
         random = jax.random.uniform(k_random, (n,)) < epsilon
-        drawn = jnp.searchsorted(odds, jax.random.uniform(k_action, (n,)) * odds[-1])
+        drawn = drawn_by(odds, jax.random.uniform(k_action, (n,)))
         best = move_on(jnp.argmax(values, axis=1), books, world.moves, k_walk)
         action = jnp.where(random, drawn, best).astype(jnp.int32)
         step = jax.vmap(world.step)(jax.random.split(k_step, n), states, action)

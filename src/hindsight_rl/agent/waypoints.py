@@ -62,6 +62,20 @@ class Needs(NamedTuple):
     seen: jax.Array
 
 
+class Demand(NamedTuple):
+    """What goals demand, one row for each.
+
+    Attributes:
+        fires: bool [..., n_events], the events that fulfil the goal.
+        required: int32 [..., n_events], how often each event has to come before.
+        spent: int32 [..., n_events], how many of these the goal uses up.
+    """
+
+    fires: jax.Array
+    required: jax.Array
+    spent: jax.Array
+
+
 def observe(order: Order, events: jax.Array, witnessed: jax.Array) -> Order:
     """Add what a rollout saw.
 
@@ -106,31 +120,39 @@ def keep_books(stock: jax.Array, events: jax.Array, spent: jax.Array) -> jax.Arr
     return jnp.maximum(stock + happened - happened @ spent, 0)
 
 
+def demand(fires: jax.Array, needs: Needs) -> Demand:
+    """What each goal demands: of a goal that several events fulfil, only what all of them need.
+
+    Args:
+        fires: bool [G, n_events], the events that fulfil each goal.
+        needs: of :func:`needs`.
+    """
+    ways = fires & needs.seen
+
+    def by_all(table: jax.Array) -> jax.Array:
+        return jnp.where(ways[:, :, None], table, MOST).min(axis=1) * ways.any(axis=1)[:, None]
+
+    return Demand(fires, by_all(needs.required), by_all(needs.spent))
+
+
 def choose(
-    values: jax.Array, goal_fires: jax.Array, needs: Needs, witnessed: jax.Array, stock: jax.Array
+    values: jax.Array, demand: Demand, spent: jax.Array, witnessed: jax.Array, stock: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """The waypoint to pursue from here.
 
     Args:
         values: float32 [E, n_events], of every event's goal here.
-        goal_fires: bool [E, n_events], the events that fulfil the goal asked for.
-        needs: of :func:`needs`.
+        demand: [E, n_events], of the goals asked for.
+        spent: of `Needs`.
         witnessed: int32 [E, n_events], how often this life has seen each event, at most MOST.
         stock: int32 [E, n_events], of :func:`keep_books`.
 
     Returns:
-        event int32 [E], and whether there is one, bool [E]. A goal that several events fulfil needs only what all of
-        them need.
+        event int32 [E], and whether there is one, bool [E].
     """
-    ways = goal_fires & needs.seen
-
-    def by_all(table: jax.Array) -> jax.Array:
-        return jnp.where(ways[:, :, None], table, MOST).min(axis=1) * ways.any(axis=1)[:, None]
-
-    spent = by_all(needs.spent)
     # What lasts is to be done as often as it always was; what is used up must be at hand, for the goal and for that.
-    to_do = jnp.where(spent > 0, 0, jnp.maximum(by_all(needs.required) - witnessed, 0))
-    open_ = ((to_do > 0) | (stock < spent + to_do @ needs.spent)) & ~goal_fires
+    to_do = jnp.where(demand.spent > 0, 0, jnp.maximum(demand.required - witnessed, 0))
+    open_ = ((to_do > 0) | (stock < demand.spent + to_do @ spent)) & ~demand.fires
     best = jnp.argmax(jnp.where(open_, values, -jnp.inf), axis=1)
     return best.astype(jnp.int32), open_.any(axis=1)
 

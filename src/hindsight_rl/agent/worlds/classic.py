@@ -1,12 +1,15 @@
 """Craftax-Classic-Symbolic as a world that tells its events.
 
-The game is the installed `craftax` package; only its spawn sampler is substituted (see `sampler.py`). Events come
+The game is the installed `craftax` package; only the cells of new mobs are drawn otherwise, from the same distribution
+(see `sampler.py`, `nearby.py`). Events come
 from the difference between the states before and after a step. For the 22 achievements the game's own rules mark
 them: each step begins with the achievement flags cleared, so that what the step sets is what happened in it, and a
 second "collect wood" counts again. The running total is kept beside the game's state.
 """
 
-from functools import partial
+from functools import cache, partial
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -20,9 +23,11 @@ from flax import struct
 from hindsight_rl.agent.captions import CANONICAL, CLASSIC_EVENTS
 from hindsight_rl.agent.worlds import compact as view
 from hindsight_rl.agent.worlds.mirror import mirrors
+from hindsight_rl.agent.worlds.nearby import near_player
 from hindsight_rl.agent.worlds.sampler import with_two_level_choice
 from hindsight_rl.agent.worlds.world import Step
 
+LOGIC = "craftax.craftax_classic.game_logic"
 EVENT = {event.name: i for i, event in enumerate(CLASSIC_EVENTS)}
 N_ACHIEVEMENTS = 22
 LOW = 4  # a vital at or below this is "hungry" or "thirsty": half of its range
@@ -74,13 +79,21 @@ def _glimpse(raw: jax.Array, light: jax.Array) -> jax.Array:
     return jnp.stack([jnp.asarray(h) > 0 for h in holds])
 
 
+@cache
+def _logic() -> ModuleType:
+    """The game's rules as installed, but for how the cells of new mobs are drawn."""
+    module = with_two_level_choice(LOGIC)
+    module.spawn_mobs = near_player(module.spawn_mobs)  # type: ignore[attr-defined]
+    return module
+
+
 class CraftaxClassic:
     """Craftax-Classic, symbolic.
 
     Args:
         map_size: side of the square map; 64 is the game's own. 32 is faster, and another task.
         observation: `compact` (191 numbers, see `compact.py`) or `raw` (the game's 1,345).
-        stock: leave the game's spawn sampler as it is (for comparisons).
+        stock: leave the game's spawning as it is (for comparisons).
     """
 
     n_actions = len(Action)
@@ -98,8 +111,7 @@ class CraftaxClassic:
         self.mirrors = mirrors(names, [action.name.lower() for action in Action])
         self.static = StaticEnvParams(map_size=(map_size, map_size))
         self.params = EnvParams()
-        logic = "craftax.craftax_classic.game_logic"
-        module = __import__(logic, fromlist=["craftax_step"]) if stock else with_two_level_choice(logic)
+        module = import_module(LOGIC) if stock else _logic()
         self._craftax_step = partial(module.craftax_step, params=self.params, static_params=self.static)
 
     def generate(self, key: jax.Array) -> ClassicState:
