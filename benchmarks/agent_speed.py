@@ -2,11 +2,13 @@
 
     python benchmarks/agent_speed.py --world classic --rounds 5 --out results/agent_speed.json
 
-Both train in turn in one process, on the same machine, with the same network, batch and epochs. The peer is the
-installed `craftax` as it is: its own step, its optimistic-reset scheme (one fresh world for every 16 environments,
-made at every step, shared among those that finish), and Q(lambda) on the goal pursued. Ours has the substituted
-sampler, the bank of worlds, hindsight goals for every transition, relabeling and the instruction buffer. A third
-arm is ours without relabeling, for the cost of relabeling alone.
+All train in turn in one process, on the same machine, with the same network, batch and epochs. The peer, `stock`, is
+the installed `craftax` as it is: its own step with JAX's own keys, its optimistic-reset scheme (one fresh world for
+every 16 environments, made at every step, shared among those that finish), and plain Q(lambda) on the goal pursued,
+which computes the values of all actions to learn one. Ours has the substituted sampler, the bank of worlds, hindsight
+goals for every transition, relabeling and the instruction buffer. `stock_our_learner` is the peer with our way to learn
+from the actions that were taken, so that the worlds alone are compared; `unrelabeled` is ours without relabeling, for
+the cost of relabeling alone.
 """
 
 import dataclasses
@@ -26,13 +28,37 @@ import tyro
 
 from hindsight_rl.agent.bank import Bank
 from hindsight_rl.agent.config import TrainConfig
+from hindsight_rl.agent.keys import plain
+from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.presets import PRESETS
 from hindsight_rl.agent.train import compile_cache
 from hindsight_rl.agent.trainer import Trainer
 from hindsight_rl.agent.worlds.classic import CraftaxClassic
+from hindsight_rl.agent.worlds.world import Step
 from hindsight_rl.run import Run, machine
 
 RESET_RATIO = 16
+ARMS = ("stock", "ours", "unrelabeled", "stock_our_learner")
+
+
+class PlainNetwork(QNetwork):
+    """The same network, which computes the vectors of all actions and picks one."""
+
+    def taken(self, observation: jax.Array, action: jax.Array) -> jax.Array:
+        """As `QNetwork.taken`."""
+        return jnp.take_along_axis(self.psi(observation), action[:, None, None], axis=1)[:, 0]
+
+
+class StockWorld(CraftaxClassic):
+    """The installed game, drawing by keys of JAX's own kind."""
+
+    def generate(self, key: jax.Array) -> Any:
+        """As `CraftaxClassic.generate`."""
+        return super().generate(plain(key))
+
+    def step(self, key: jax.Array, state: Any, action: jax.Array) -> Step:
+        """As `CraftaxClassic.step`."""
+        return super().step(plain(key), state, action)
 
 
 class OptimisticResets:
@@ -91,16 +117,19 @@ def settled(config: SpeedConfig) -> TrainConfig:
 
 
 def arm(settings: TrainConfig, name: str, folder: Path) -> Trainer:
-    """A trainer for one arm: `ours`, `unrelabeled` or `stock`."""
-    method = "none" if name == "stock" else "oir"
+    """A trainer for one arm: `ours`, `unrelabeled`, `stock` or `stock_our_learner`."""
+    stock = name.startswith("stock")
+    method = "none" if stock else "oir"
     settings = dataclasses.replace(settings, method=method, steps=10**9, worlds=256, out=str(folder / name))
     run = Run.create(settings.out, dataclasses.asdict(settings), kind="agent")
     trainer = Trainer(settings, run)
-    if name == "stock":
+    if stock:
         trainer.learning = trainer.learning.replace(mirrored=False)  # type: ignore[attr-defined]
         size = trainer.world.static.map_size[0]  # type: ignore[attr-defined]
-        trainer.world = CraftaxClassic(size, settings.observation, stock=True)
+        trainer.world = StockWorld(size, settings.observation, stock=True)
         trainer.bank = OptimisticResets(trainer.world, trainer.bank)  # type: ignore[assignment]
+    if name == "stock":
+        trainer.network = PlainNetwork(trainer.world.n_actions, settings.width, settings.depth, settings.rank)
     elif name == "unrelabeled":
         trainer.method = dataclasses.replace(trainer.method, relabel=False)
     return trainer
@@ -124,16 +153,20 @@ def turns(trainers: dict[str, Trainer], rounds: int, stretches: int) -> dict[str
 
 def against_stock(seconds: dict[str, list[float]], steps: int) -> dict[str, Any]:
     """What a result file keeps of turns of ``steps`` environment steps."""
-    ratios = [a / b for a, b in zip(seconds["stock"], seconds["ours"], strict=True)]
+
+    def over(name: str) -> dict[str, float]:
+        ratios = [a / b for a, b in zip(seconds[name], seconds["ours"], strict=True)]
+        return {
+            "median": round(statistics.median(ratios), 3),
+            "min": round(min(ratios), 3),
+            "max": round(max(ratios), 3),
+        }
+
     return {
         "steps_per_turn": steps,
         "seconds": {name: [round(x, 4) for x in times] for name, times in seconds.items()},
         "steps_per_second": {name: round(steps / statistics.median(times)) for name, times in seconds.items()},
-        "ours_over_stock": {
-            "median": round(statistics.median(ratios), 3),
-            "min": round(min(ratios), 3),
-            "max": round(max(ratios), 3),
-        },
+        **{f"ours_over_{name}": over(name) for name in seconds if name.startswith("stock")},
     }
 
 
@@ -142,7 +175,7 @@ def main() -> None:
     config = tyro.cli(SpeedConfig, description=__doc__)
     compile_cache()
     with tempfile.TemporaryDirectory() as folder:
-        trainers = {name: arm(settled(config), name, Path(folder)) for name in ("stock", "ours", "unrelabeled")}
+        trainers = {name: arm(settled(config), name, Path(folder)) for name in ARMS}
         seconds = turns(trainers, config.rounds, config.stretches)
         steps = config.stretches * trainers["ours"].steps_per_stretch
     relabeling = [a / b for a, b in zip(seconds["ours"], seconds["unrelabeled"], strict=True)]

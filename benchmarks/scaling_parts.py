@@ -13,6 +13,7 @@ import numpy as np
 from hindsight_rl.agent import waypoints
 from hindsight_rl.agent.bank import Bank
 from hindsight_rl.agent.config import TrainConfig
+from hindsight_rl.agent.keys import swift
 from hindsight_rl.agent.library import Library
 from hindsight_rl.agent.memory import Memory, remember, with_memories
 from hindsight_rl.agent.network import QNetwork
@@ -54,8 +55,9 @@ def act(network: Any, world: Any, updates: int, steps: int, bank: Bank, tables: 
         actors, seen = once(carry[0], key)
         return (actors, seen), (seen.events, seen.dead | seen.dropped)
 
+    key = swift(at.key)
     (actors, seen), (events, over) = jax.lax.scan(
-        one, (at.actors, _nothing(once, at.actors, at.key)), jax.random.split(at.key, updates)
+        one, (at.actors, _nothing(once, at.actors, key)), jax.random.split(key, updates)
     )
     return actors, seen, events.reshape(-1, *events.shape[2:]), over.reshape(-1, n)
 
@@ -73,7 +75,7 @@ def recall(updates: int, windows: int, memory: Memory, order: Any, tables: Table
         order = waypoints.observe(order, *(x.reshape(-1, x.shape[-1]) for x in (seen.events, seen.witnessed)))
         return (remember(memory, seen, last, key), order, lived), None
 
-    keys = jax.random.split(jax.random.key(0), updates)
+    keys = jax.random.split(swift(jax.random.key(0)), updates)
     empty = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(once, memory, keys[0]))
     return jax.lax.scan(one, (memory, order, empty), keys)[0][2]
 
@@ -90,7 +92,7 @@ def study(
         params, state, loss = learn(network, optimizer(), params, state, tables, rules, lived, last, key, images)
         return (params, state), loss
 
-    return jax.lax.scan(one, (at.params, at.opt_state), jax.random.split(at.key, updates))
+    return jax.lax.scan(one, (at.params, at.opt_state), jax.random.split(swift(at.key), updates))
 
 
 @partial(jax.jit, static_argnums=(0,))
@@ -156,7 +158,7 @@ class Case:
     def walk(self) -> Any:
         steps = self.config.stretch * self.trainer.config.rollout
         actors = self.at.actors
-        return walk(self.trainer.world, steps, self.trainer.bank, actors.world, actors.observation, self.at.key)
+        return walk(self.trainer.world, steps, self.trainer.bank, actors.world, actors.observation, swift(self.at.key))
 
     def act(self, tables: Tables) -> Any:
         trainer = self.trainer

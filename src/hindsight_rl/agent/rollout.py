@@ -198,8 +198,8 @@ def pursued(psi: jax.Array, omega: jax.Array, goals: jax.Array, ordered: jax.Arr
 
 def drawn_by(odds: jax.Array, luck: jax.Array) -> jax.Array:
     """int32, which of K is drawn by each of some uniform numbers, given the running sum of their odds, [K]."""
-    # By comparison with all of them: a search is a loop, and a loop on few numbers is mostly overhead.
-    found = jnp.searchsorted(odds, luck * odds[-1], method="compare_all")
+    # Written out: a search is a loop otherwise, and a loop on few numbers is mostly overhead.
+    found = jnp.searchsorted(odds, luck * odds[-1], method="scan_unrolled")
     return jnp.minimum(found, len(odds) - 1).astype(jnp.int32)
 
 

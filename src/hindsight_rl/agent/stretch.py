@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from hindsight_rl.agent.bank import Bank
+from hindsight_rl.agent.keys import swift
 from hindsight_rl.agent.memory import Memory, remember, with_memories
 from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.placement import Placement
@@ -79,7 +80,8 @@ def advance(
     opt = optimizer()
 
     def one(learner: Learner, _: None) -> tuple[Learner, Any]:
-        key, k_act, k_learn = jax.random.split(learner.key, 3)
+        key, *keys = jax.random.split(learner.key, 3)
+        k_act, k_learn = (swift(k) for k in keys)
         fraction = learner.update / schedule["updates"]
         opt_state = learner.opt_state
         opt_state.hyperparams["learning_rate"] = schedule["learning_rate"] * (

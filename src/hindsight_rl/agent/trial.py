@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from hindsight_rl.agent.bank import Bank
+from hindsight_rl.agent.keys import swift
 from hindsight_rl.agent.network import QNetwork
 from hindsight_rl.agent.network import omega as network_omega
 from hindsight_rl.agent.network import psi_of
@@ -158,6 +159,7 @@ def run_trials(
     goals = jnp.where(tasks.present, jnp.arange(n * k).reshape(n, k), -1)
     flat_omega = omega.reshape(n * k, -1)
     odds = jnp.cumsum(jnp.asarray(world.exploration))
+    key = swift(key)
     k_walk = jax.random.fold_in(key, 1)
     demands = None if ways is None else demand(tasks.fires.reshape(n * k, -1), ways.needs)
 

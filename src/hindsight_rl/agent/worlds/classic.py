@@ -139,7 +139,10 @@ class CraftaxClassic:
         done = dead | (after.timestep >= self.params.max_timesteps)
         reward = (achieved & ~state.achieved).sum() + 0.1 * (after.player_health - before.player_health)
         return Step(
-            state=ClassicState(game=after.replace(achievements=achieved), achieved=achieved, glimpse=glimpse),
+            # The game's own key, which nothing draws from, stays: it need not be of the kind of ours.
+            state=ClassicState(
+                game=after.replace(achievements=achieved, state_rng=before.state_rng), achieved=achieved, glimpse=glimpse
+            ),
             observation=self._encode(raw),
             events=self._events(before, after, now, glimpse & ~state.glimpse, dead),
             reward=reward.astype(jnp.float32),
