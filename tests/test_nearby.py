@@ -1,6 +1,7 @@
 """Spawning in a window around the player: the same game as on the whole map."""
 
 import inspect
+from typing import Any
 
 import craftax.craftax_classic.game_logic as installed
 import jax
@@ -16,12 +17,8 @@ from hindsight_rl.agent.worlds.sampler import with_two_level_choice
 LOGIC = "craftax.craftax_classic.game_logic"
 
 
-def leaves(state) -> dict[str, np.ndarray]:  # noqa: ANN001
-    found = {"map": state.map, "mob_map": state.mob_map, "player_position": state.player_position}
-    for kind in MOBS:
-        mobs = getattr(state, kind)
-        found |= {f"{kind}.{name}": getattr(mobs, name) for name in ("position", "health", "mask")}
-    return {name: np.asarray(x) for name, x in found.items()}
+def mobs_of(game: Any) -> list[jax.Array]:
+    return [game.mob_map, *(x for kind in MOBS for x in jax.tree.leaves(getattr(game, kind)))]
 
 
 @pytest.mark.parametrize("sampler", ["two-level", "installed"])
@@ -38,8 +35,8 @@ def test_a_game_goes_on_as_on_the_whole_map(sampler: str) -> None:
     games = games.replace(player_position=jnp.concatenate([games.player_position[:4], corners[:12]]))
 
     @jax.jit
-    def play(games, key):  # noqa: ANN001, ANN202
-        def one(games, key):  # noqa: ANN001, ANN202
+    def play(games: Any, key: jax.Array) -> Any:
+        def one(games: Any, key: jax.Array) -> Any:
             k_move, k_mobs, k_spawn = jax.random.split(key, 3)
             step = jax.random.randint(k_move, (16, 2), -1, 2)
             games = games.replace(player_position=(games.player_position + step).clip(0, 63))
@@ -47,10 +44,7 @@ def test_a_game_goes_on_as_on_the_whole_map(sampler: str) -> None:
             games = jax.vmap(lambda k, g: module.update_mobs(k, g, params, static))(mobs, games)
             a = jax.vmap(lambda k, g: whole(g, k, params, static))(spawn, games)
             b = jax.vmap(lambda k, g: near(g, k, params, static))(spawn, games)
-            return a, (leaves_(a), leaves_(b))
-
-        def leaves_(state):  # noqa: ANN001, ANN202
-            return [state.mob_map, *(x for kind in MOBS for x in jax.tree.leaves(getattr(state, kind)))]
+            return a, (mobs_of(a), mobs_of(b))
 
         return jax.lax.scan(one, games, jax.random.split(key, 300))
 
@@ -63,7 +57,7 @@ def test_a_game_goes_on_as_on_the_whole_map(sampler: str) -> None:
 def test_small_maps_are_left_to_the_game() -> None:
     seen = []
 
-    def spawn(state, rng, params, static):  # noqa: ANN001, ANN202
+    def spawn(state: Any, rng: Any, params: Any, static: Any) -> Any:
         seen.append(static.map_size)
         return state
 

@@ -1,5 +1,7 @@
 """Vectors of the actions that were taken: as computed for all actions and picked."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,7 +34,7 @@ def test_values_and_gradients_are_those_of_picking(n: int, n_actions: int, actio
     x, kernel, bias, action = example(n, n_actions, actions)
     aim = jnp.sin(jnp.arange(n * RANK).reshape(n, RANK))
 
-    def error(f, x, kernel, bias):  # noqa: ANN001, ANN202
+    def error(f: Callable[..., jax.Array], x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
         return jnp.square(f(x, kernel, bias, action) - aim).sum()
 
     ours = jax.jit(taken_linear)(x, kernel, bias, action)

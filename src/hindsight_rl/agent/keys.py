@@ -54,7 +54,7 @@ def _split(key: jax.Array, shape: Sequence[int]) -> jax.Array:
     return jnp.stack(_words(key, shape), axis=-1)
 
 
-def _fold_in(key: jax.Array, data: jax.Array) -> jax.Array:
+def _fold_in(key: jax.Array, data: int | jax.Array) -> jax.Array:
     return jnp.stack(threefry(key, jnp.uint32(0), jnp.asarray(data).astype(jnp.uint32)))
 
 

@@ -39,7 +39,8 @@ class Head(nn.Module):
 
     def __call__(self, x: jax.Array, flat: jax.Array | None = None) -> jax.Array:
         """[..., width] -> [..., n_actions, rank]."""
-        return (x @ (self.flat() if flat is None else flat)).reshape(*x.shape[:-1], self.n_actions, self.rank) + self.bias
+        vectors = x @ (self.flat() if flat is None else flat)
+        return vectors.reshape(*x.shape[:-1], self.n_actions, self.rank) + self.bias
 
     def taken(self, x: jax.Array, action: jax.Array) -> jax.Array:
         """[N, width] and actions [N] -> [N, rank], of these actions alone."""
@@ -82,19 +83,19 @@ class QNetwork(nn.Module):
 
     def psi(self, observation: jax.Array, flat: jax.Array | None = None) -> jax.Array:
         """Observations [..., F] -> [..., n_actions, rank]; ``flat`` is of :func:`psi_of`."""
-        return cast(jax.Array, self.head(self.trunk(observation), flat))
+        return self.head(self.trunk(observation), flat)
 
     def flat(self) -> jax.Array:
         """The head's maps beside each other."""
-        return cast(jax.Array, self.head.flat())
+        return self.head.flat()
 
     def taken(self, observation: jax.Array, action: jax.Array) -> jax.Array:
         """`psi` of one action each: observations [N, F] and actions [N] -> [N, rank]."""
-        return cast(jax.Array, self.head.taken(self.trunk(observation), action))
+        return self.head.taken(self.trunk(observation), action)
 
     def values(self, observation: jax.Array, omega: jax.Array) -> jax.Array:
         """Values for a few goals: observations [..., F] and [H, rank] -> [..., H, n_actions]."""
-        return cast(jax.Array, self.head.values(self.trunk(observation), omega))
+        return self.head.values(self.trunk(observation), omega)
 
     def omega(self, condition: jax.Array) -> jax.Array:
         """Conditions of goals [..., C] -> [..., rank]."""

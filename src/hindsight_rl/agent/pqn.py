@@ -164,9 +164,9 @@ def targets(
         return carry, (own, own_weight, hindsight, weight)
 
     # What the next observation is worth for the goal pursued was seen in acting, but for the last.
-    at_last = jnp.einsum(
-        "ear,er->ea", network_psi(network, params, last_observation), omega[transitions.goal[-1]]
-    ).max(axis=1)
+    at_last = jnp.einsum("ear,er->ea", network_psi(network, params, last_observation), omega[transitions.goal[-1]]).max(
+        axis=1
+    )
     own_values = jnp.concatenate([transitions.previous[1:], at_last[None]])
     next_observations = jnp.concatenate([transitions.observation[1:], last_observation[None]])
     hindsight_values = network_values(network, params, next_observations, omega_chosen) if rules.hindsight else None

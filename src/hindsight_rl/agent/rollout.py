@@ -14,9 +14,8 @@ from flax import struct
 
 from hindsight_rl.agent import waypoints
 from hindsight_rl.agent.bank import Bank
-from hindsight_rl.agent.network import QNetwork
+from hindsight_rl.agent.network import QNetwork, psi_of
 from hindsight_rl.agent.network import omega as network_omega
-from hindsight_rl.agent.network import psi_of
 from hindsight_rl.agent.worlds import World
 
 MAX_GOALS = 3
@@ -384,7 +383,5 @@ def roll(
         )
         return (after, goal), transitions
 
-    (actors, _), seen = jax.lax.scan(
-        one_step, (actors, jnp.zeros(n, jnp.int32)), jax.random.split(key, steps)
-    )
+    (actors, _), seen = jax.lax.scan(one_step, (actors, jnp.zeros(n, jnp.int32)), jax.random.split(key, steps))
     return actors, seen

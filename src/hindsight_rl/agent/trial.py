@@ -12,9 +12,8 @@ import jax.numpy as jnp
 
 from hindsight_rl.agent.bank import Bank
 from hindsight_rl.agent.keys import swift
-from hindsight_rl.agent.network import QNetwork
+from hindsight_rl.agent.network import QNetwork, psi_of
 from hindsight_rl.agent.network import omega as network_omega
-from hindsight_rl.agent.network import psi_of
 from hindsight_rl.agent.rollout import drawn_by, progress, pursued
 from hindsight_rl.agent.waypoints import Demand, Needs, choose, demand, goal_values, keep_books
 from hindsight_rl.agent.worlds import World

@@ -1,10 +1,10 @@
 """Craftax-Classic-Symbolic as a world that tells its events.
 
 The game is the installed `craftax` package; only the cells of new mobs are drawn otherwise, from the same distribution
-(see `sampler.py`, `nearby.py`). Events come
-from the difference between the states before and after a step. For the 22 achievements the game's own rules mark
-them: each step begins with the achievement flags cleared, so that what the step sets is what happened in it, and a
-second "collect wood" counts again. The running total is kept beside the game's state.
+(see `sampler.py`, `nearby.py`). Events come from the difference between the states before and after a step. For the 22
+achievements the game's own rules mark them: each step begins with the achievement flags cleared, so that what the step
+sets is what happened in it, and a second "collect wood" counts again. The running total is kept beside the game's
+state.
 """
 
 from functools import cache, partial
@@ -131,6 +131,8 @@ class CraftaxClassic:
         """One transition of one environment."""
         before = state.game
         after, _ = self._craftax_step(key, before.replace(achievements=jnp.zeros_like(before.achievements)), action)
+        # The key that the game keeps is drawn from by nothing; it need not be of the kind of ours.
+        after = after.replace(state_rng=before.state_rng)
         now = after.achievements
         achieved = state.achieved | now
         raw = render_craftax_symbolic(after)
@@ -139,10 +141,7 @@ class CraftaxClassic:
         done = dead | (after.timestep >= self.params.max_timesteps)
         reward = (achieved & ~state.achieved).sum() + 0.1 * (after.player_health - before.player_health)
         return Step(
-            # The game's own key, which nothing draws from, stays: it need not be of the kind of ours.
-            state=ClassicState(
-                game=after.replace(achievements=achieved, state_rng=before.state_rng), achieved=achieved, glimpse=glimpse
-            ),
+            state=ClassicState(game=after.replace(achievements=achieved), achieved=achieved, glimpse=glimpse),
             observation=self._encode(raw),
             events=self._events(before, after, now, glimpse & ~state.glimpse, dead),
             reward=reward.astype(jnp.float32),
