@@ -40,6 +40,7 @@ def seen(mark: float, **events: tuple[int, int]) -> tuple[Transitions, jax.Array
         "events": happened,
         "witnessed": np.zeros((T, E, EVENTS), np.int32),
         "goal": zero + 1,
+        "previous": np.zeros((T, E), np.float32),
         "reward": np.ones((T, E), np.float32),
         "reached": ~no,
         "dead": no,

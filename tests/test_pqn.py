@@ -41,6 +41,7 @@ def transitions(**changes: Any) -> Transitions:
         "events": np.zeros((T, E, EVENTS), bool),
         "witnessed": np.zeros((T, E, EVENTS), np.int32),
         "goal": np.zeros((T, E), int),
+        "previous": np.zeros((T, E), np.float32),
         "reward": np.zeros((T, E), np.float32),
         "reached": no,
         "dead": no,
@@ -72,6 +73,12 @@ def values(net: QNetwork, params: Any, seen: Transitions) -> np.ndarray:
     psi = net.apply(params, observations, method=net.psi)
     omega = net.apply(params, jnp.eye(G), method=net.omega)
     return np.asarray(jnp.einsum("tear,gr->tega", psi, omega))
+
+
+def acted_on(q: np.ndarray, goal: np.ndarray) -> jax.Array:
+    """What acting notes of the values: of the goal that the step before pursued."""
+    before = np.concatenate([np.zeros((1, E), int), goal[:-1]])
+    return jnp.asarray(np.take_along_axis(q[:-1].max(axis=3), before[..., None], axis=2)[..., 0])
 
 
 def by_hand(q: np.ndarray, seen: Transitions, goal: int, env: int, rules: LearningRules) -> np.ndarray:
@@ -140,8 +147,9 @@ def test_own_return_stops_at_a_switch_of_goals() -> None:
     switched[2] = True
     reward, reached = np.zeros((T, E), np.float32), np.zeros((T, E), bool)
     reward[4], reached[4] = 1.0, True
-    seen = transitions(goal=goal, switched=switched, reward=reward, reached=reached)
     net, params = network()
+    seen = transitions(goal=goal, switched=switched, reward=reward, reached=reached)
+    seen = seen._replace(previous=acted_on(values(net, params, seen), goal))
     rules = LearningRules(hindsight=0, trace=0.7, gamma=0.9)
     own = np.asarray(targets(net, params, tables(), rules, seen, LAST, jnp.arange(0)).target).reshape(T, E)
     q = values(net, params, seen)

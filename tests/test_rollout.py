@@ -12,7 +12,7 @@ import pytest
 from hindsight_rl.agent.bank import load_bank
 from hindsight_rl.agent.captions import CLASSIC_EVENTS, event_index, fulfilling
 from hindsight_rl.agent.network import QNetwork
-from hindsight_rl.agent.rollout import ActingRules, Tables, progress, pursued, roll, start
+from hindsight_rl.agent.rollout import ActingRules, Tables, drawn_by, progress, pursued, roll, start
 from hindsight_rl.agent.waypoints import MOST, Order
 from hindsight_rl.agent.worlds import make_world
 
@@ -104,6 +104,23 @@ def test_rewards_are_the_tables(played: Any) -> None:
     pursuing = np.asarray(seen.pursuing)
     np.testing.assert_array_equal(np.asarray(seen.fulfilled), expected & pursuing)
     assert expected.sum() > 20
+
+
+def test_what_the_goal_before_is_worth_here_is_noted(scene: Any, played: Any) -> None:
+    _, _, net, params = scene
+    tables = told((["collect_wood"], False), (["reach_tree"], False), (["collect_sapling", "eat_cow"], True))
+    _, seen = played(tables, ActingRules(patience=16), jnp.full(32, 0.9), jax.random.key(1))
+    goal = np.asarray(seen.goal)
+    assert (goal[1:] != goal[:-1]).any()
+    values = net.apply(params, seen.observation[1:], tables.condition[goal[:-1]])
+    np.testing.assert_allclose(np.asarray(seen.previous)[1:], np.asarray(values).max(-1), rtol=1e-4, atol=1e-6)
+
+
+def test_draws_follow_their_odds() -> None:
+    odds = jnp.cumsum(jnp.asarray([0.0, 0.2, 0.0, 0.3, 0.0]))
+    drawn = np.asarray(drawn_by(odds, jax.random.uniform(jax.random.key(0), (4000,))))
+    assert set(drawn.tolist()) == {1, 3} and abs((drawn == 3).mean() - 0.6) < 0.05
+    assert int(drawn_by(jnp.zeros(3), jnp.float32(0.5))) <= 2  # nothing to draw: a valid index
 
 
 def test_success_ends_the_instruction_and_not_the_world(played: Any) -> None:
