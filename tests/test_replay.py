@@ -1,6 +1,6 @@
 """Selection, budgets and verification of replays, on made verdicts."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import pytest
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.instruction import Instruction
-from hindsight_rl.replay import Curriculum, Replayed, Rollout, Selector, replay
+from hindsight_rl.replay import Curriculum, Pool, Replayed, Rollout, Selector, replay
 from hindsight_rl.rewrite import Drop, Keep
 
 
@@ -18,7 +18,10 @@ class Says:
 
     letter: str
     id: str = "says"
-    kwargs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        return {"letter": self.letter}
 
     def describe(self) -> str:
         return f"Say {self.letter}."
@@ -173,3 +176,58 @@ def test_unknown_settings(settings: dict, said: str) -> None:
 def test_a_verdict_is_aligned() -> None:
     with pytest.raises(ValueError, match="1 verdicts for 4 constraints"):
         Rollout(ASKED, "a", [True])
+
+
+def named(rollouts: list[Rollout], names: int, budget: int = 99, seed: int = 0) -> Replayed:
+    return replay(
+        rollouts,
+        step=1,
+        budget=budget,
+        selector=Selector(),
+        rewriter=Drop(),
+        rng=np.random.default_rng(seed),
+        names=names,
+    )
+
+
+OTHER = Instruction("Sing.", tuple(Says(letter) for letter in "efgh"))
+
+
+def test_a_failure_is_named_anew_by_what_else_the_batch_asks_for() -> None:
+    failure = rollout("a b ef")
+    other = Rollout(OTHER, "", [False] * 4, group=1)
+    found = named([failure, other], 4)
+    assert [each.own for each in found.replays] == [True, False, False, False]
+    assert {each.source for each in found.replays} == {0}
+    own, *more = found.replays
+    assert own.instruction.prompt == "Talk. Say a. Say b."
+    for each in more:
+        # As many as it had, all of which hold, none twice, under its own task.
+        letters = [constraint.letter for constraint in each.instruction.constraints]  # type: ignore[attr-defined]
+        assert sorted(letters) == ["a", "b", "e", "f"] and each.instruction.task == "Talk."
+        assert each.instruction.prompt.startswith("Talk. Say ")
+    assert len({each.instruction.prompt for each in more}) > 1
+
+
+def test_further_names_count_against_the_budget() -> None:
+    batch = [rollout("a b"), rollout("c d", group=1), Rollout(OTHER, "", [False] * 4, group=2)]
+    assert len(named(batch, 3, budget=2).replays) == 2
+    assert len(named(batch, 3, budget=4).replays) == 4
+    assert len(named(batch, 3).replays) == 6
+
+
+def test_a_pool_holds_no_more_of_an_id_than_one_instruction_asks_for() -> None:
+    once = Instruction("Hum.", (Says("x", id="hums"), Says("y", id="says")))
+    pool = Pool.of([once, once])
+    assert pool.most == {"hums": 1, "says": 1} and len(pool.constraints) == 2
+    asked = Rollout(Instruction("Talk.", tuple(Says(letter, id="says") for letter in "xyz")), "xyz", [True] * 3)
+    made = pool.rewrite(asked, Drop(), np.random.default_rng(0))
+    assert made is not None and sorted(each.id for each in made.instruction.constraints) == ["hums", "says"]
+    assert Pool.of([ASKED]).rewrite(Rollout(once, "", [False, False]), Drop(), np.random.default_rng(0)) is None
+
+
+def test_what_presupposes_something_or_is_woven_in_is_not_lent() -> None:
+    leaning = Instruction("Talk.", (Says("a"), Says("b")), needs=((), (0,)))
+    assert [each.letter for each in Pool.of([leaning]).constraints] == ["a"]  # type: ignore[attr-defined]
+    woven = Instruction("Say a.", (Says("a"),), prompt="Say a.")
+    assert woven.woven and not Pool.of([woven]).constraints

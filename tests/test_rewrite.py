@@ -212,6 +212,18 @@ def test_two_of_an_id() -> None:
     assert conflict([alone, replace(alone, value=1)]) and conflict([alone, alone]) is None
 
 
+def test_what_is_lent_holds_and_fits_beside_what_is_there() -> None:
+    three, two = Length(3), Length(2)
+    assert Drop().lend(three, "a b c", []) is three and Drop().lend(two, "a b c", []) is None
+    assert Retarget().lend(two, "a b c", []) == three and Retarget().lend(three, "a b c", []) is three
+    assert Retarget().lend(two, "a b c", [three]) is None  # it stands there already
+    assert Retarget().lend(Bare("no", verdict=False), "a", []) is None
+    against = Bare("one", conflicts=("other",))
+    assert Drop().lend(against, "a", [Bare("other")]) is None
+    assert Drop(refuse=False).lend(against, "a", [Bare("other")]) is against
+    assert Keep().lend(two, "a b c", []) is two
+
+
 def test_woven_constraints_cannot_be_dropped() -> None:
     rollout = rolled(Bare("a", False), Bare("b"), prompt="Talk.")
     assert rollout.instruction.woven

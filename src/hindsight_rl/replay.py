@@ -11,8 +11,8 @@ and NumPy only.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -68,6 +68,11 @@ class Rewrite:
     changed: tuple[int, ...] = ()
     dropped: tuple[int, ...] = ()
 
+    @property
+    def share(self) -> float:
+        """Of the constraints, those that were kept or changed."""
+        return 1 - len(self.dropped) / (len(self.kept) + len(self.changed) + len(self.dropped))
+
 
 class Refusal(Exception):
     """A rewriter's reason, in few words, not to replay a rollout; it is counted, and the next one is tried."""
@@ -92,17 +97,25 @@ class Rewriter(Protocol):
         """
         ...
 
+    def lend(
+        self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
+    ) -> Constraint | None:
+        """A constraint of another instruction as this response fulfils it, beside others; None where it does not."""
+        ...
+
 
 @dataclass(frozen=True)
 class Replay:
     """A rollout under a rewritten instruction; its reward is 1.
 
-    source: index of the rollout it repeats. score: what selection gave it (diversity + lambda * integrity).
+    source: index of the rollout it repeats. score: what selection gave it (diversity + lambda * integrity). own:
+    of its own instruction; else of constraints of the whole batch (:class:`Pool`).
     """
 
     source: int
     rewrite: Rewrite
     score: float
+    own: bool = True
 
     @property
     def instruction(self) -> Instruction:
@@ -193,6 +206,57 @@ class Replayed:
     kept: float
 
 
+@dataclass(frozen=True)
+class Pool:
+    """What a batch asks for, to name once more what one of its responses achieved.
+
+    HiR rewrites the instruction of a failure once. Much else that the batch asks for may hold of the response, or hold
+    at another value: any of it makes an instruction that was fulfilled (HER's goals of other episodes).
+
+    constraints: of all instructions, those that presuppose nothing. texts: how each was asked. most: how often an id
+    stands in one instruction, at most.
+    """
+
+    constraints: tuple[Constraint, ...]
+    texts: tuple[str, ...]
+    most: Counter[str]
+
+    @classmethod
+    def of(cls, instructions: Sequence[Instruction]) -> "Pool":
+        """The pool of these instructions, each counted once."""
+        found: list[tuple[Constraint, str]] = []
+        most: Counter[str] = Counter()
+        for each in {id(each): each for each in instructions}.values():
+            if each.woven:
+                continue
+            lone = [index for index, needs in enumerate(each.needs) if not needs]
+            found += [(each.constraints[index], each.texts[index]) for index in lone]
+            most |= Counter(each.constraints[index].id for index in lone)
+        return cls(tuple(each for each, _ in found), tuple(text for _, text in found), most)
+
+    def rewrite(self, rollout: Rollout, rewriter: Rewriter, rng: np.random.Generator) -> Rewrite | None:
+        """The rollout's task with as many constraints as it had, drawn from the pool, at values that it achieved.
+
+        Soft demands stay those of its own task. None where nothing of the pool holds.
+        """
+        asked, left = rollout.instruction, Counter(self.most)
+        made: list[Constraint] = []
+        texts: list[str] = []
+        for place in rng.permutation(len(self.constraints)):
+            if len(made) == len(asked.constraints):
+                break
+            each = self.constraints[place]
+            lent = rewriter.lend(each, rollout.response, made, asked.prompt) if left[each.id] else None
+            if lent is not None:
+                left[each.id] -= 1
+                made.append(lent)
+                texts.append(self.texts[place] if lent is each else lent.describe())
+        if not made:
+            return None
+        lent_to = replace(asked, constraints=tuple(made), texts=tuple(texts), needs=(), prompt="")
+        return Rewrite(lent_to, kept=tuple(range(len(made))))
+
+
 def check(instruction: Instruction, response: str) -> Verdict:
     """Every constraint of the instruction on the response; the prompt is the rewritten one."""
     return [each.check(response, instruction.prompt) for each in instruction.constraints]
@@ -207,6 +271,7 @@ def replay(
     rewriter: Rewriter,
     rng: np.random.Generator,
     verify: Verify | None = None,
+    names: int = 1,
 ) -> Replayed:
     """Select failures, rewrite their instructions, verify, and hand back at most `budget` replays.
 
@@ -219,6 +284,8 @@ def replay(
         budget: how many replays at most; 0 selects nothing.
         verify: checks a response anew against the rewritten instruction; left out, it is the rewriter's own
             ``verify`` where it has one (only :class:`~hindsight_rl.rewrite.Keep` has), else :func:`check`.
+        names: how many instructions a failure is replayed under (ours): its own, rewritten, and others made of the
+            batch's constraints (:class:`Pool`). All count as replays.
     """
     confirm: Verify = verify or getattr(rewriter, "verify", None) or check
     if budget < 0:
@@ -226,6 +293,7 @@ def replay(
     candidates = [
         index for index, each in enumerate(rollouts) if each.complete and not each.succeeded and rewriter.eligible(each)
     ]
+    pool = Pool.of([each.instruction for each in rollouts]) if names > 1 else None
     found: list[Replay] = []
     refused: Counter[str] = Counter()
     taken: Counter[int] = Counter()
@@ -235,25 +303,17 @@ def replay(
             break
         if selector.scope == "group" and taken[rollout.group] == selector.per_group:
             continue
-        try:
-            rewrite = rewriter.rewrite(rollout)
-            if rewrite is None:
-                raise Refusal("nothing left to ask")
-            verdict = confirm(rewrite.instruction, rollout.response)
-        except HindsightError:
-            raise
-        except Refusal as reason:
-            refused[str(reason)] += 1
-            continue
-        except Exception as error:  # a checker's or a judge's: this row's alone
-            refused[f"{type(error).__name__} when it was checked again"] += 1
-            continue
-        if len(verdict) != len(rewrite.instruction.constraints) or not all(verdict):
-            refused[_failing(rewrite.instruction.constraints, verdict)] += 1
+        rewrite = _checked(rewriter.rewrite, rollout, confirm=confirm, refused=refused)
+        if rewrite is None:
             continue
         taken[rollout.group] += 1
         score = rollout.entropy + selector.curriculum.weight(step) * rollout.integrity
         found.append(Replay(index, rewrite, score))
+        found.extend(
+            Replay(index, more, score, own=False)
+            for _ in range(min(names - 1, budget - len(found)))
+            if pool and (more := _checked(pool.rewrite, rollout, rewriter, rng, confirm=confirm, refused=refused))
+        )
     sources = [rollouts[each.source] for each in found]
     return Replayed(
         found,
@@ -262,8 +322,31 @@ def replay(
         selector.curriculum.weight(step),
         _mean([each.entropy for each in sources]),
         _mean([each.integrity for each in sources]),
-        _mean([1 - len(r.rewrite.dropped) / len(s.verdict) for r, s in zip(found, sources, strict=True)]),
+        _mean([each.rewrite.share for each in found]),
     )
+
+
+def _checked(
+    rewrite: Callable[..., Rewrite | None], *args: Any, confirm: Verify, refused: Counter[str]
+) -> Rewrite | None:
+    """A rewrite, verified; None, and the reason counted, where there is none. The first argument is the rollout."""
+    try:
+        made = rewrite(*args)
+        if made is None:
+            raise Refusal("nothing left to ask")
+        verdict = confirm(made.instruction, args[0].response)
+    except HindsightError:
+        raise
+    except Refusal as reason:
+        refused[str(reason)] += 1
+        return None
+    except Exception as error:  # a checker's or a judge's: this row's alone
+        refused[f"{type(error).__name__} when it was checked again"] += 1
+        return None
+    if len(verdict) != len(made.instruction.constraints) or not all(verdict):
+        refused[_failing(made.instruction.constraints, verdict)] += 1
+        return None
+    return made
 
 
 def _failing(constraints: Sequence[Constraint], verdict: Verdict) -> str:

@@ -44,6 +44,14 @@ def _made(
     )
 
 
+def _beside(constraint: Constraint, others: Sequence[Constraint], refuse: bool) -> Constraint | None:
+    """The constraint, unless it stands there already or contradicts what does."""
+    mine = _identity(constraint)
+    if any(_identity(other) == mine or (refuse and conflict((other, constraint))) for other in others):
+        return None
+    return constraint
+
+
 @dataclass(frozen=True)
 class Drop:
     """Keep the constraints that hold, as the paper does: none or all of them is never replayed.
@@ -63,6 +71,12 @@ class Drop:
         """The instruction with the constraints that hold."""
         kept = [index for index, holds in enumerate(rollout.verdict) if holds]
         return _made(rollout, kept, {}, closed=self.closed, refuse=self.refuse)
+
+    def lend(
+        self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
+    ) -> Constraint | None:
+        """The constraint, where it holds as it is."""
+        return _beside(constraint, beside, self.refuse) if constraint.check(response, prompt) else None
 
 
 @dataclass(frozen=True)
@@ -111,6 +125,13 @@ class Retarget:
             return None
         return made if made.check(response, prompt) else None
 
+    def lend(
+        self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
+    ) -> Constraint | None:
+        """The constraint, where it holds as it is or at another value."""
+        holds = constraint if constraint.check(response, prompt) else self.retargeted(constraint, response, prompt)
+        return None if holds is None else _beside(holds, beside, self.refuse)
+
 
 @dataclass(frozen=True)
 class Keep:
@@ -125,6 +146,12 @@ class Keep:
     def rewrite(self, rollout: Rollout) -> Rewrite | None:
         """The instruction as it is."""
         return Rewrite(rollout.instruction, kept=tuple(range(len(rollout.verdict))))
+
+    def lend(
+        self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
+    ) -> Constraint | None:
+        """Any constraint, held or not."""
+        return _beside(constraint, beside, True)
 
     def verify(self, instruction: Instruction, response: str) -> Verdict:
         """Says that everything holds, which is what makes it a control."""

@@ -18,7 +18,10 @@ class ReplayRules:
     """Which failures are replayed, in the arms that replay."""
 
     per_prompt: int = 8
-    """Replays per prompt, on average over the batch; with --replay.scope group at most as many of each prompt."""
+    """Failures replayed per prompt, on average over the batch; with --replay.scope group at most as many of each."""
+    names: int | None = None
+    """Instructions that each of them is replayed under: its own, rewritten, and those of other prompts, rewritten to
+    what it achieved; the arm's own when absent."""
     scope: Scope = "batch"
     """`batch` (as released) or `group` (the paper's text)."""
     strategy: Strategy | None = None
@@ -115,6 +118,7 @@ class SandboxConfig:
             own,
             strategy=self.replay.strategy or own.strategy,
             learning_rate=self.update.learning_rate or own.learning_rate,
+            names=self.replay.names or own.names,
         )
 
     def checked(self) -> "SandboxConfig":
@@ -138,6 +142,8 @@ class SandboxConfig:
         ):
             if value < 1:
                 raise HindsightError(f"--{place} {value}: must be at least 1")
+        if self.replay.names is not None and self.replay.names < 1:
+            raise HindsightError(f"--replay.names {self.replay.names}: must be at least 1")
         for place, value in (
             ("replay.per-prompt", self.replay.per_prompt),
             ("evaluations", self.evaluations),

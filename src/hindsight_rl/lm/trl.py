@@ -293,6 +293,7 @@ class HiRTrainer(GRPOTrainer):
             rewriter=self._rewriter,
             rng=np.random.default_rng([self.args.seed, step]),
             verify=getattr(self._rewriter, "verify", self._verify),
+            names=self.args.names,
         )
         if not found.replays:
             return [], found

@@ -45,6 +45,11 @@ class HiRConfig(GRPOConfig):
     replays_per_prompt: int = _setting(
         2, "Budget of replays, times the prompts of a generation batch; 0 turns replay off."
     )
+    names: int = _setting(
+        1,
+        "Instructions that a failure is replayed under: its own, rewritten, and others made of the batch's constraints "
+        "(ours). All count against the budget.",
+    )
     repeat: bool = _setting(
         False, "A control: in place of replays as many rollouts, drawn by chance, as they are, a second time."
     )
@@ -89,7 +94,7 @@ class HiRConfig(GRPOConfig):
         ):
             if getattr(self, name) not in known:
                 raise HindsightError(f"{name} is {getattr(self, name)!r}: one of {', '.join(known)}")
-        for name, low in (("replays_per_prompt", 0), ("patience", 1), ("max_prompt_tokens", 1)):
+        for name, low in (("replays_per_prompt", 0), ("names", 1), ("patience", 1), ("max_prompt_tokens", 1)):
             value = getattr(self, name)
             if value is not None and value < low:
                 raise HindsightError(f"{name} is {value}: it must be at least {low}")

@@ -42,8 +42,9 @@ class Settings:
     """What a launch may say under ``trainer.v1.sampler.sampler_kwargs``.
 
     rewriter: see :mod:`hindsight_rl.rewrite`. replays_per_prompt: the budget of replays is this times the prompts of
-    the batch. strategy, scope: see :class:`~hindsight_rl.replay.Selector`; in scope "group" no prompt has more than
-    replays_per_prompt. lambda_start, lambda_growth, lambda_cap: see :class:`~hindsight_rl.replay.Curriculum`.
+    the batch. names: instructions per replayed failure, see :func:`~hindsight_rl.replay.replay`. strategy, scope: see
+    :class:`~hindsight_rl.replay.Selector`; in scope "group" no prompt has more than replays_per_prompt failures
+    replayed. lambda_start, lambda_growth, lambda_cap: see :class:`~hindsight_rl.replay.Curriculum`.
     old_logps: for a replay's importance ratio, "rewritten" (computed under the rewritten prompt, as verl does for
     every row) or "original" (the source row's, under the original prompt, as HiR's released code does).
     grpo_singletons: accept GRPO, under which each replay is a group of one. seed: of selection's ties and random.
@@ -51,6 +52,7 @@ class Settings:
 
     rewriter: str = "drop"
     replays_per_prompt: int = 2
+    names: int = 1
     strategy: str = "curriculum"
     scope: str = "batch"
     lambda_start: float = 2.0
@@ -65,6 +67,8 @@ class Settings:
             raise HindsightError(f"{WHERE}.old_logps is {self.old_logps!r}: it is rewritten or original")
         if self.replays_per_prompt < 0:
             raise HindsightError(f"{WHERE}.replays_per_prompt is {self.replays_per_prompt}: it must be at least 0")
+        if self.names < 1:
+            raise HindsightError(f"{WHERE}.names is {self.names}: it must be at least 1")
         self.selector()  # an unknown strategy or scope, before anything is loaded
 
     @classmethod
@@ -234,7 +238,10 @@ class Hindsight:
         ]
         budget = self.settings.replays_per_prompt * len(asked)
         rng = np.random.default_rng([self.settings.seed, step])
-        found = replay(rollouts, step=step, budget=budget, selector=self.selector, rewriter=self.rewriter, rng=rng)
+        found = replay(
+            rollouts, step=step, budget=budget, selector=self.selector, rewriter=self.rewriter, rng=rng,
+            names=self.settings.names,
+        )  # fmt: skip
         made, long = [], 0
         for each in found.replays:
             prompt = self.render(each.instruction.messages)

@@ -14,7 +14,7 @@ class Arm:
     failures, by name; None for no replay. strategy: which failures are replayed. extra: train on some originals a
     second time, as many rows as the replays of the other arms. layout: of rewritten instructions: `list` as the
     originals, another of `language.LAYOUTS`, `mixed` (one of them by chance) or `shuffled` (a list in another order).
-    learning_rate: tuned per arm.
+    names: instructions that each failure is replayed under, one of them its own. learning_rate: tuned per arm.
     """
 
     about: str
@@ -23,6 +23,7 @@ class Arm:
     strategy: Strategy = "curriculum"
     extra: bool = False
     layout: str = "list"
+    names: int = 1
     learning_rate: float = 1e-3
 
 
@@ -31,6 +32,8 @@ ARMS: dict[str, Arm] = {
     "fraction": Arm("the share of constraints met as reward, no replay", reward="fraction", learning_rate=5e-4),
     "hir": Arm("failures replayed under the constraints that they met (HiR)", rewriter="drop"),
     "retarget": Arm("failures replayed under what they achieved instead", rewriter="retarget"),
+    "named": Arm("retarget, each failure under four instructions of the batch", rewriter="retarget", names=4),
+    "hir-named": Arm("hir, each failure under four instructions of the batch", rewriter="drop", names=4),
     "hir-random": Arm("hir, random failures", rewriter="drop", strategy="random"),
     "hir-integrity": Arm("hir, the failures that met most", rewriter="drop", strategy="integrity"),
     "hir-diversity": Arm("hir, the failures of highest entropy", rewriter="drop", strategy="diversity"),

@@ -138,7 +138,7 @@ class Learner:
         return self._metrics(rollouts, found, sampled, losses, norms)
 
     def _replays(self, rollouts: list[Rollout]) -> Replayed:
-        budget = self.config.replay.per_prompt * self.config.update.prompts
+        budget = self.config.replay.per_prompt * self.config.update.prompts * self.arm.names
         if self.rewriter is None:
             self.asked = []
             return Replayed([], 0, {}, 0.0, 0.0, 0.0, 0.0)
@@ -149,8 +149,10 @@ class Learner:
             selector=self.selector,
             rewriter=self.rewriter,
             rng=self.rngs[SELECTION],
+            names=self.arm.names,
         )
         self.asked = [self._laid_out(each.instruction) for each in found.replays]
+        shown = [(r, asked) for r, asked in zip(found.replays, self.asked, strict=True) if r.own]
         self.examples = [
             {
                 "step": self.totals.step,
@@ -163,7 +165,7 @@ class Learner:
                 "dropped": list(each.rewrite.dropped),
                 "score": round(each.score, 4),
             }
-            for each, asked in list(zip(found.replays, self.asked, strict=True))[: self.config.examples]
+            for each, asked in shown[: self.config.examples]
         ]
         return found
 
