@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 
 ROOT = Path(__file__).parents[1]
 SOURCE = "agent_methods.json"
+SPEED = "agent_speed.json"
 COLOURS = {
     "oir": "#c2410c",
     "oracle": "#1d4ed8",
@@ -25,7 +26,6 @@ COLOURS = {
     "ellm": "#7e22ce",
     "game": "#be185d",
 }
-MARK = ("<!-- agent_methods: written by benchmarks/agent_figure.py -->", "<!-- /agent_methods -->")
 GROUPS = ("canonical", "paraphrased", "others", "composed")
 
 
@@ -78,6 +78,37 @@ def draw(result: dict[str, Any], out: Path) -> None:
     figure.savefig(out, dpi=130)
 
 
+SPEED_ROWS = {
+    "ours": "ours: learning, hindsight, memory, relabeling, buffer",
+    "unrelabeled": "ours without relabeling",
+    "stock": "stock Craftax, plain PQN",
+    "stock_our_learner": "stock Craftax, PQN that learns as ours does",
+}
+
+
+def speed(name: str, result: dict[str, Any]) -> str:
+    """Steps per second of each arm and our ratio to it, as Markdown."""
+    lines = ["| | steps per second | ours over it, per turn: median (lowest to highest) |", "|---|---|---|"]
+    for arm, label in SPEED_ROWS.items():
+        over = result.get(f"ours_over_{arm}")
+        ratio = f"{over['median']:.2f} ({over['min']:.2f} to {over['max']:.2f})" if over else ""
+        lines.append(f"| {label} | {result['steps_per_second'][arm]:,} | {ratio} |")
+    machine, cost, config = result["machine"], result["cost_of_relabeling"], result["config"]
+    note = (
+        f"World `{config['world']}`, {config['rounds']} turns of {result['steps_per_turn']:,} steps each. Relabeling "
+        f"takes {100 * cost['median']:.1f} % of the time ({100 * cost['min']:.1f} to {100 * cost['max']:.1f}). "
+        f"{machine['cores']} cores ({machine['processor']}). `results/{name}`: `{result['command']}`"
+    )
+    return "\n".join([*lines, "", note])
+
+
+def put(file: Path, mark: str, text: str) -> None:
+    """Write between the marks of a page."""
+    begin, end = f"<!-- {mark}: written by benchmarks/agent_figure.py -->", f"<!-- /{mark} -->"
+    before, rest = file.read_text("utf-8").split(begin, 1)
+    file.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}", "utf-8")
+
+
 def main() -> None:
     """Draw and copy."""
     result = json.loads((ROOT / "results" / SOURCE).read_text("utf-8"))
@@ -89,10 +120,10 @@ def main() -> None:
         f"World `{world}`, the smaller-map preset: another task than the game's 64 x 64. "
         f"One core of {machine['cores']} ({machine['processor']}) per run."
     )
-    text = f"{table(SOURCE, result)}\n\n{note}"
-    for file in (ROOT / "README.md", ROOT / "docs" / "agent.md"):
-        before, rest = file.read_text("utf-8").split(MARK[0], 1)
-        file.write_text(f"{before}{MARK[0]}\n{text}\n{MARK[1]}{rest.split(MARK[1], 1)[1]}", "utf-8")
+    for page in (ROOT / "README.md", ROOT / "docs" / "agent.md"):
+        put(page, "agent_methods", f"{table(SOURCE, result)}\n\n{note}")
+    timed = json.loads((ROOT / "results" / SPEED).read_text("utf-8"))
+    put(ROOT / "docs" / "agent.md", "agent_speed", speed(SPEED, timed))
 
 
 if __name__ == "__main__":

@@ -51,6 +51,9 @@ def _train(wanted: Wanted, config: SandboxConfig) -> str:
     if (wanted.path / "eval.json").exists():
         settings = {k: v for k, v in to_json(config).items() if k not in OF_NO_EFFECT}
         stored = Run.open(wanted.path, kind="lm").read("config.json")
+        # A setting that did not exist then is at its default.
+        for name, value in to_json(SandboxConfig()).items():
+            stored[name] = {**value, **stored[name]} if isinstance(value, dict) else stored.get(name, value)
         differ = [k for k, v in settings.items() if stored.get(k) != v]
         if differ:
             raise HindsightError(f"{wanted.path} was made with another {', '.join(differ)}: choose other --runs")
