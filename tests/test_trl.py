@@ -380,6 +380,18 @@ def test_adapters_and_text_prompts(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["r"] == 2
 
 
+def test_a_failure_under_several_names_fills_the_budget(model: str, tmp_path: Path) -> None:
+    trainer = HiRTrainer(model, config(tmp_path, names=4, max_steps=1, log_completions=True), asked())
+    watched = Watched(trainer)
+    trainer.train()
+    (entry,) = logged(trainer)
+    replays = [row for row in rows_of(watched.batches) if row[1] and row[2] == 1.0]
+    assert len(replays) == int(entry["hir/replays"]) and entry["grad_norm"] > 0
+    # The same tokens under several prompts: fewer failures, more instructions.
+    assert 1 < len({tuple(completion) for _, completion, _ in replays}) < len(replays)
+    assert len({(tuple(prompt), tuple(completion)) for prompt, completion, _ in replays}) > len(replays) // 2
+
+
 def refused(path: str, folder: Path, match: str, given: Any = None, others: Any = None, **settings: Any) -> None:
     with pytest.raises(HindsightError, match=match) as caught:
         HiRTrainer(path, config(folder, **settings), given or asked(), **(others or {}))
@@ -406,6 +418,7 @@ def test_what_cannot_work_is_refused_before_training(
     refused(model, tmp_path, "is a Dataset: give a list of instructions", given=_dataset())
     refused(model, tmp_path, "unknown rewriter 'x'", rewriter="x")
     refused(model, tmp_path, "advantage is 'x'", advantage="x")
+    refused(model, tmp_path, "names is 0: it must be at least 1", names=0)
     refused(model, tmp_path, "selector strategy is 'x'", strategy="x")
     refused(str(tmp_path / "none"), tmp_path, "no tokenizer for")
     bare = tiny_model(tmp_path / "bare", template=None)

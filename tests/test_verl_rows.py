@@ -70,7 +70,13 @@ def test_a_setting_is_read_and_an_unknown_one_named():
     assert Settings.of({"rewriter": "retarget", "lambda_start": 1.0}).rewriter == "retarget"
     with pytest.raises(HindsightError, match=r"sampler_kwargs\.rewritter is unknown"):
         Settings.of({"rewritter": "drop"})
-    for bad in ({"old_logps": "new"}, {"replays_per_prompt": -1}, {"strategy": "best"}, {"scope": "world"}):
+    for bad in (
+        {"old_logps": "new"},
+        {"replays_per_prompt": -1},
+        {"names": 0},
+        {"strategy": "best"},
+        {"scope": "world"},
+    ):
         with pytest.raises(HindsightError, match=str(next(iter(bad.values())))):
             Settings(**bad)
 
@@ -168,6 +174,12 @@ def test_the_budget_is_of_the_batch_and_goes_to_the_highest_scores():
     assert replays(rows, replays_per_prompt=0)[0] == []
     grouped, _ = replays(rows, [0.9, 0.8, 0.0, 0.0], replays_per_prompt=1, scope="group")
     assert sorted(each.source for each in grouped) == [0, 2]
+
+
+def test_names_are_passed_on():
+    rows = [rollout("gold", "a"), rollout("silver moon", "b")]
+    made, _ = replays(rows, names=2)
+    assert sorted(each.source for each in made) == [0, 0, 1, 1]
 
 
 def test_woven_constraints_are_trained_on_but_not_replayed():

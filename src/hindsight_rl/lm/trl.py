@@ -418,7 +418,7 @@ class HiRTrainer(GRPOTrainer):
 
     def _show(self, planned: list[Planned], rows: int) -> None:
         """The rewritten prompt beside the original one in the table of completions; None where there is none."""
-        by_row = {each.source: each.text for each in planned}
+        by_row = {each.source: each.text for each in reversed(planned)}  # of several names, its own
         total = rows * self.accelerator.num_processes
         self._logs["extra"]["rewritten_prompt"].extend(by_row.get(row, "") for row in range(total))
 
