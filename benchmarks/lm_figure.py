@@ -16,7 +16,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 ROOT = Path(__file__).parents[1]
-COLOURS = {"rlvr": "#57534e", "fraction": "#a16207", "hir": "#1d4ed8", "retarget": "#c2410c"}
+COLOURS = {"rlvr": "#57534e", "fraction": "#a16207", "hir": "#1d4ed8", "retarget": "#c2410c", "named": "#15803d"}
 MARK = ("<!-- lm_arms: written by benchmarks/lm_figure.py -->", "<!-- /lm_arms -->")
 
 
