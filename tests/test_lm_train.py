@@ -224,6 +224,17 @@ def test_killed_and_resumed_equals_uninterrupted(tiny: Any, tmp_path: Path) -> N
         assert same(weights(out, name), weights(whole, name))
 
 
+def test_killed_before_its_first_checkpoint_it_begins_anew(tiny: Any) -> None:
+    config = tiny("hir")
+    path = train(config)
+    whole = rows(path, "hir", "evals.jsonl")
+    (path / "arms/hir/summary.json").unlink()
+    evals = path / "arms/hir/evals.jsonl"
+    evals.write_text(evals.read_text().splitlines(keepends=True)[0])  # the evaluation at the start, and no checkpoint
+    train(dataclasses.replace(config, resume=True))
+    assert rows(path, "hir", "evals.jsonl") == whole
+
+
 def test_a_torn_checkpoint_is_named(tiny: Any) -> None:
     config = tiny("hir")
     path = train(config)

@@ -43,8 +43,10 @@ def run_arm(config: SandboxConfig, name: str, folder: Path, base: Path, tell: Te
     checkpoint = folder / CHECKPOINT
     if checkpoint.exists():
         learner.restore(checkpoint)
+    # Killed before its first checkpoint it begins anew, its first evaluation included.
+    standing = learner.totals.step or -1
     for file in ("metrics.jsonl", "evals.jsonl", "rewrites.jsonl"):
-        files.cut_back(file, learner.totals.step)
+        files.cut_back(file, standing)
 
     def due(times: int) -> bool:
         step, steps = learner.totals.step, config.steps
