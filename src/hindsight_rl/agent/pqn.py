@@ -131,7 +131,7 @@ def targets(
 
     def back(carry: Any, step: Any) -> Any:
         later_own, later_hindsight, will_reach, next_action, next_goal, follows = carry
-        now, value, values = step
+        now, value, seen = step
         continues = follows & ~now.dropped
 
         same = continues & ~now.switched & (next_goal == now.goal)
@@ -142,6 +142,7 @@ def targets(
         )
 
         if rules.hindsight:
+            values = seen if few else jnp.einsum("ear,hr->eha", network_psi(network, params, seen), omega_chosen)
             best = values.max(axis=2)
             taken = jnp.take_along_axis(values, next_action[:, None, None], axis=2)[..., 0]
             kept = jnp.where(taken >= best, 1.0, rules.off_policy_trace)
@@ -169,7 +170,9 @@ def targets(
     )
     own_values = jnp.concatenate([transitions.previous[1:], at_last[None]])
     next_observations = jnp.concatenate([transitions.observation[1:], last_observation[None]])
-    hindsight_values = network_values(network, params, next_observations, omega_chosen) if rules.hindsight else None
+    # Values of few goals are found at once, without the actions' vectors; of many, by way of these, step by step.
+    few = len(chosen) <= network.rank
+    ahead = network_values(network, params, next_observations, omega_chosen) if few else next_observations
     width = len(chosen) if rules.hindsight else 0
     first = (
         jnp.zeros(n),
@@ -179,9 +182,7 @@ def targets(
         jnp.full(n, -1, jnp.int32),
         jnp.zeros(n, bool),
     )
-    _, (own, own_weight, hindsight, weight) = jax.lax.scan(
-        back, first, (transitions, own_values, hindsight_values), reverse=True
-    )
+    _, (own, own_weight, hindsight, weight) = jax.lax.scan(back, first, (transitions, own_values, ahead), reverse=True)
 
     def flat(x: jax.Array) -> jax.Array:
         return x.reshape(steps * n, *x.shape[2:])
