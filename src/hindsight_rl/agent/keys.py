@@ -1,7 +1,7 @@
 """Keys whose random numbers are drawn without a loop: the same bits as JAX's own, several times faster on a CPU.
 
 On CPUs JAX compiles the rounds of its generator to a loop, which for the few dozen numbers of one environment step is
-nearly all overhead; a step of Craftax draws some forty times. Here the same rounds are written out, so that they become
+nearly all overhead; a step of Craftax draws dozens of times. Here the same rounds are written out, so that they become
 one fused operation.
 
     key = swift(jax.random.key(0))    # any function of jax.random takes it, and draws what it drew before
