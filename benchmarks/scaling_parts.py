@@ -258,7 +258,7 @@ def footprint(name: str, settings: TrainConfig, embedding: int) -> dict[str, int
     bank = jax.eval_shape(one_world)
     actors = jax.eval_shape(lambda bank: start(world, bank, 1, key), bank)
     memory = jax.eval_shape(lambda: Memory.none(events, rules.memory, settings.rollout, features))
-    # Transitions: the observation, four numbers, two rows of events and seven flags.
+    # Transitions: the observation, five numbers, events as flags and as counts, and seven flags.
     return {
         "events": events,
         "actions": world.n_actions,
@@ -266,7 +266,7 @@ def footprint(name: str, settings: TrainConfig, embedding: int) -> dict[str, int
         "parameters": _bytes(jax.eval_shape(network)) // 4,
         "world_state": _bytes(bank.states),
         "actor": _bytes(actors),
-        "transition": 4 * features + 16 + 2 * events + 7,
+        "transition": 4 * features + 20 + 5 * events + 7,
         "memory": _bytes(memory),
         "condition": 4 * (events + embedding),
     }
