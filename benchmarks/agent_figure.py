@@ -13,6 +13,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from grounding import write_between
 
 ROOT = Path(__file__).parents[1]
 SOURCE = "agent_methods.json"
@@ -102,13 +103,6 @@ def speed(name: str, result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", note])
 
 
-def put(file: Path, mark: str, text: str) -> None:
-    """Write between the marks of a page."""
-    begin, end = f"<!-- {mark}: written by benchmarks/agent_figure.py -->", f"<!-- /{mark} -->"
-    before, rest = file.read_text("utf-8").split(begin, 1)
-    file.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}", "utf-8")
-
-
 def main() -> None:
     """Draw and copy."""
     result = json.loads((ROOT / "results" / SOURCE).read_text("utf-8"))
@@ -121,9 +115,9 @@ def main() -> None:
         f"One core of {machine['cores']} ({machine['processor']}) per run."
     )
     for page in (ROOT / "README.md", ROOT / "docs" / "agent.md"):
-        put(page, "agent_methods", f"{table(SOURCE, result)}\n\n{note}")
+        write_between(page, "agent_methods", f"{table(SOURCE, result)}\n\n{note}")
     timed = json.loads((ROOT / "results" / SPEED).read_text("utf-8"))
-    put(ROOT / "docs" / "agent.md", "agent_speed", speed(SPEED, timed))
+    write_between(ROOT / "docs" / "agent.md", "agent_speed", speed(SPEED, timed))
 
 
 if __name__ == "__main__":

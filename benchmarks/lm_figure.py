@@ -14,10 +14,10 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from grounding import write_between
 
 ROOT = Path(__file__).parents[1]
 COLOURS = {"rlvr": "#57534e", "fraction": "#a16207", "hir": "#1d4ed8", "retarget": "#c2410c", "named": "#15803d"}
-MARK = ("<!-- lm_arms: written by benchmarks/lm_figure.py -->", "<!-- /lm_arms -->")
 
 
 def cell(value: dict[str, float]) -> str:
@@ -91,9 +91,7 @@ def main() -> None:
         + "; ".join(f"`results/{name}`: `{command.strip()}`" for name, command in commands.items())
     )
     for file, shown in ((ROOT / "README.md", tables[:1]), (ROOT / "docs" / "lm.md", tables)):
-        before, rest = file.read_text("utf-8").split(MARK[0], 1)
-        text = "\n\n".join([*shown, note])
-        file.write_text(f"{before}{MARK[0]}\n{text}\n{MARK[1]}{rest.split(MARK[1], 1)[1]}", "utf-8")
+        write_between(file, "lm_arms", "\n\n".join([*shown, note]))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ and NumPy only.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from functools import partial
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -293,7 +294,7 @@ def replay(
     candidates = [
         index for index, each in enumerate(rollouts) if each.complete and not each.succeeded and rewriter.eligible(each)
     ]
-    pool = Pool.of([each.instruction for each in rollouts]) if names > 1 else None
+    pool = Pool.of([each.instruction for each in rollouts] if names > 1 else [])
     found: list[Replay] = []
     refused: Counter[str] = Counter()
     taken: Counter[int] = Counter()
@@ -303,17 +304,16 @@ def replay(
             break
         if selector.scope == "group" and taken[rollout.group] == selector.per_group:
             continue
-        rewrite = _checked(rewriter.rewrite, rollout, confirm=confirm, refused=refused)
+        rewrite = _checked(partial(rewriter.rewrite, rollout), rollout.response, confirm, refused)
         if rewrite is None:
             continue
         taken[rollout.group] += 1
         score = rollout.entropy + selector.curriculum.weight(step) * rollout.integrity
         found.append(Replay(index, rewrite, score))
-        found.extend(
-            Replay(index, more, score, own=False)
-            for _ in range(min(names - 1, budget - len(found)))
-            if pool and (more := _checked(pool.rewrite, rollout, rewriter, rng, confirm=confirm, refused=refused))
-        )
+        for _ in range(min(names - 1, budget - len(found))):
+            again = partial(pool.rewrite, rollout, rewriter, rng)
+            if more := _checked(again, rollout.response, confirm, refused):
+                found.append(Replay(index, more, score, own=False))
     sources = [rollouts[each.source] for each in found]
     return Replayed(
         found,
@@ -327,14 +327,14 @@ def replay(
 
 
 def _checked(
-    rewrite: Callable[..., Rewrite | None], *args: Any, confirm: Verify, refused: Counter[str]
+    rewrite: Callable[[], Rewrite | None], response: str, confirm: Verify, refused: Counter[str]
 ) -> Rewrite | None:
-    """A rewrite, verified; None, and the reason counted, where there is none. The first argument is the rollout."""
+    """A rewrite, verified; None, and the reason counted, where there is none."""
     try:
-        made = rewrite(*args)
+        made = rewrite()
         if made is None:
             raise Refusal("nothing left to ask")
-        verdict = confirm(made.instruction, args[0].response)
+        verdict = confirm(made.instruction, response)
     except HindsightError:
         raise
     except Refusal as reason:
