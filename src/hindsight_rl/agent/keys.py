@@ -1,4 +1,4 @@
-"""Keys whose random numbers are drawn without a loop: the same bits as JAX's own, several times faster on a CPU.
+"""Keys whose random numbers are drawn without a loop: the same bits as JAX's own, sooner on a CPU.
 
 On CPUs JAX compiles the rounds of its generator to a loop, which for the few dozen numbers of one environment step is
 nearly all overhead; a step of Craftax draws dozens of times. Here the same rounds are written out, so that they become

@@ -2,7 +2,7 @@
 
 Nearly all of a wide action head is computed for actions that nobody took. Samples are laid into blocks of one action
 each, and every block is multiplied by the map of its action alone: the same values and gradients as computing the
-vectors of all actions and picking one, for a fraction of the work. On a CPU this halves an update.
+vectors of all actions and picking one, for a fraction of the work.
 """
 
 from typing import Any, NamedTuple
