@@ -35,10 +35,9 @@ class TuningConfig:
         "",
         "learning-rate=0.00015",
         "learning-rate=0.0006",
+        "epsilon-end=0.02",
         "epsilon-end=0.05",
         "epsilon-end=0.2",
-        "learning.trace=0.6",
-        "learning.trace=0.9",
     )
     """Settings of `hindsight agent train`, without the dashes, one text per cell; the defaults first, an empty text."""
     seeds: tuple[int, ...] = (10, 11)

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from hindsight_rl.lm.config import ReplayRules, SandboxConfig, UpdateRules, from
 from hindsight_rl.lm.sandbox import learner as learning
 from hindsight_rl.lm.sandbox import reinforce
 from hindsight_rl.lm.sandbox.arms import ARMS
+from hindsight_rl.lm.sandbox.language import KINDS, Demand, decode
 from hindsight_rl.lm.sandbox.model import ModelRules
 from hindsight_rl.lm.sandbox.pretrain import PretrainRules, base_model
 from hindsight_rl.lm.sandbox.progress import Progress
@@ -76,7 +78,9 @@ def test_every_arm_trains_and_differs_only_as_declared(tiny: Any) -> None:
         lines = rows(path, name)
         assert [line["rollouts"] for line in lines] == [16, 32, 48, 64, 80]
         assert (sum(line["replays"] for line in lines) > 0) == (arm.rewriter is not None)
-        assert (lines[-1]["rows"] > 80) == (arm.rewriter is not None or arm.extra)
+        assert (lines[-1]["rows"] > 80) == (arm.rewriter is not None or arm.extra or arm.memory > 0)
+        # Nothing is remembered before the first step is over.
+        assert lines[0]["again"] == 0 and lines[-1]["again"] == arm.memory
         # The same instructions and the same rollouts, as long as the policies are the same.
         for key in ("success", "fraction", "entropy", "length"):
             assert first[name][key] == first["rlvr"][key]
@@ -184,6 +188,57 @@ def test_settings_make_a_difference(tiny: Any, changes: dict[str, Any]) -> None:
     assert rows(path, "hir")[-1]["gradient"] > 0
 
 
+def demand(words: str) -> Demand:
+    """Read back from how a prompt says it."""
+    for name, kind in KINDS.items():
+        found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>\\w+)", kind.wording), words)
+        if found:
+            return Demand(name, {k: int(v) if v.isdigit() else v for k, v in found.groupdict().items()})
+    raise AssertionError(words)
+
+
+def test_what_is_trained_on_again_fulfils_its_instruction(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[list[str], Any]] = []
+    real = learning.assemble
+
+    def spy(*args: Any) -> Any:
+        batch = real(*args)
+        seen.append((args[5], batch))
+        return batch
+
+    monkeypatch.setattr(learning, "assemble", spy)
+    rules = ReplayRules(per_prompt=2, memory=24)
+    train(tiny("retarget", evaluations=0, replay=rules, update=dataclasses.replace(ROWS, epochs=2)))
+    assert [len(replays.again) for replays, _ in seen] == [0, 24, 24, 24, 24]
+    for replays, batch in seen[1:]:
+        fresh = len(replays.sources)
+        assert len(batch.replay_tokens) == fresh + 24 and (batch.advantage[-24:] == batch.replay_mask[-24:]).all()
+        assert batch.replay_tokens.shape[1] == batch.tokens.shape[2] == batch.advantage.shape[1]
+        for row, pair in enumerate(replays.again, start=fresh):
+            text, complete = decode([t for t in batch.replay_tokens[row].tolist() if t])
+            assert complete and text == pair.response
+            assert all(demand(words).check(text) for words in pair.prompt.split(" ; "))
+
+
+def test_a_memory_is_part_of_the_checkpoint(tiny: Any, tmp_path: Path) -> None:
+    config = tiny("named-memory", rollouts=16 * 8, replay=ReplayRules(per_prompt=2, memory=16, capacity=40))
+    whole = train(dataclasses.replace(config, out=str(tmp_path / "whole")))
+    calls = iter(range(100))
+    real = learning.Learner.advance
+
+    def dies(learner: Any) -> Any:
+        if next(calls) == 5:
+            raise KeyboardInterrupt
+        return real(learner)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(learning.Learner, "advance", dies)
+        train(config)
+    path = train(dataclasses.replace(config, resume=True))
+    assert rows(path, "named-memory") == rows(whole, "named-memory")
+    assert same(weights(path, "named-memory"), weights(whole, "named-memory"))
+
+
 def test_the_layout_of_a_rewritten_instruction_is_a_choice(tiny: Any) -> None:
     names = ("hir", "hir-shuffled", "hir-numbered", "hir-bullets", "hir-bare", "hir-mixed")
     runs = {name: train(tiny(name, name, evaluations=0)) for name in names}
@@ -273,6 +328,8 @@ def test_the_command_prints_accuracy_as_json(tiny: Any, tmp_path: Path, capsys: 
     ({"model": ModelRules(width=20, heads=4)}, r"--model\.width 20"),
     ({"model": ModelRules(context=10)}, r"--model\.context 10"),
     ({"replay": ReplayRules(per_prompt=-1)}, r"--replay\.per-prompt -1"),
+    ({"replay": ReplayRules(memory=-1)}, r"--replay\.memory -1"),
+    ({"replay": ReplayRules(capacity=0)}, r"--replay\.capacity 0"),
 ])  # fmt: skip
 def test_bad_settings_are_named_before_anything_is_made(tiny: Any, changes: dict[str, Any], said: str) -> None:
     config = dataclasses.replace(tiny("hir"), **changes)

@@ -22,6 +22,11 @@ class ReplayRules:
     names: int | None = None
     """Instructions that each of them is replayed under: its own, rewritten, and those of other prompts, rewritten to
     what it achieved; the arm's own when absent."""
+    memory: int | None = None
+    """Rows of earlier steps trained on again beside each step: replays, and what succeeded at once; 0 for none, the
+    arm's own when absent."""
+    capacity: int = 200_000
+    """Rows that the memory keeps, the newest."""
     scope: Scope = "batch"
     """`batch` (as released) or `group` (the paper's text)."""
     strategy: Strategy | None = None
@@ -119,6 +124,7 @@ class SandboxConfig:
             strategy=self.replay.strategy or own.strategy,
             learning_rate=self.update.learning_rate or own.learning_rate,
             names=self.replay.names or own.names,
+            memory=own.memory if self.replay.memory is None else self.replay.memory,
         )
 
     def checked(self) -> "SandboxConfig":
@@ -139,6 +145,7 @@ class SandboxConfig:
             ("update.epochs", self.update.epochs),
             ("pretrain.steps", self.pretrain.steps),
             ("pretrain.batch", self.pretrain.batch),
+            ("replay.capacity", self.replay.capacity),
         ):
             if value < 1:
                 raise HindsightError(f"--{place} {value}: must be at least 1")
@@ -146,6 +153,7 @@ class SandboxConfig:
             raise HindsightError(f"--replay.names {self.replay.names}: must be at least 1")
         for place, value in (
             ("replay.per-prompt", self.replay.per_prompt),
+            ("replay.memory", self.replay.memory or 0),
             ("evaluations", self.evaluations),
             ("examples", self.examples),
             ("checkpoints", self.checkpoints),

@@ -14,7 +14,8 @@ class Arm:
     failures, by name; None for no replay. strategy: which failures are replayed. extra: train on some originals a
     second time, as many rows as the replays of the other arms. layout: of rewritten instructions: `list` as the
     originals, another of `language.LAYOUTS`, `mixed` (one of them by chance) or `shuffled` (a list in another order).
-    names: instructions that each failure is replayed under, one of them its own. learning_rate: tuned per arm.
+    names: instructions that each failure is replayed under, one of them its own. memory: rows of earlier steps, replays
+    and successes, trained on again beside each step. learning_rate: tuned per arm.
     """
 
     about: str
@@ -24,6 +25,7 @@ class Arm:
     extra: bool = False
     layout: str = "list"
     names: int = 1
+    memory: int = 0
     learning_rate: float = 1e-3
 
 
@@ -34,6 +36,10 @@ ARMS: dict[str, Arm] = {
     "retarget": Arm("failures replayed under what they achieved instead", rewriter="retarget"),
     "named": Arm("retarget, each failure under four instructions of the batch", rewriter="retarget", names=4),
     "hir-named": Arm("hir, each failure under four instructions of the batch", rewriter="drop", names=4),
+    "hir-memory": Arm("hir, replays kept and trained on again", rewriter="drop", memory=1024),
+    "retarget-memory": Arm("retarget, replays kept and trained on again", rewriter="retarget", memory=1024),
+    "named-memory": Arm("named, replays kept and trained on again", rewriter="retarget", names=4, memory=1024),
+    "rlvr-memory": Arm("binary reward, successes kept and trained on again; no hindsight", memory=1024),
     "hir-random": Arm("hir, random failures", rewriter="drop", strategy="random"),
     "hir-integrity": Arm("hir, the failures that met most", rewriter="drop", strategy="integrity"),
     "hir-diversity": Arm("hir, the failures of highest entropy", rewriter="drop", strategy="diversity"),

@@ -213,9 +213,10 @@ def laid_out(instruction: Instruction, layout: str = "list", order: Sequence[int
     return Instruction("", tuple(instruction.constraints[index] for index in indices), layout=LAYOUTS[layout])
 
 
-def prompt_tokens(instruction: Instruction) -> list[int]:
-    """Tokens of an instruction's prompt."""
-    return [TOKEN[BEGIN], *(TOKEN[word] for word in instruction.prompt.split())]
+def prompt_tokens(asked: Instruction | str) -> list[int]:
+    """Tokens of an instruction's prompt, or of a prompt."""
+    prompt = asked if isinstance(asked, str) else asked.prompt
+    return [TOKEN[BEGIN], *(TOKEN[word] for word in prompt.split())]
 
 
 def response_tokens(response: str) -> list[int]:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.instruction import Instruction
 from hindsight_rl.lm.config import SandboxConfig
 from hindsight_rl.lm.sandbox import reinforce
+from hindsight_rl.lm.sandbox.batch import Batch, Replays, assemble
 from hindsight_rl.lm.sandbox.evaluate import Exam
 from hindsight_rl.lm.sandbox.instructions import Instructions
 from hindsight_rl.lm.sandbox.language import LAYOUTS, laid_out, prompt_tokens
@@ -25,6 +26,7 @@ from hindsight_rl.lm.sandbox.model import Model, padded
 from hindsight_rl.lm.sandbox.pretrain import load_base
 from hindsight_rl.lm.sandbox.sampler import Sampled, sample
 from hindsight_rl.replay import Curriculum, Replayed, Rewriter, Rollout, Selector, check, replay
+from hindsight_rl.replay_memory import Remembered, ReplayMemory
 from hindsight_rl.rewrite import rewriter
 
 # Streams of random numbers; the instructions are the same for every arm of a seed.
@@ -45,23 +47,6 @@ class Totals:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     skipped_in_a_row: int = 0
-
-
-@dataclass
-class Batch:
-    """Rows of one step. Originals: prompts [P, L], tokens, mask and old [P, K, T]. Replays: [R, L'], [R, T].
-    advantage: [P * K + R, T], originals first. of: the prompt that each replay came from [R]."""
-
-    prompts: Tensor
-    tokens: Tensor
-    mask: Tensor
-    old: Tensor
-    replay_prompts: Tensor
-    replay_tokens: Tensor
-    replay_mask: Tensor
-    replay_old: Tensor
-    advantage: Tensor
-    of: list[int] = field(default_factory=list)
 
 
 class Learner:
@@ -94,6 +79,7 @@ class Learner:
         if self.arm.rewriter:
             settings = {"closed": rules.closed} if self.arm.rewriter != "keep" else {}
             self.rewriter = rewriter(self.arm.rewriter, **settings)
+        self.memory = ReplayMemory(rules.capacity) if self.arm.memory else None
         self.examples: list[dict[str, Any]] = []
         self.asked: list[Instruction] = []  # of the replays of the last step, laid out
 
@@ -126,16 +112,27 @@ class Learner:
             group = row // rules.samples
             rollouts.append(Rollout(drawn[group], text, check(drawn[group], text), group, entropies[row], complete))
         found = self._replays(rollouts)
-        batch = self._batch(prompts, sampled, rollouts, found)
+        again = self.memory.draw(self.arm.memory, self.rngs[SELECTION]) if self.memory else []
+        batch = self._batch(prompts, sampled, rollouts, found, again)
         losses, norms = self._learn(batch)
-        rows = len(rollouts) * rules.epochs + len(found.replays) * rules.epochs
+        self._remember(rollouts, found)
+        rows = (len(rollouts) + len(found.replays) + len(again)) * rules.epochs
         totals.rollouts += len(rollouts)
         totals.replays += len(found.replays)
         totals.rows += rows + self._extra() * rules.samples
         totals.too_long = self.source.too_long
         totals.seconds += time.perf_counter() - began
         totals.cpu_seconds += time.process_time() - began_cpu
-        return self._metrics(rollouts, found, sampled, losses, norms)
+        return self._metrics(rollouts, found, sampled, losses, norms) | {"again": len(again)}
+
+    def _remember(self, rollouts: list[Rollout], found: Replayed) -> None:
+        """Keep the replays, and what succeeded at once."""
+        if self.memory is None:
+            return
+        replays = zip(found.replays, self.asked, strict=True)
+        self.memory.keep(Remembered(asked.prompt, rollouts[each.source].response) for each, asked in replays)
+        done = (each for each in rollouts if each.succeeded and each.complete)
+        self.memory.keep(Remembered(each.instruction.prompt, each.response) for each in done)
 
     def _replays(self, rollouts: list[Rollout]) -> Replayed:
         budget = self.config.replay.per_prompt * self.config.update.prompts * self.arm.names
@@ -169,39 +166,18 @@ class Learner:
         ]
         return found
 
-    def _batch(self, prompts: Tensor, sampled: Sampled, rollouts: list[Rollout], found: Replayed) -> Batch:
-        """Rows, old log-probabilities and advantages of a step."""
-        rules = self.config.reinforce
-        sources = [each.source for each in found.replays]
-        tokens, mask = sampled.tokens.flatten(0, 1)[sources], sampled.mask.flatten(0, 1)[sources]
-        rewritten = [prompt_tokens(each) for each in self.asked]
-        replay_prompts = padded(rewritten) if rewritten else prompts[:0]
+    def _batch(
+        self, prompts: Tensor, sampled: Sampled, rollouts: list[Rollout], found: Replayed, again: list[Remembered]
+    ) -> Batch:
         fraction = self.arm.reward == "fraction"
-        rewards = torch.tensor([each.integrity if fraction else float(each.succeeded) for each in rollouts])
-        with torch.no_grad():
-            replay_old = sampled.log_probs.flatten(0, 1)[sources]
-            penalty = replay_penalty = None
-            if self.base is not None:
-                penalty = (rules.kl * (sampled.log_probs - self.base.log_probs(prompts, sampled.tokens))).flatten(0, 1)
-                replay_penalty = penalty[sources]
-            if rules.old == "rewritten" and sources:
-                replay_old = self.model.log_probs(replay_prompts, tokens[:, None])[:, 0]
-                if self.base is not None:
-                    replay_penalty = rules.kl * (
-                        replay_old - self.base.log_probs(replay_prompts, tokens[:, None])[:, 0]
-                    )
-        advantage = reinforce.advantages(
-            reinforce.returns(rewards, sampled.mask.flatten(0, 1), penalty),
-            sampled.mask.flatten(0, 1),
-            reinforce.returns(torch.ones(len(sources)), mask, replay_penalty),
-            mask,
-            rules,
+        rewards = [each.integrity if fraction else float(each.succeeded) for each in rollouts]
+        replays = Replays(
+            [each.source for each in found.replays],
+            [rollouts[each.source].group for each in found.replays],
+            [each.prompt for each in self.asked],
+            again,
         )
-        of = [rollouts[source].group for source in sources]
-        return Batch(
-            prompts, sampled.tokens, sampled.mask, sampled.log_probs,
-            replay_prompts, tokens, mask, replay_old, advantage, of,
-        )  # fmt: skip
+        return assemble(self.model, self.base, prompts, sampled, rewards, replays, self.config.reinforce)
 
     def _laid_out(self, asked: Instruction) -> Instruction:
         rng = self.rngs[SELECTION]
@@ -311,6 +287,8 @@ class Learner:
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
         tensors["generator"] = self.generator.get_state()
+        if self.memory is not None:
+            tensors["memory"] = torch.frombuffer(bytearray(self.memory.to_bytes()), dtype=torch.uint8)
         host = {
             "totals": dataclasses.asdict(self.totals),
             "rngs": {str(n): rng.bit_generator.state for n, rng in self.rngs.items()},
@@ -331,6 +309,8 @@ class Learner:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             state = {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
             self.model.load_state_dict(state)
+            if self.memory is not None:
+                self.memory.load_bytes(bytes(tensors["memory"].numpy()))
         except (SafetensorError, RuntimeError, KeyError, TypeError, OSError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise HindsightError(f"checkpoint {path} is torn ({reason}): delete it to train that arm anew") from error
