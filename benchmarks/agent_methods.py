@@ -40,16 +40,33 @@ class MethodsConfig:
     jobs: int = 2
     extra: str = ""
     """More arguments for every `hindsight agent train`, e.g. `--extra="--buffer.capacity 10"`."""
+    tuned: str | None = None
+    """Result file of agent_tuning.py: each method is trained with what it chose for it, `oracle` with `oir`'s."""
     out: str | None = None
+
+    def arguments(self, method: str) -> dict[str, str]:
+        """Of `hindsight agent train`, for this method: its tuned settings."""
+        if self.tuned is None:
+            return {}
+        chosen = json.loads(Path(self.tuned).read_text("utf-8"))["methods"]
+        return dict(chosen["oir" if method == "oracle" else method]["chosen"])
 
 
 def train(config: MethodsConfig, method: str, seed: int) -> Path:
     """One run, unless it is there already."""
     path = Path(config.runs) / f"{method}-{seed}"
+    own = config.arguments(method)
     if (path / "eval.json").exists():
+        for name, value in own.items():
+            stored = Run(path).read("config.json")
+            for part in name.split("."):
+                stored = stored[part.replace("-", "_")]
+            if stored != float(value):
+                raise SystemExit(f"{path} was made with another --{name}: choose other --runs")
         return path
     command = [sys.executable, "-m", "hindsight_rl.cli", "agent", "train", "--method", method, "--seed", str(seed)]
     command += ["--steps", str(config.steps), "--world", config.world, "--out", str(path), *shlex.split(config.extra)]
+    command += [f"--{name}={value}" for name, value in own.items()]
     if (path / "config.json").exists():
         command.append("--resume")
     # One core per run: two side by side finish sooner than one after the other on two cores.
@@ -60,7 +77,7 @@ def train(config: MethodsConfig, method: str, seed: int) -> Path:
     return path
 
 
-def summary(path: Path) -> dict[str, Any]:
+def summary(config: MethodsConfig, path: Path) -> dict[str, Any]:
     """What the result file keeps of one run."""
     run = Run.open(path, kind="agent")
     result, metrics = run.read("eval.json"), run.lines("metrics.jsonl")
@@ -69,6 +86,7 @@ def summary(path: Path) -> dict[str, Any]:
         "method": result["method"],
         "seed": result["seed"],
         "steps": result["steps"],
+        "settings": config.arguments(result["method"]),
         "mean": result["mean"],
         "achievements_per_trial": result["achievements_per_trial"],
         "canonical": {row["event"]: row["success"] for row in result["canonical"]},
@@ -116,9 +134,9 @@ def main() -> None:
     wanted = [(m, s) for s in config.seeds for m in config.methods if s in few or m not in config.references]
     with ThreadPoolExecutor(config.jobs) as pool:
         paths = list(pool.map(lambda pair: train(config, *pair), wanted))
-    rows = [summary(path) for path in paths]
+    rows = [summary(config, path) for path in paths]
     settings = Run.open(paths[0]).read("config.json")
-    result = {
+    result: dict[str, Any] = {
         "command": "python benchmarks/agent_methods.py " + " ".join(sys.argv[1:]),
         "machine": machine(),
         "world": config.world,

@@ -20,6 +20,7 @@ from typing import Any
 
 import tyro
 
+from hindsight_rl.agent.config import TrainConfig
 from hindsight_rl.run import Run, machine
 
 # One core per run: two side by side finish sooner than one after the other on two cores.
@@ -85,6 +86,17 @@ def choose(cells: list[dict[str, Any]], margin: float) -> dict[str, Any]:
     return best if best["mean"] > cells[0]["mean"] + margin else cells[0]
 
 
+def whole(cells: tuple[str, ...], chosen: str) -> dict[str, str]:
+    """A cell as all settings that any cell names, the defaults written out."""
+    defaults: Any = TrainConfig()
+    values = {}
+    for name in dict.fromkeys(setting.split("=")[0] for cell in cells for setting in cell.split()):
+        values[name] = defaults
+        for part in name.split("."):
+            values[name] = getattr(values[name], part.replace("-", "_"))
+    return {k: str(v) for k, v in values.items()} | dict(setting.split("=") for setting in chosen.split())
+
+
 def main() -> None:
     """Run what is missing, then show every cell and what each method gets."""
     config = tyro.cli(TuningConfig, description=__doc__)
@@ -110,12 +122,12 @@ def main() -> None:
         "methods": {},
     }
     for m in config.methods:
-        cells = [
+        cells: list[dict[str, Any]] = [
             {"settings": c, "values": values[m, c], "mean": round(statistics.mean(values[m, c]), 4)}
             for c in config.cells
         ]
         chosen = choose([c for c in cells if len(c["values"]) == len(config.seeds)], config.margin)
-        result["methods"][m] = {"cells": cells, "chosen": chosen["settings"]}
+        result["methods"][m] = {"cells": cells, "chosen": whole(config.cells, chosen["settings"])}
         print(f"{m}: {chosen['settings'] or 'the defaults'}")
     if config.out:
         Path(config.out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
