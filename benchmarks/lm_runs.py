@@ -13,7 +13,7 @@ from typing import Any
 import tyro
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.config import SandboxConfig, to_json
+from hindsight_rl.lm.config import SandboxConfig, from_json, to_json
 from hindsight_rl.lm.sandbox.pretrain import base_model
 from hindsight_rl.lm.train import train
 from hindsight_rl.run import Run, machine
@@ -47,14 +47,20 @@ def _pretrain(config: SandboxConfig) -> None:
     base_model(Path(config.base), config.pretrain, config.model, config.seed, lambda step, loss: None)
 
 
+def effective(config: SandboxConfig) -> dict[str, Any]:
+    """The settings of a run of one arm as they act: what the arm brings itself is the same as what is said."""
+    values = {k: v for k, v in to_json(config).items() if k not in OF_NO_EFFECT}
+    arm = dataclasses.asdict(config.chosen(config.names[0]))
+    for part in ("update", "replay", "reinforce"):
+        values[part] = {k: v for k, v in values[part].items() if k not in arm}
+    return values | {"arm": arm}
+
+
 def _train(wanted: Wanted, config: SandboxConfig) -> str:
     if (wanted.path / "eval.json").exists():
-        settings = {k: v for k, v in to_json(config).items() if k not in OF_NO_EFFECT}
-        stored = Run.open(wanted.path, kind="lm").read("config.json")
-        # A setting that did not exist then is at its default.
-        for name, value in to_json(SandboxConfig()).items():
-            stored[name] = {**value, **stored[name]} if isinstance(value, dict) else stored.get(name, value)
-        differ = [k for k, v in settings.items() if stored.get(k) != v]
+        stored = from_json(Run.open(wanted.path, kind="lm").read("config.json"), str(wanted.path / "config.json"))
+        settings, before = effective(config), effective(stored)
+        differ = [k for k, v in settings.items() if before[k] != v]
         if differ:
             raise HindsightError(f"{wanted.path} was made with another {', '.join(differ)}: choose other --runs")
         if all(row["done"] for row in Run(wanted.path).read("eval.json")["arms"].values()):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hindsight_rl.lm.sandbox.reinforce import ReinforceRules, advantages, loss, returns, whiten
+from hindsight_rl.lm.sandbox.reinforce import ReinforceRules, advantages, loss, replay_share, returns, whiten
 
 
 @pytest.fixture
@@ -95,3 +95,10 @@ def test_on_policy_the_gradient_is_the_policy_gradient(rows: dict[str, torch.Ten
         new, rows["old"], rows["advantage"], rows["mask"], torch.zeros(5, dtype=torch.bool), ReinforceRules()
     ).backward()
     assert torch.allclose(new.grad, -rows["advantage"] / rows["mask"].sum(), atol=1e-6)
+
+
+def test_the_advantage_of_replays_falls_to_what_is_left() -> None:
+    rules = ReinforceRules(replay_end=0.2, replay_hold=0.5)
+    assert [replay_share(rules, done) for done in (0.0, 0.5, 0.75, 1.0)] == pytest.approx([1.0, 1.0, 0.6, 0.2])
+    assert replay_share(ReinforceRules(), 1.0) == 1.0
+    assert replay_share(ReinforceRules(replay_end=0.0, replay_hold=1.0), 1.0) == 1.0  # held to the end

@@ -23,8 +23,8 @@ class ReplayRules:
     """Instructions that each of them is replayed under: its own, rewritten, and those of other prompts, rewritten to
     what it achieved; the arm's own when absent."""
     memory: int | None = None
-    """Rows of earlier steps trained on again beside each step: replays, and what succeeded at once; 0 for none, the
-    arm's own when absent."""
+    """Rows of earlier steps trained on again beside each step, as far as there are so many: replays, and what
+    succeeded at once; 0 for none, the arm's own when absent."""
     capacity: int = 200_000
     """Rows that the memory keeps, the newest."""
     scope: Scope = "batch"
@@ -54,8 +54,8 @@ class UpdateRules:
     epochs: int = 1
     learning_rate: float | None = None
     """Of AdamW; the arm's own when absent."""
-    decay: float = 1.0
-    """The learning rate at the end, as a share of that at the start; linear."""
+    decay: float | None = None
+    """The learning rate at the end, as a share of that at the start; linear. The arm's own when absent."""
     gradient_clip: float = 1.0
     patience: int = 20
     """Updates in a row that are left out because they are not finite, before an arm is given up."""
@@ -124,6 +124,8 @@ class SandboxConfig:
             strategy=self.replay.strategy or own.strategy,
             learning_rate=self.update.learning_rate or own.learning_rate,
             names=self.replay.names or own.names,
+            replay_end=own.replay_end if self.reinforce.replay_end is None else self.reinforce.replay_end,
+            decay=own.decay if self.update.decay is None else self.update.decay,
             memory=own.memory if self.replay.memory is None else self.replay.memory,
         )
 
@@ -164,6 +166,13 @@ class SandboxConfig:
         if self.steps < 1:
             least = self.update.prompts * self.update.samples
             raise HindsightError(f"--rollouts {self.rollouts}: a step takes {least}")
+        for place, share in (
+            ("update.decay", self.update.decay),
+            ("reinforce.replay-end", self.reinforce.replay_end),
+            ("reinforce.replay-hold", self.reinforce.replay_hold),
+        ):
+            if share is not None and not 0 <= share <= 1:
+                raise HindsightError(f"--{place} {share}: a share between 0 and 1")
         for place, rate in (
             ("update.learning-rate", self.update.learning_rate),
             ("pretrain.learning-rate", self.pretrain.learning_rate),

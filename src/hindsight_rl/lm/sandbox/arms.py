@@ -15,7 +15,8 @@ class Arm:
     second time, as many rows as the replays of the other arms. layout: of rewritten instructions: `list` as the
     originals, another of `language.LAYOUTS`, `mixed` (one of them by chance) or `shuffled` (a list in another order).
     names: instructions that each failure is replayed under, one of them its own. memory: rows of earlier steps, replays
-    and successes, trained on again beside each step. learning_rate: tuned per arm.
+    and successes, trained on again beside each step, as far as there are so many. replay_end: what is left of the
+    advantage of replays at the end. learning_rate: tuned per arm. decay: what is left of it at the end.
     """
 
     about: str
@@ -26,7 +27,9 @@ class Arm:
     layout: str = "list"
     names: int = 1
     memory: int = 0
+    replay_end: float = 1.0
     learning_rate: float = 1e-3
+    decay: float = 1.0
 
 
 ARMS: dict[str, Arm] = {
@@ -36,10 +39,10 @@ ARMS: dict[str, Arm] = {
     "retarget": Arm("failures replayed under what they achieved instead", rewriter="retarget"),
     "named": Arm("retarget, each failure under four instructions of the batch", rewriter="retarget", names=4),
     "hir-named": Arm("hir, each failure under four instructions of the batch", rewriter="drop", names=4),
-    "hir-memory": Arm("hir, replays kept and trained on again", rewriter="drop", memory=1024),
-    "retarget-memory": Arm("retarget, replays kept and trained on again", rewriter="retarget", memory=1024),
-    "named-memory": Arm("named, replays kept and trained on again", rewriter="retarget", names=4, memory=1024),
-    "rlvr-memory": Arm("binary reward, successes kept and trained on again; no hindsight", memory=1024),
+    "hir-memory": Arm("hir, replays kept and trained on again", rewriter="drop", memory=2048),
+    "retarget-memory": Arm("retarget, replays kept and trained on again", rewriter="retarget", memory=2048),
+    "named-memory": Arm("named, replays kept and trained on again", rewriter="retarget", names=4, memory=2048),
+    "rlvr-memory": Arm("binary reward, successes kept and trained on again; no hindsight", memory=2048),
     "hir-random": Arm("hir, random failures", rewriter="drop", strategy="random"),
     "hir-integrity": Arm("hir, the failures that met most", rewriter="drop", strategy="integrity"),
     "hir-diversity": Arm("hir, the failures of highest entropy", rewriter="drop", strategy="diversity"),

@@ -112,7 +112,9 @@ class Learner:
             group = row // rules.samples
             rollouts.append(Rollout(drawn[group], text, check(drawn[group], text), group, entropies[row], complete))
         found = self._replays(rollouts)
-        again = self.memory.draw(self.arm.memory, self.rngs[SELECTION]) if self.memory else []
+        again: list[Remembered] = []
+        if self.memory is not None:  # few are not drawn over and over
+            again = self.memory.draw(min(self.arm.memory, len(self.memory)), self.rngs[SELECTION])
         batch = self._batch(prompts, sampled, rollouts, found, again)
         losses, norms = self._learn(batch)
         self._remember(rollouts, found)
@@ -177,7 +179,10 @@ class Learner:
             [each.prompt for each in self.asked],
             again,
         )
-        return assemble(self.model, self.base, prompts, sampled, rewards, replays, self.config.reinforce)
+        rules = dataclasses.replace(self.config.reinforce, replay_end=self.arm.replay_end)
+        share = reinforce.replay_share(rules, self.totals.step / self.config.steps)
+        rules = dataclasses.replace(rules, replay_advantage=rules.replay_advantage * share)
+        return assemble(self.model, self.base, prompts, sampled, rewards, replays, rules)
 
     def _laid_out(self, asked: Instruction) -> Instruction:
         rng = self.rngs[SELECTION]
@@ -197,7 +202,7 @@ class Learner:
         rules, totals = self.config.update, self.totals
         p, k = batch.tokens.shape[:2]
         places = np.asarray(batch.of, int)
-        share = 1.0 - (1.0 - rules.decay) * (totals.step - 1) / max(self.config.steps - 1, 1)
+        share = 1.0 - (1.0 - self.arm.decay) * (totals.step - 1) / max(self.config.steps - 1, 1)
         for group in self.optimizer.param_groups:
             group["lr"] = self.arm.learning_rate * share
         losses, norms = [], []

@@ -24,6 +24,11 @@ class ReinforceRules:
     released."""
     replay_advantage: float = 1.0
     """Of replays, where the normalisation is split."""
+    replay_end: float | None = None
+    """Share of it that is left at the end; the arm's own when absent. Replays teach what can be done, the reward makes
+    it sure: imitated to the end, they keep the policy as random as they are."""
+    replay_hold: float = 0.3
+    """Share of training after which it begins to fall, linearly."""
     old: OldPrompt = "rewritten"
     """Old log-probabilities of replays: under the rewritten prompt, or copied from the original one, as released."""
     clip: float = 0.2
@@ -33,6 +38,12 @@ class ReinforceRules:
     """Bound of the loss at negative advantages."""
     kl: float = 0.0
     """Coefficient of the KL penalty to the base model, taken off the reward token by token; 0 for none."""
+
+
+def replay_share(rules: ReinforceRules, done: float) -> float:
+    """What is left of the advantage of replays when this share of training is done."""
+    end = 1.0 if rules.replay_end is None else rules.replay_end
+    return 1.0 - (1.0 - end) * max(0.0, done - rules.replay_hold) / max(1.0 - rules.replay_hold, 1e-9)
 
 
 def whiten(values: Tensor, mask: Tensor) -> Tensor:
