@@ -18,6 +18,7 @@ from grounding import write_between
 ROOT = Path(__file__).parents[1]
 SOURCE = "agent_methods.json"
 SPEED = "agent_speed.json"
+TUNING = "agent_tuning.json"
 COLOURS = {
     "oir": "#c2410c",
     "oracle": "#1d4ed8",
@@ -103,6 +104,31 @@ def speed(name: str, result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", note])
 
 
+def tuning(name: str, result: dict[str, Any]) -> str:
+    """Every cell of the grid, per method, as Markdown; what a method gets in bold."""
+    methods = result["methods"]
+    cells = [cell["settings"] for cell in next(iter(methods.values()))["cells"]]
+    lines = ["| method | " + " | ".join(cell or "defaults" for cell in cells) + " |", "|---" * (1 + len(cells)) + "|"]
+    for method, row in methods.items():
+        shown = []
+        for cell in row["cells"]:
+            values = ", ".join(f"{value:.3f}" for value in cell["values"])
+            given = dict(setting.split("=") for setting in cell["settings"].split())
+            # The defaults are the cell that names nothing; any other is chosen where what it names is.
+            chosen = given.items() <= row["chosen"].items() and bool(given) == (row["chosen"] != row["defaults"])
+            text = f"{cell['mean']:.3f} ({values})" if len(cell["values"]) > 1 else values
+            shown.append(f"**{text}**" if chosen else text)
+        lines.append(f"| `{method}` | " + " | ".join(shown) + " |")
+    seeds, margin = result["settings"]["seeds"], result["settings"]["margin"]
+    defaults = ", ".join(f"{k} {v}" for k, v in next(iter(methods.values()))["defaults"].items())
+    note = (
+        f"Canonical success, `game`: share of the 22 per trial; seed {seeds[0]}, where two stand in brackets "
+        f"also {seeds[1]}. Defaults here: {defaults}. Bold: what the method gets, the defaults unless "
+        f"another cell is ahead by more than {margin} over both seeds. `results/{name}`: `{result['command'].strip()}`"
+    )
+    return "\n".join([*lines, "", note])
+
+
 def main() -> None:
     """Draw and copy."""
     result = json.loads((ROOT / "results" / SOURCE).read_text("utf-8"))
@@ -118,6 +144,8 @@ def main() -> None:
         write_between(page, "agent_methods", f"{table(SOURCE, result)}\n\n{note}")
     timed = json.loads((ROOT / "results" / SPEED).read_text("utf-8"))
     write_between(ROOT / "docs" / "agent.md", "agent_speed", speed(SPEED, timed))
+    tuned = json.loads((ROOT / "results" / TUNING).read_text("utf-8"))
+    write_between(ROOT / "docs" / "agent.md", "agent_tuning", tuning(TUNING, tuned))
 
 
 if __name__ == "__main__":

@@ -128,6 +128,7 @@ def main() -> None:
         ]
         chosen = choose([c for c in cells if len(c["values"]) == len(config.seeds)], config.margin)
         result["methods"][m] = {"cells": cells, "chosen": whole(config.cells, chosen["settings"])}
+        result["methods"][m]["defaults"] = whole(config.cells, "")
         print(f"{m}: {chosen['settings'] or 'the defaults'}")
     if config.out:
         Path(config.out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
