@@ -2,7 +2,8 @@
 
     python benchmarks/agent_figure.py
 
-Reads results/agent_methods.json, which benchmarks/agent_methods.py writes.
+Reads results/agent_methods.json and results/agent_methods_defaults.json, which benchmarks/agent_methods.py writes,
+results/agent_tuning.json and results/agent_speed.json.
 """
 
 import json
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = "agent_methods.json"
 SPEED = "agent_speed.json"
 TUNING = "agent_tuning.json"
+DEFAULTS = "agent_methods_defaults.json"
 COLOURS = {
     "oir": "#c2410c",
     "oracle": "#1d4ed8",
@@ -129,6 +131,18 @@ def tuning(name: str, result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", note])
 
 
+def untuned(name: str, result: dict[str, Any]) -> str:
+    """Canonical success of every method at the defaults, as Markdown."""
+    methods = result["methods"]
+    lines = ["| | " + " | ".join(f"`{method}`" for method in methods) + " |", "|---" * (1 + len(methods)) + "|"]
+    for label, shown in (
+        ("canonical", lambda row: f"{row['mean']:.3f} ± {row['standard_error']:.3f}"),
+        ("times `none`", lambda row: f"{row['mean'] / methods['none']['canonical']['mean']:.2f}"),
+    ):
+        lines.append(f"| {label} | " + " | ".join(shown(row["canonical"]) for row in methods.values()) + " |")
+    return "\n".join([*lines, "", f"(`results/{name}`: `{result['command'].strip()}`)"])
+
+
 def main() -> None:
     """Draw and copy."""
     result = json.loads((ROOT / "results" / SOURCE).read_text("utf-8"))
@@ -144,6 +158,8 @@ def main() -> None:
         write_between(page, "agent_methods", f"{table(SOURCE, result)}\n\n{note}")
     timed = json.loads((ROOT / "results" / SPEED).read_text("utf-8"))
     write_between(ROOT / "docs" / "agent.md", "agent_speed", speed(SPEED, timed))
+    before = json.loads((ROOT / "results" / DEFAULTS).read_text("utf-8"))
+    write_between(ROOT / "docs" / "agent.md", "agent_defaults", untuned(DEFAULTS, before))
     tuned = json.loads((ROOT / "results" / TUNING).read_text("utf-8"))
     write_between(ROOT / "docs" / "agent.md", "agent_tuning", tuning(TUNING, tuned))
 

@@ -81,6 +81,17 @@ def test_evaluation_reports_every_question_with_counts(run: Run) -> None:
     assert again["canonical"] == result["canonical"]
 
 
+def test_a_part_of_the_evaluation_is_a_look(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate_run(run, load_policy(run), scale=0.03, batch=64)
+    whole = run.read("eval.json")
+    assert cli(["agent", "eval", str(run.path), "--json", "--scale", "0.03", "--parts", "canonical"]) == 0
+    part = json.loads(capsys.readouterr().out)
+    assert list(part["mean"]) == ["canonical"] and len(part["canonical"]) == 22 and "composed" not in part
+    assert run.read("eval.json") == whole
+    assert cli(["agent", "eval", str(run.path), "--parts", "cannonical"]) == 2
+    assert "--parts cannonical" in capsys.readouterr().err
+
+
 def test_policy_of_a_method_that_cannot_see_instructions(tmp_path: Path) -> None:
     policy = load_policy(Run.open(train(tiny(tmp_path / "game", method="game", steps=2048))))
     conditions = policy.conditions(["collect wood", "drink water"])
