@@ -66,7 +66,7 @@ def draw(result: dict[str, Any], out: Path) -> None:
         left.plot(steps, mean, color=COLOURS[name], lw=1.8, label=name)
         left.fill_between(steps, low, high, color=COLOURS[name], alpha=0.14, lw=0)
     left.set(xlabel="million environment steps", ylabel="success, mean of 22 canonical instructions", ylim=(0, None))
-    left.legend(frameon=False, fontsize=8, loc="lower right")
+    left.legend(frameon=False, ncols=4, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.18))
     events = list(result["methods"]["oir"]["canonical_by_event"])
     shown = [e for e in events if any(r["canonical_by_event"][e] > 0.005 for r in result["methods"].values())]
     bars = [m for m in ("oir", "her", "none") if m in result["methods"]]
