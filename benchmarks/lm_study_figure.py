@@ -2,8 +2,8 @@
 
     python benchmarks/lm_study_figure.py
 
-Reads results/lm_tuning.json, lm_tuning_rates.json, lm_ablations.json and lm_dependent.json, which lm_tuning.py and the
-benchmarks of the other names write.
+Reads results/lm_tuning.json, lm_tuning_rates.json and lm_tuning_memory.json, which lm_tuning.py writes,
+lm_ablations.json and lm_dependent.json, which the benchmarks of those names write.
 """
 
 import json
@@ -149,6 +149,7 @@ def main() -> None:
     for name, table, draw in (
         ("lm_tuning", tuning, None),
         ("lm_tuning_rates", tuning, None),
+        ("lm_tuning_memory", tuning, None),
         ("lm_ablations", ablations, draw_ablations),
         ("lm_dependent", dependent, draw_dependent),
     ):
