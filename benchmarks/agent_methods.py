@@ -22,6 +22,8 @@ import tyro
 from hindsight_rl.agent.methods import METHODS
 from hindsight_rl.run import Run, machine
 
+# One core per run: two side by side finish sooner than one after the other on two cores.
+ONE_CORE = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1", "OMP_NUM_THREADS": "1"}
 EXAMINED = ("canonical", "paraphrased", "others", "composed")
 
 
@@ -69,9 +71,7 @@ def train(config: MethodsConfig, method: str, seed: int) -> Path:
     command += [f"--{name}={value}" for name, value in own.items()]
     if (path / "config.json").exists():
         command.append("--resume")
-    # One core per run: two side by side finish sooner than one after the other on two cores.
-    threads = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    environment = {**os.environ, "XLA_FLAGS": threads, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **ONE_CORE}
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
     print(path, Run(path).read("eval.json")["mean"], flush=True)
     return path

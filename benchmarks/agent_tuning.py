@@ -19,12 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from agent_methods import ONE_CORE
 
 from hindsight_rl.agent.config import TrainConfig
 from hindsight_rl.run import Run, machine
-
-# One core per run: two side by side finish sooner than one after the other on two cores.
-ONE_CORE = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1", "OMP_NUM_THREADS": "1"}
 
 
 @dataclass

@@ -54,8 +54,8 @@ class UpdateRules:
     epochs: int = 1
     learning_rate: float | None = None
     """Of AdamW; the arm's own when absent."""
-    decay: float | None = None
-    """The learning rate at the end, as a share of that at the start; linear. The arm's own when absent."""
+    decay: float = 1.0
+    """The learning rate at the end, as a share of that at the start; linear."""
     gradient_clip: float = 1.0
     patience: int = 20
     """Updates in a row that are left out because they are not finite, before an arm is given up."""
@@ -124,8 +124,6 @@ class SandboxConfig:
             strategy=self.replay.strategy or own.strategy,
             learning_rate=self.update.learning_rate or own.learning_rate,
             names=self.replay.names or own.names,
-            replay_end=own.replay_end if self.reinforce.replay_end is None else self.reinforce.replay_end,
-            decay=own.decay if self.update.decay is None else self.update.decay,
             memory=own.memory if self.replay.memory is None else self.replay.memory,
         )
 
@@ -171,7 +169,7 @@ class SandboxConfig:
             ("reinforce.replay-end", self.reinforce.replay_end),
             ("reinforce.replay-hold", self.reinforce.replay_hold),
         ):
-            if share is not None and not 0 <= share <= 1:
+            if not 0 <= share <= 1:
                 raise HindsightError(f"--{place} {share}: a share between 0 and 1")
         for place, rate in (
             ("update.learning-rate", self.update.learning_rate),

@@ -15,8 +15,8 @@ class Arm:
     second time, as many rows as the replays of the other arms. layout: of rewritten instructions: `list` as the
     originals, another of `language.LAYOUTS`, `mixed` (one of them by chance) or `shuffled` (a list in another order).
     names: instructions that each failure is replayed under, one of them its own. memory: rows of earlier steps, replays
-    and successes, trained on again beside each step, as far as there are so many. replay_end: what is left of the
-    advantage of replays at the end. learning_rate: tuned per arm. decay: what is left of it at the end.
+    and successes, trained on again beside each step, as far as there are so many.
+    learning_rate: tuned per arm.
     """
 
     about: str
@@ -27,9 +27,7 @@ class Arm:
     layout: str = "list"
     names: int = 1
     memory: int = 0
-    replay_end: float = 1.0
     learning_rate: float = 1e-3
-    decay: float = 1.0
 
 
 ARMS: dict[str, Arm] = {

@@ -179,7 +179,7 @@ class Learner:
             [each.prompt for each in self.asked],
             again,
         )
-        rules = dataclasses.replace(self.config.reinforce, replay_end=self.arm.replay_end)
+        rules = self.config.reinforce
         share = reinforce.replay_share(rules, self.totals.step / self.config.steps)
         rules = dataclasses.replace(rules, replay_advantage=rules.replay_advantage * share)
         return assemble(self.model, self.base, prompts, sampled, rewards, replays, rules)
@@ -202,7 +202,7 @@ class Learner:
         rules, totals = self.config.update, self.totals
         p, k = batch.tokens.shape[:2]
         places = np.asarray(batch.of, int)
-        share = 1.0 - (1.0 - self.arm.decay) * (totals.step - 1) / max(self.config.steps - 1, 1)
+        share = 1.0 - (1.0 - rules.decay) * (totals.step - 1) / max(self.config.steps - 1, 1)
         for group in self.optimizer.param_groups:
             group["lr"] = self.arm.learning_rate * share
         losses, norms = [], []

@@ -24,8 +24,8 @@ class ReinforceRules:
     released."""
     replay_advantage: float = 1.0
     """Of replays, where the normalisation is split."""
-    replay_end: float | None = None
-    """Share of it that is left at the end; the arm's own when absent. Replays teach what can be done, the reward makes
+    replay_end: float = 1.0
+    """Share of it that is left at the end. Replays teach what can be done, the reward makes
     it sure: imitated to the end, they keep the policy as random as they are."""
     replay_hold: float = 0.3
     """Share of training after which it begins to fall, linearly."""
@@ -42,8 +42,7 @@ class ReinforceRules:
 
 def replay_share(rules: ReinforceRules, done: float) -> float:
     """What is left of the advantage of replays when this share of training is done."""
-    end = 1.0 if rules.replay_end is None else rules.replay_end
-    return 1.0 - (1.0 - end) * max(0.0, done - rules.replay_hold) / max(1.0 - rules.replay_hold, 1e-9)
+    return 1.0 - (1.0 - rules.replay_end) * max(0.0, done - rules.replay_hold) / max(1.0 - rules.replay_hold, 1e-9)
 
 
 def whiten(values: Tensor, mask: Tensor) -> Tensor:
