@@ -3,7 +3,7 @@
     python benchmarks/lm_tuning.py --out results/lm_tuning.json
 
 The learning rates that are best with one pass over the rollouts are those of `arms.py`, kept for the fresh seeds of
-lm_arms.py. Runs are made as there.
+lm_arms.py, with how far they fall. Runs are made as there.
 """
 
 import shlex
@@ -23,6 +23,8 @@ class TuningConfig:
 
     arms: tuple[str, ...] = ("rlvr", "fraction", "hir", "retarget")
     learning_rates: tuple[float, ...] = (5e-4, 1e-3)
+    decays: tuple[float, ...] = (1.0,)
+    """Shares of the learning rate that are left at the end."""
     epochs: tuple[int, ...] = (1, 2)
     """Passes over a batch of rollouts."""
     seeds: tuple[int, ...] = (100, 101)
@@ -38,21 +40,22 @@ class TuningConfig:
 def main() -> None:
     """Train what is missing, then show every cell, the best of each arm marked."""
     config = tyro.cli(TuningConfig, description=__doc__)
-    cells = list(product(config.arms, config.learning_rates, config.epochs))
+    cells = list(product(config.arms, config.learning_rates, config.decays, config.epochs))
     wanted = {cell: [_wanted(config, *cell, seed) for seed in config.seeds] for cell in cells}
     make([each for runs in wanted.values() for each in runs], str(Path(config.runs) / "bases"), config.jobs)
     found = []
-    for (arm, rate, epochs), runs in wanted.items():
-        finals = [read(each)["accuracy"][-1] for each in runs]
-        mean = round(statistics.mean(finals), 4)
-        found.append({"arm": arm, "learning_rate": rate, "epochs": epochs, "accuracy": finals, "mean": mean})
+    for (arm, rate, decay, epochs), runs in wanted.items():
+        rows = [read(each) for each in runs]
+        finals, greedy = ([row[key][-1] for row in rows] for key in ("accuracy", "greedy"))
+        cell = {"arm": arm, "learning_rate": rate, "decay": decay, "epochs": epochs, "accuracy": finals}
+        found.append(cell | {"mean": round(statistics.mean(finals), 4), "greedy": greedy})
     best = [
         max((c for c in found if (c["arm"], c["epochs"]) == of), key=_mean)
         for of in product(config.arms, config.epochs)
     ]
     for cell in found:
         shown = "  ".join(f"{value:.3f}" for value in cell["accuracy"])
-        where = f"{cell['arm']:<20} {cell['learning_rate']:<8g} epochs {cell['epochs']}"
+        where = f"{cell['arm']:<20} {cell['learning_rate']:<8g} to {cell['decay']:<4g} epochs {cell['epochs']}"
         print(f"{where}   {cell['mean']:.3f}   {shown}{'   best' if cell in best else ''}")
     settings = {k: getattr(config, k) for k in ("regime", "rollouts", "seeds", "extra")}
     write(config.out, "lm_tuning.py", settings | {"best": best, "cells": found})
@@ -62,10 +65,11 @@ def _mean(cell: dict[str, Any]) -> float:
     return float(cell["mean"])
 
 
-def _wanted(config: TuningConfig, arm: str, rate: float, epochs: int, seed: int) -> Wanted:
-    words = ["--arms", arm, "--rollouts", str(config.rollouts)]
+def _wanted(config: TuningConfig, arm: str, rate: float, decay: float, epochs: int, seed: int) -> Wanted:
+    words = ["--arms", arm, "--rollouts", str(config.rollouts), "--update.decay", str(decay)]
     words += ["--update.learning-rate", str(rate), "--update.epochs", str(epochs), *shlex.split(config.extra)]
-    path = Path(config.runs) / config.regime / f"{arm}-{rate:g}-{epochs}-{seed}"
+    falls = "" if decay == 1 else f"-to{decay:g}"
+    path = Path(config.runs) / config.regime / f"{arm}-{rate:g}{falls}-{epochs}-{seed}"
     return Wanted(path, arm, config.regime, seed, tuple(words))
 
 

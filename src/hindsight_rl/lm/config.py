@@ -54,8 +54,8 @@ class UpdateRules:
     epochs: int = 1
     learning_rate: float | None = None
     """Of AdamW; the arm's own when absent."""
-    decay: float = 1.0
-    """The learning rate at the end, as a share of that at the start; linear."""
+    decay: float | None = None
+    """The learning rate at the end, as a share of that at the start, linear; the arm's own when absent."""
     gradient_clip: float = 1.0
     patience: int = 20
     """Updates in a row that are left out because they are not finite, before an arm is given up."""
@@ -123,6 +123,7 @@ class SandboxConfig:
             own,
             strategy=self.replay.strategy or own.strategy,
             learning_rate=self.update.learning_rate or own.learning_rate,
+            decay=own.decay if self.update.decay is None else self.update.decay,
             names=self.replay.names or own.names,
             memory=own.memory if self.replay.memory is None else self.replay.memory,
         )
@@ -165,7 +166,7 @@ class SandboxConfig:
             least = self.update.prompts * self.update.samples
             raise HindsightError(f"--rollouts {self.rollouts}: a step takes {least}")
         for place, share in (
-            ("update.decay", self.update.decay),
+            ("update.decay", self.update.decay or 0.0),
             ("reinforce.replay-end", self.reinforce.replay_end),
             ("reinforce.replay-hold", self.reinforce.replay_hold),
         ):

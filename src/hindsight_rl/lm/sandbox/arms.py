@@ -16,7 +16,7 @@ class Arm:
     originals, another of `language.LAYOUTS`, `mixed` (one of them by chance) or `shuffled` (a list in another order).
     names: instructions that each failure is replayed under, one of them its own. memory: rows of earlier steps, replays
     and successes, trained on again beside each step, as far as there are so many.
-    learning_rate: tuned per arm.
+    learning_rate, decay: tuned per arm; decay is the share of the learning rate that is left at the end.
     """
 
     about: str
@@ -28,6 +28,7 @@ class Arm:
     names: int = 1
     memory: int = 0
     learning_rate: float = 1e-3
+    decay: float = 1.0
 
 
 ARMS: dict[str, Arm] = {
@@ -41,6 +42,9 @@ ARMS: dict[str, Arm] = {
     "retarget-memory": Arm("retarget, replays kept and trained on again", rewriter="retarget", memory=2048),
     "named-memory": Arm("named, replays kept and trained on again", rewriter="retarget", names=4, memory=2048),
     "rlvr-memory": Arm("binary reward, successes kept and trained on again; no hindsight", memory=2048),
+    "fraction-memory": Arm(
+        "share of constraints met as reward, successes kept and trained on again; no hindsight", "fraction", memory=2048
+    ),
     "hir-random": Arm("hir, random failures", rewriter="drop", strategy="random"),
     "hir-integrity": Arm("hir, the failures that met most", rewriter="drop", strategy="integrity"),
     "hir-diversity": Arm("hir, the failures of highest entropy", rewriter="drop", strategy="diversity"),

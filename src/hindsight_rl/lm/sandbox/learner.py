@@ -202,7 +202,7 @@ class Learner:
         rules, totals = self.config.update, self.totals
         p, k = batch.tokens.shape[:2]
         places = np.asarray(batch.of, int)
-        share = 1.0 - (1.0 - rules.decay) * (totals.step - 1) / max(self.config.steps - 1, 1)
+        share = 1.0 - (1.0 - self.arm.decay) * (totals.step - 1) / max(self.config.steps - 1, 1)
         for group in self.optimizer.param_groups:
             group["lr"] = self.arm.learning_rate * share
         losses, norms = [], []
