@@ -223,6 +223,26 @@ def test_what_is_trained_on_again_fulfils_its_instruction(tiny: Any, monkeypatch
             assert all(demand(words).check(text) for words in pair.prompt.split(" ; "))
 
 
+def test_what_is_remembered_is_imitated_whatever_was_likely_once(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = ReplayRules(per_prompt=4, memory=24)
+    runs = {"whole": train(tiny("retarget", "whole", evaluations=0, replay=rules))}
+    real = learning.assemble
+
+    def changed(first: int) -> Any:
+        def other(*args: Any) -> Any:
+            batch = real(*args)
+            batch.replay_old[batch.fresh if first else 0 :] = -0.01
+            return batch
+
+        return other
+
+    for name, first in (("remembered", 1), ("all", 0)):
+        monkeypatch.setattr(learning, "assemble", changed(first))
+        runs[name] = train(tiny("retarget", name, evaluations=0, replay=rules))
+    whole, remembered, all_rows = (weights(path, "retarget") for path in runs.values())
+    assert same(whole, remembered) and not same(whole, all_rows)
+
+
 def test_a_memory_is_part_of_the_checkpoint(tiny: Any, tmp_path: Path) -> None:
     config = tiny("named-memory", rollouts=16 * 8, replay=ReplayRules(per_prompt=2, memory=16, capacity=40))
     whole = train(dataclasses.replace(config, out=str(tmp_path / "whole")))

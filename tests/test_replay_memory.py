@@ -1,4 +1,6 @@
-"""The memory of replays keeps the newest, draws from all, and comes back from a checkpoint as it was."""
+"""The memory keeps the newest replays and successes, draws from both, and comes back from a checkpoint as it was."""
+
+import json
 
 import numpy as np
 import pytest
@@ -11,48 +13,88 @@ def pairs(*numbers: int) -> list[Remembered]:
     return [Remembered(f"say {n} ; “é”", f"{n}\n* line") for n in numbers]
 
 
-def held(memory: ReplayMemory) -> set[Remembered]:
-    return set(memory.draw(2000, np.random.default_rng(0)))
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
 
 
-def test_the_newest_stay() -> None:
+def test_the_newest_of_each_stay() -> None:
     memory = ReplayMemory(3)
-    assert memory.draw(5, np.random.default_rng(0)) == [] and len(memory) == 0
-    memory.keep(pairs(1, 2))
-    assert held(memory) == {*pairs(1, 2)}
-    memory.keep(pairs(3, 4, 5, 6))
-    assert len(memory) == 3 and held(memory) == {*pairs(4, 5, 6)}
+    assert memory.draw(5, rng()) == [] and len(memory) == 0
+    memory.keep(pairs(1, 2), pairs(11))
+    assert len(memory) == 3
+    memory.keep(pairs(3, 4, 5, 6), pairs(12))
+    memory.keep(successes=pairs(13, 14))
+    assert len(memory) == 6
+    drawn = [set(memory.draw(3, rng(seed))) for seed in range(200)]
+    assert set().union(*drawn) == {*pairs(4, 5, 6, 12, 13, 14)}
+
+
+@pytest.mark.parametrize(
+    ("replays", "successes", "share", "count", "of_successes", "of_replays"),
+    [
+        (100, 100, 0.5, 40, 20, 20),
+        (100, 100, 0.25, 40, 10, 30),
+        (100, 5, 0.5, 40, 5, 35),  # few successes: replays in their place
+        (5, 100, 0.5, 40, 35, 5),
+        (0, 100, 0.5, 40, 40, 0),  # without hindsight
+        (100, 0, 0.5, 40, 0, 40),
+        (100, 100, 0, 40, 0, 40),
+        (3, 4, 0.5, 40, 4, 3),  # few are not drawn over and over
+    ],
+)
+def test_each_gives_its_share_as_far_as_it_can(
+    replays: int, successes: int, share: float, count: int, of_successes: int, of_replays: int
+) -> None:
+    memory = ReplayMemory(1000, share)
+    memory.keep(pairs(*range(replays)), pairs(*range(1000, 1000 + successes)))
+    drawn = memory.draw(count, rng())
+    assert set(drawn[:of_successes]) <= {*pairs(*range(1000, 1000 + successes))}
+    assert set(drawn[of_successes:]) <= {*pairs(*range(replays))}
+    assert len(drawn) == of_successes + of_replays
 
 
 def test_draws_are_even_and_repeatable() -> None:
-    memory = ReplayMemory(10)
-    memory.keep(pairs(*range(10)))
-    drawn = memory.draw(10_000, np.random.default_rng(1))
+    memory = ReplayMemory(10_000)
+    memory.keep(pairs(*list(range(10)) * 1000))
+    drawn = memory.draw(10_000, rng(1))
     counts = [drawn.count(pair) for pair in pairs(*range(10))]
     assert sum(counts) == 10_000 and min(counts) > 850 and max(counts) < 1150
-    assert drawn == memory.draw(10_000, np.random.default_rng(1))
+    assert drawn == memory.draw(10_000, rng(1))
 
 
 def test_it_comes_back_as_it_was() -> None:
     memory, other = ReplayMemory(4), ReplayMemory(4)
-    memory.keep(pairs(*range(6)))
+    memory.keep(pairs(*range(6)), pairs(7))
     other.load_bytes(memory.to_bytes())
     for each in (memory, other):
-        each.keep(pairs(7))
-    assert memory.draw(50, np.random.default_rng(2)) == other.draw(50, np.random.default_rng(2))
-    assert held(other) == {*pairs(3, 4, 5, 7)}
+        each.keep(pairs(8), pairs(9))
+    for seed in range(20):
+        assert memory.draw(6, rng(seed)) == other.draw(6, rng(seed))
+    assert memory.to_bytes() == other.to_bytes()
 
 
-@pytest.mark.parametrize("stored", [b"", b"{", b"[]", b'{"next": 0}', b'{"next": 0, "pairs": [["a"]]}', b"\xff"])
+WHOLE = {"replays": {"next": 0, "pairs": []}, "successes": {"next": 0, "pairs": []}}
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [b"", b"{", b"[]", b"\xff", b'{"next": 0, "pairs": []}']
+    + [json.dumps(WHOLE | {"successes": part}).encode() for part in ({"next": 0}, {"next": 0, "pairs": [["a"]]}, [])],
+)
 def test_what_is_torn_is_told(stored: bytes) -> None:
+    memory = ReplayMemory(4)
+    memory.keep(pairs(1), pairs(2))
     with pytest.raises(HindsightError, match="torn"):
-        ReplayMemory(4).load_bytes(stored)
+        memory.load_bytes(stored)
+    assert len(memory) == 2
 
 
 def test_what_does_not_fit_is_told() -> None:
     memory = ReplayMemory(4)
-    memory.keep(pairs(1, 2, 3))
-    with pytest.raises(HindsightError, match="holds 3, more than its capacity"):
+    memory.keep(pairs(1), pairs(1, 2, 3))
+    with pytest.raises(HindsightError, match="holds 3 of a kind, more than its capacity"):
         ReplayMemory(2).load_bytes(memory.to_bytes())
     with pytest.raises(HindsightError, match="at least 1"):
         ReplayMemory(0)
+    with pytest.raises(HindsightError, match="between 0 and 1"):
+        ReplayMemory(4, 1.5)

@@ -48,23 +48,30 @@ def test_rows_of_a_step_have_one_length(model: Model, prompts: torch.Tensor, sam
     assert float((batch.advantage[:4] * batch.mask.flatten(0, 1)).sum()) == pytest.approx(0, abs=1e-4)
 
 
-def test_old_log_probabilities_of_what_is_remembered_are_of_the_policy_as_it_is(
+def test_old_log_probabilities_are_of_the_replays_of_this_step(
     model: Model, prompts: torch.Tensor, sampled: Sampled
 ) -> None:
-    with torch.no_grad():
-        alone = [
-            model.log_probs(padded([prompt_tokens(each.prompt)]), torch.tensor([[response_tokens(each.response)]]))[
-                0, 0
-            ]
-            for each in REPLAYS.again
-        ]
     for old in ("rewritten", "original"):
         rules = dataclasses.replace(RULES, old=old)  # type: ignore[arg-type]
+        alone = assemble(model, None, prompts, sampled, REWARDS, dataclasses.replace(REPLAYS, again=()), rules)
         batch = assemble(model, None, prompts, sampled, REWARDS, REPLAYS, rules)
-        for row, wanted in enumerate(alone, start=2):
-            torch.testing.assert_close(batch.replay_old[row][: len(wanted)], wanted)
+        wide = alone.replay_old.shape[1]
+        assert batch.fresh == alone.fresh == 2
+        torch.testing.assert_close(
+            batch.replay_old[:2, :wide] * alone.replay_mask, alone.replay_old * alone.replay_mask
+        )
+        assert not batch.replay_old[2:].any()
         copied = torch.equal(batch.replay_old[0], batch.old[1, 1])
         assert copied == (old == "original")
+
+
+def test_what_is_remembered_pays_no_penalty(model: Model, prompts: torch.Tensor, sampled: Sampled) -> None:
+    rules = dataclasses.replace(RULES, kl=0.1, normalise="pooled")
+    torch.manual_seed(1)
+    batch = assemble(model, Model(model.rules), prompts, sampled, REWARDS, REPLAYS, rules)
+    values = [row[mask > 0] for row, mask in zip(batch.advantage[4:], batch.replay_mask, strict=True)]
+    # The penalty differs from token to token; without it the outcome is the same for all.
+    assert [bool((row == row[0]).all()) for row in values] == [False, False, True, True]
 
 
 def test_a_step_without_replays(model: Model, prompts: torch.Tensor, sampled: Sampled) -> None:

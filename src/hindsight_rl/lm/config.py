@@ -26,7 +26,9 @@ class ReplayRules:
     """Rows of earlier steps trained on again beside each step, as far as there are so many: replays, and what
     succeeded at once; 0 for none, the arm's own when absent."""
     capacity: int = 200_000
-    """Rows that the memory keeps, the newest."""
+    """Replays that the memory keeps, the newest, and as many successes."""
+    successes: float = 0.5
+    """Share of the rows from memory that are successes, where there are so many; the others are replays."""
     scope: Scope = "batch"
     """`batch` (as released) or `group` (the paper's text)."""
     strategy: Strategy | None = None
@@ -166,6 +168,7 @@ class SandboxConfig:
             least = self.update.prompts * self.update.samples
             raise HindsightError(f"--rollouts {self.rollouts}: a step takes {least}")
         for place, share in (
+            ("replay.successes", self.replay.successes),
             ("update.decay", self.update.decay or 0.0),
             ("reinforce.replay-end", self.reinforce.replay_end),
             ("reinforce.replay-hold", self.reinforce.replay_hold),

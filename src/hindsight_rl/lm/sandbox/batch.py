@@ -33,7 +33,8 @@ class Replays:
 class Batch:
     """Rows of one step. Originals: prompts [P, L], tokens, mask and old [P, K, T]. Replays, those remembered last:
     [R, L'], [R, T]. advantage: [P * K + R, T], originals first. of: the prompt whose minibatch each replay is in [R]:
-    the one that it came from; those remembered are spread evenly."""
+    the one that it came from; those remembered are spread evenly. fresh: replays of this step; those remembered have no
+    old log-probabilities (replay_old is 0), they are imitated."""
 
     prompts: Tensor
     tokens: Tensor
@@ -45,6 +46,7 @@ class Batch:
     replay_old: Tensor
     advantage: Tensor
     of: list[int]
+    fresh: int
 
 
 def assemble(
@@ -74,15 +76,17 @@ def assemble(
     replay_prompts = padded(asked) if asked else prompts[:0]
     original, original_mask = _wide(sampled.tokens, longest), _wide(sampled.mask, longest)
     old = _wide(sampled.log_probs, longest)
+    replay_old = torch.zeros(len(asked), longest)
     with torch.no_grad():
-        # What is remembered has no other old log-probabilities than those of the policy as it is now.
-        replay_old = model.log_probs(replay_prompts, replay_tokens[:, None])[:, 0] if asked else old.flatten(0, 1)[:0]
+        if count:
+            replay_old[:count] = model.log_probs(replay_prompts[:count], replay_tokens[:count, None])[:, 0]
         penalty = replay_penalty = None
         if base is not None:
             penalty = (rules.kl * (old - base.log_probs(prompts, original))).flatten(0, 1)
-            if asked:
-                own = base.log_probs(replay_prompts, replay_tokens[:, None])[:, 0]
-                replay_penalty = rules.kl * (replay_old - own)
+            replay_penalty = torch.zeros(len(asked), longest)
+            if count:
+                own = base.log_probs(replay_prompts[:count], replay_tokens[:count, None])[:, 0]
+                replay_penalty[:count] = rules.kl * (replay_old[:count] - own)
         if rules.old == "original":
             replay_old[:count] = old.flatten(0, 1)[replays.sources]
             if penalty is not None and replay_penalty is not None:
@@ -97,7 +101,17 @@ def assemble(
     )
     of = replays.groups + [i % len(prompts) for i in range(len(replays.again))]
     return Batch(
-        prompts, original, original_mask, old, replay_prompts, replay_tokens, replay_mask, replay_old, advantage, of
+        prompts,
+        original,
+        original_mask,
+        old,
+        replay_prompts,
+        replay_tokens,
+        replay_mask,
+        replay_old,
+        advantage,
+        of,
+        count,
     )
 
 

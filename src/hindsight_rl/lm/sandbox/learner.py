@@ -79,7 +79,7 @@ class Learner:
         if self.arm.rewriter:
             settings = {"closed": rules.closed} if self.arm.rewriter != "keep" else {}
             self.rewriter = rewriter(self.arm.rewriter, **settings)
-        self.memory = ReplayMemory(rules.capacity) if self.arm.memory else None
+        self.memory = ReplayMemory(rules.capacity, rules.successes) if self.arm.memory else None
         self.examples: list[dict[str, Any]] = []
         self.asked: list[Instruction] = []  # of the replays of the last step, laid out
 
@@ -112,9 +112,7 @@ class Learner:
             group = row // rules.samples
             rollouts.append(Rollout(drawn[group], text, check(drawn[group], text), group, entropies[row], complete))
         found = self._replays(rollouts)
-        again: list[Remembered] = []
-        if self.memory is not None:  # few are not drawn over and over
-            again = self.memory.draw(min(self.arm.memory, len(self.memory)), self.rngs[SELECTION])
+        again = self.memory.draw(self.arm.memory, self.rngs[SELECTION]) if self.memory is not None else []
         batch = self._batch(prompts, sampled, rollouts, found, again)
         losses, norms = self._learn(batch)
         self._remember(rollouts, found)
@@ -132,9 +130,11 @@ class Learner:
         if self.memory is None:
             return
         replays = zip(found.replays, self.asked, strict=True)
-        self.memory.keep(Remembered(asked.prompt, rollouts[each.source].response) for each, asked in replays)
         done = (each for each in rollouts if each.succeeded and each.complete)
-        self.memory.keep(Remembered(each.instruction.prompt, each.response) for each in done)
+        self.memory.keep(
+            (Remembered(asked.prompt, rollouts[each.source].response) for each, asked in replays),
+            (Remembered(each.instruction.prompt, each.response) for each in done),
+        )
 
     def _replays(self, rollouts: list[Rollout]) -> Replayed:
         budget = self.config.replay.per_prompt * self.config.update.prompts * self.arm.names
@@ -229,7 +229,9 @@ class Learner:
         if len(replays):
             own = self.model.log_probs(batch.replay_prompts[replays], batch.replay_tokens[replays][:, None])[:, 0]
             log_probs = torch.cat((log_probs, own))
-            old, mask = torch.cat((old, batch.replay_old[replays])), torch.cat((mask, batch.replay_mask[replays]))
+            # What is remembered is imitated: a ratio to itself is 1, and its gradient that of the log-likelihood.
+            before = torch.where((replays >= batch.fresh)[:, None], own.detach(), batch.replay_old[replays])
+            old, mask = torch.cat((old, before)), torch.cat((mask, batch.replay_mask[replays]))
             advantage = torch.cat((advantage, batch.advantage[p * k :][replays]))
             replayed = torch.cat((replayed, torch.ones(len(replays), dtype=torch.bool)))
         value = reinforce.loss(log_probs, old, advantage, mask, replayed, self.config.reinforce)
