@@ -17,7 +17,16 @@ import matplotlib.pyplot as plt
 from grounding import write_between
 
 ROOT = Path(__file__).parents[1]
-COLOURS = {"rlvr": "#57534e", "fraction": "#a16207", "hir": "#1d4ed8", "retarget": "#c2410c", "named": "#15803d"}
+COLOURS = {
+    "rlvr": "#57534e",
+    "fraction": "#a16207",
+    "hir": "#1d4ed8",
+    "retarget": "#c2410c",
+    "named": "#15803d",
+    "named-memory": "#7e22ce",
+    "rlvr-memory": "#0e7490",
+    "fraction-memory": "#be185d",
+}
 
 
 def cell(value: dict[str, float]) -> str:

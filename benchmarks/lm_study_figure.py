@@ -2,7 +2,7 @@
 
     python benchmarks/lm_study_figure.py
 
-Reads results/lm_tuning.json, lm_tuning_rates.json and lm_tuning_memory.json, which lm_tuning.py writes,
+Reads results/lm_tuning.json, lm_tuning_rates.json and lm_tuning_falling.json, which lm_tuning.py writes,
 lm_ablations.json and lm_dependent.json, which the benchmarks of those names write.
 """
 
@@ -35,21 +35,26 @@ def signed(value: dict[str, float] | None) -> str:
 
 def tuning(result: dict[str, Any]) -> str:
     """The grid: every cell's mean, and its seeds."""
-    columns = list(dict.fromkeys((cell["epochs"], cell["learning_rate"]) for cell in result["cells"]))
-    arms = list(dict.fromkeys(cell["arm"] for cell in result["cells"]))
-    by = {(c["arm"], c["epochs"], c["learning_rate"]): c for c in result["cells"]}
-    heads = [f"{rate:g}, {'one pass' if epochs == 1 else f'{epochs} passes'}" for epochs, rate in sorted(columns)]
+    # Rates that stay come before rates that fall.
+    by = {(c["arm"], (c["epochs"], -c.get("decay", 1.0), c["learning_rate"])): c for c in result["cells"]}
+    columns = sorted({column for _, column in by})
+    passes = {column[0] for column in columns}
+    heads = []
+    for epochs, fall, rate in columns:
+        head = f"{rate:g}" + (f", falling to {-fall * rate:g}" if fall != -1 else "")
+        heads.append(head + (f", {'one pass' if epochs == 1 else f'{epochs} passes'}" if len(passes) > 1 else ""))
+    what = "Learning rate and passes over the rollouts" if len(passes) > 1 else "Learning rate"
     lines = [
-        f"**Learning rate and passes over the rollouts, seeds {', '.join(map(str, result['seeds']))}: "
+        f"**{what}, seeds {', '.join(map(str, result['seeds']))}: "
         f"{result['regime']} constraints, {result['rollouts']:,} rollouts**",
         "",
         "| arm | " + " | ".join(heads) + " |",
         "|---" * (len(heads) + 1) + "|",
     ]
-    for arm in arms:
+    for arm in dict.fromkeys(arm for arm, _ in by):
         cells = []
-        for column in sorted(columns):
-            found = by[arm, *column]
+        for column in columns:
+            found = by[arm, column]
             shown = f"{found['mean']:.3f} ({', '.join(f'{v:.3f}' for v in found['accuracy'])})"
             cells.append(f"**{shown}**" if found in result["best"] else shown)
         lines.append(f"| `{arm}` | " + " | ".join(cells) + " |")
@@ -149,7 +154,7 @@ def main() -> None:
     for name, table, draw in (
         ("lm_tuning", tuning, None),
         ("lm_tuning_rates", tuning, None),
-        ("lm_tuning_memory", tuning, None),
+        ("lm_tuning_falling", tuning, None),
         ("lm_ablations", ablations, draw_ablations),
         ("lm_dependent", dependent, draw_dependent),
     ):
