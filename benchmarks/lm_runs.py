@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import multiprocessing
+import shlex
 import statistics
 import sys
 from collections.abc import Sequence
@@ -188,5 +189,5 @@ def show(title: str, found: dict[str, Any]) -> None:
 def write(out: str | None, script: str, result: dict[str, Any]) -> None:
     """Write a result file, with the command and the machine that made it; nothing without `out`."""
     if out:
-        made = {"command": f"python benchmarks/{script} " + " ".join(sys.argv[1:]), "machine": machine()}
+        made = {"command": f"python benchmarks/{script} " + shlex.join(sys.argv[1:]), "machine": machine()}
         Path(out).write_text(json.dumps(made | result, indent=1) + "\n", "utf-8")
