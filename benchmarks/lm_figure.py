@@ -2,8 +2,8 @@
 
     python benchmarks/lm_figure.py
 
-Reads results/lm_arms.json and, where they are there, results/lm_arms_easier.json and lm_arms_harder.json: all are
-lm_arms.py's, of different regimes. And lm_arms_two_passes.json, of arms that learn from every rollout twice.
+Reads results/lm_arms.json and, where they are there, results/lm_arms_easier.json, of other regimes, and
+lm_arms_two_passes.json, of arms that learn from every rollout twice. All are lm_arms.py's.
 """
 
 import json
@@ -92,7 +92,7 @@ def draw(result: dict[str, Any], out: Path) -> None:
     """Learning curves of every regime; bands are 95 % intervals over seeds."""
     plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     regimes = result["regimes"]
-    figure, axes = plt.subplots(1, len(regimes), figsize=(1.2 + 3.6 * len(regimes), 3.6), squeeze=False)
+    figure, axes = plt.subplots(1, len(regimes), figsize=(1.2 + 4.4 * len(regimes), 3.6), squeeze=False)
     for axis, (regime, found) in zip(axes[0], regimes.items(), strict=True):
         for name, row in found["names"].items():
             xs = [x / 1000 for x in row["curve"]["rollouts"]]
@@ -114,11 +114,10 @@ def main() -> None:
     """Figure and tables."""
     result = json.loads((ROOT / "results" / "lm_arms.json").read_text("utf-8"))
     commands = {"lm_arms.json": result["command"]}
-    for name in ("lm_arms_easier.json", "lm_arms_harder.json"):
-        if (file := ROOT / "results" / name).exists():
-            more = json.loads(file.read_text("utf-8"))
-            result["regimes"] |= more["regimes"]
-            commands[name] = more["command"]
+    if (easier := ROOT / "results" / "lm_arms_easier.json").exists():
+        more = json.loads(easier.read_text("utf-8"))
+        result["regimes"] |= more["regimes"]
+        commands[easier.name] = more["command"]
     draw(result, ROOT / "docs" / "images" / "lm_arms.png")
     (first, found), *_ = result["regimes"].items()
     passes = ROOT / "results" / "lm_arms_two_passes.json"
