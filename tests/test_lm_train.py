@@ -354,6 +354,7 @@ def test_the_command_prints_accuracy_as_json(tiny: Any, tmp_path: Path, capsys: 
     ({"update": dataclasses.replace(ROWS, decay=1.5)}, r"--update\.decay 1.5"),
     ({"reinforce": ReinforceRules(replay_end=-0.1)}, r"--reinforce\.replay-end -0.1"),
     ({"replay": ReplayRules(memory=-1)}, r"--replay\.memory -1"),
+    ({"replay": ReplayRules(successes=1.5)}, r"--replay\.successes 1\.5: a share between 0 and 1"),
     ({"replay": ReplayRules(capacity=0)}, r"--replay\.capacity 0"),
 ])  # fmt: skip
 def test_bad_settings_are_named_before_anything_is_made(tiny: Any, changes: dict[str, Any], said: str) -> None:
