@@ -3,7 +3,7 @@
     python benchmarks/lm_figure.py
 
 Reads results/lm_arms.json and, where they are there, results/lm_arms_easier.json, of other regimes, and
-lm_arms_two_passes.json, of arms that learn from every rollout twice. All are lm_arms.py's.
+lm_arms_two_passes.json and lm_arms_longer.json, of arms given more passes or rollouts. All are lm_arms.py's.
 """
 
 import json
@@ -63,8 +63,8 @@ def table(regime: str, found: dict[str, Any], reference: str) -> str:
     return "\n".join(lines)
 
 
-def multiples(regime: str, found: dict[str, Any], again: dict[str, Any] | None) -> str:
-    """How many times as accurate as others the best arm is, at every evaluation; at the end, as others of `again`."""
+def multiples(regime: str, found: dict[str, Any], more: dict[str, dict[str, Any]]) -> str:
+    """How many times as accurate as others the best arm is, at every evaluation; at the end, as others of `more`."""
     names = found["names"]
     best = max(names, key=lambda name: float(names[name]["accuracy"]["mean"]))
     curves = {name: [point["mean"] for point in row["curve"]["accuracy"]][1:] for name, row in names.items()}
@@ -78,14 +78,18 @@ def multiples(regime: str, found: dict[str, Any], again: dict[str, Any] | None) 
     for name in ("rlvr", "fraction", "hir", "retarget"):
         times = [f"{mine / theirs:.2f}" for mine, theirs in zip(curves[best], curves[name], strict=True)]
         lines.append(f"| times `{name}` | " + " | ".join(times) + " |")
-    if again:
+    for about, result in more.items():
         end = names[best]["accuracy"]["mean"]
         others = [
-            f"{end / row['accuracy']['mean']:.2f} times `{name}` ({cell(row['accuracy'])})"
-            for name, row in again["regimes"][regime]["names"].items()
+            f"{end / row['accuracy']['mean']:.2f} times `{name}` ({cell(row['accuracy'])}, {len(row['seeds'])} seeds, "
+            f"{row['cpu_seconds']['mean']:.0f} s of CPU)"
+            for name, row in result["regimes"][regime]["names"].items()
         ]
-        lines += ["", f"With two passes over its rollouts: {', '.join(others)}. (`{again['command'].strip()}`)"]
-    return "\n".join(lines)
+        rows = result["regimes"][regime]["names"].values()
+        rollouts = max(row["curve"]["rollouts"][-1] for row in rows)
+        lines += ["", f"With {rollouts:,} {about}: {', '.join(others)}. (`{result['command'].strip()}`)"]
+    spent = names[best]["cpu_seconds"]["mean"]
+    return "\n".join([*lines, "", f"`{best}` itself takes {spent:.0f} s of CPU."])
 
 
 def draw(result: dict[str, Any], out: Path) -> None:
@@ -120,9 +124,15 @@ def main() -> None:
         commands[easier.name] = more["command"]
     draw(result, ROOT / "docs" / "images" / "lm_arms.png")
     (first, found), *_ = result["regimes"].items()
-    passes = ROOT / "results" / "lm_arms_two_passes.json"
-    again = json.loads(passes.read_text("utf-8")) if passes.exists() else None
-    write_between(ROOT / "docs" / "lm.md", "lm_multiples", multiples(first, found, again))
+    more = {
+        about: json.loads((ROOT / "results" / name).read_text("utf-8"))
+        for about, name in (
+            ("rollouts, each learned from twice", "lm_arms_two_passes.json"),
+            ("rollouts", "lm_arms_longer.json"),
+        )
+        if (ROOT / "results" / name).exists()
+    }
+    write_between(ROOT / "docs" / "lm.md", "lm_multiples", multiples(first, found, more))
     tables = [table(regime, found, result["reference"]) for regime, found in result["regimes"].items()]
     note = (
         "Fresh instructions of the same generator, sampled at temperature 1; ± is half of the 95 % interval over seeds "
