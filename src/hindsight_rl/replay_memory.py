@@ -12,7 +12,7 @@ no ratio to a policy of the past.
 
 import json
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -94,10 +94,10 @@ class _Ring:
         self.next = 0  # the place of the oldest pair, once it is full
 
     @classmethod
-    def of(cls, found: dict[str, object], capacity: int) -> "_Ring":
+    def of(cls, found: Any, capacity: int) -> "_Ring":
         ring = cls(capacity)
-        ring.pairs = [Remembered(str(prompt), str(response)) for prompt, response in found["pairs"]]  # type: ignore[attr-defined]
-        ring.next = int(found["next"])  # type: ignore[call-overload]
+        ring.pairs = [Remembered(str(prompt), str(response)) for prompt, response in found["pairs"]]
+        ring.next = int(found["next"])
         if len(ring.pairs) > capacity or not 0 <= ring.next < capacity:
             raise HindsightError(
                 f"the memory of replays holds {len(ring.pairs)} of a kind, more than its capacity ({capacity})"
