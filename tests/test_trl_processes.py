@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 TOLERANCE = 1e-5  # of weights and losses: sums in another order, in float32
 
 
-CASES = ("some", "none", "most", "pooled", "grpo-loss")
+CASES = ("some", "none", "most", "pooled", "grpo-loss", "memory")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,15 @@ def compare(runs: Path, case: str) -> list[dict[str, Any]]:
     for name, value in one["weights"].items():
         assert torch.allclose(value, two["weights"][name], atol=TOLERANCE, rtol=0), name
     for single, double in zip(one["log"], two["log"], strict=True):
-        for name in ("hir/replays", "hir/candidates", "hir/integrity", "hir/logp_shift", "loss", "grad_norm"):
+        for name in (
+            "hir/replays",
+            "hir/again",
+            "hir/candidates",
+            "hir/integrity",
+            "hir/logp_shift",
+            "loss",
+            "grad_norm",
+        ):
             assert single.get(name) == pytest.approx(double.get(name), abs=TOLERANCE), name
     # Rows are as many on both processes; advantages are those of one process.
     assert [part[0] for part in two["rows"][0]] == [part[0] for part in two["rows"][1]]
@@ -87,3 +95,8 @@ def test_as_many_replays_as_there_can_be(runs: Path) -> None:
 def test_other_normalisation_and_loss(runs: Path, case: str) -> None:
     log = compare(runs, case)
     assert all(entry["hir/replays"] > 0 for entry in log)
+
+
+def test_what_is_remembered_is_of_both_processes(runs: Path) -> None:
+    first, second = compare(runs, "memory")
+    assert first["hir/again"] == 0 and second["hir/again"] == 8

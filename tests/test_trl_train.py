@@ -75,6 +75,10 @@ def test_options_of_methods_and_files(model: str, rows: Path, tmp_path: Path) ->
     assert found["rlvr"].replays_per_prompt == found["fraction"].replays_per_prompt == 0
     assert found["rlvr"].reward == "all" and found["fraction"].reward == "fraction"
     assert parsed([*words, "--method", "rlvr-rows"])[1].repeat
+    named = parsed([*words, "--method", "named-memory"])[1]
+    assert (named.rewriter, named.names, named.replays_per_prompt, named.memory_per_prompt) == ("retarget", 4, 8, 8)
+    remembered = parsed([*words, "--method", "rlvr-memory", "--memory_per_prompt", "3"])[1]
+    assert (remembered.replays_per_prompt, remembered.memory_per_prompt, remembered.names) == (0, 3, 1)
     file = tmp_path / "options.yaml"
     file.write_text("learning_rate: 0.5\nlambda_start: 3\n", "utf-8")
     _, config = parsed([*words, "--config", str(file), "--learning_rate", "0.25"])

@@ -50,6 +50,8 @@ def train(model: str, out: Path, case: str) -> None:
         settings = {"replays_per_prompt": 4, "strategy": "random"}
     if case == "pooled":
         settings |= {"advantage": "pooled", "old_logps": "original", "beta": 0.1, "num_iterations": 2}
+    if case == "memory":
+        settings |= {"memory_per_prompt": 2}
     if case == "grpo-loss":
         settings |= {"loss_type": "grpo"}
     args = HiRConfig(

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor
+from transformers.trainer_utils import TrainOutput, get_last_checkpoint
 from trl import GRPOTrainer
 
 from hindsight_rl.constraints.rewards import message_text
@@ -28,6 +29,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.instruction import Instruction, Verdict
 from hindsight_rl.lm.trl_config import ROW_MEANS, HiRConfig, check_config, check_version
 from hindsight_rl.lm.trl_finite import Finite
+from hindsight_rl.lm.trl_memory import Saved, fulfilled
 from hindsight_rl.lm.trl_prompts import EpochOrder, fitting, prompt_rows, room_of, template_of, tokenizer_of
 from hindsight_rl.lm.trl_rows import Batch, Planned, Source, joined, leave_one_out, narrowed, replay_rows, share, whiten
 from hindsight_rl.replay import Replayed, Rewriter, Rollout, Verify, check, replay
@@ -91,6 +93,7 @@ class HiRTrainer(GRPOTrainer):
         self._rewriter = rewriter or rewriter_of(args.rewriter)
         self._verify: Verify = verify
         self._selector = args.selector()
+        self._memory = args.memory()
         tokenizer = tokenizer_of(model, args) if processing_class is None else processing_class
         if args.chat_template_path is not None:
             tokenizer.chat_template = template_of(args.chat_template_path)
@@ -130,6 +133,26 @@ class HiRTrainer(GRPOTrainer):
                 "scale the experts' balancing loss too; use loss_type=dapo or bnpo, or router_aux_loss_coef=0"
             )
         self.add_callback(Finite(self, args.patience))
+        if self._memory is not None:
+            self.add_callback(Saved(self._memory))
+
+    def train(
+        self,
+        resume_from_checkpoint: str | bool | None = None,
+        trial: Any = None,
+        ignore_keys_for_eval: list[str] | None = None,
+    ) -> TrainOutput:
+        """TRL's `train`; what is remembered goes on, too, from the checkpoint.
+
+        Raises:
+            HindsightError: the checkpoint holds no memory and the settings ask for one, or training broke off.
+        """
+        if self._memory is not None and resume_from_checkpoint and self.accelerator.is_main_process:
+            last = get_last_checkpoint(str(self.args.output_dir))
+            folder = last if resume_from_checkpoint is True else str(resume_from_checkpoint)
+            if folder is not None:
+                self._memory.load(folder)
+        return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
         return EpochOrder(super()._get_train_sampler(dataset), self.args.seed)
@@ -179,20 +202,26 @@ class HiRTrainer(GRPOTrainer):
             return batch
         step = self._generations() + 1
         rows = batch["prompt_ids"].size(0)
-        if not self.args.replays_per_prompt:
+        if not self.args.replays_per_prompt and self._memory is None:
             self._set_advantages(batch, [])
             return batch
         logps, entropy = self._looked_at(batch)
         planned, found = self._plan(self.accelerator.gather(entropy), [row["instruction"] for row in inputs], step)
         logps = batch.get("old_per_token_logps", logps)
         sources = self._sources(batch, logps, planned, rows)
+        fresh = [at for at, each in enumerate(planned) if each.completion is None]
+        if self._memory is not None:
+            succeeded = gather_object(fulfilled(batch, self._seen))
+            if self.accelerator.is_main_process:
+                replays = ((planned[at].prompt, sources[at].completion.tolist()) for at in fresh)
+                self._memory.keep(replays, succeeded)
         self._set_advantages(batch, [len(sources[at].completion) for at in range(len(planned))])
         self._show(planned, rows)
         mine, added = share(planned, self.accelerator.process_index, self.accelerator.num_processes, self._steps)
         shift = torch.zeros(2, device=logps.device)
         if added:
-            more = self._made([(planned[at], sources[at]) for at in mine], added, batch)
-            live = more["completion_mask"]
+            more = self._made([(planned[at], sources[at]) for at in mine], added, len(fresh), batch)
+            live = more["completion_mask"] * more["fresh"][:, None]
             shift = torch.stack([((more["rewritten_logps"] - more["original_logps"]) * live).sum(), live.sum()])
             batch = self._appended(batch, more, logps)
         self._count(found, planned, added, self.accelerator.reduce(shift, reduction="sum"))
@@ -203,6 +232,10 @@ class HiRTrainer(GRPOTrainer):
         window = self.args.gradient_accumulation_steps
         every = self._steps * self.num_iterations
         return int((self.state.global_step * window + self._step % window) // every)
+
+    @property
+    def _replays(self) -> bool:
+        return self.args.replays_per_prompt > 0 and not self.args.repeat
 
     @property
     def _steps(self) -> int:
@@ -219,7 +252,7 @@ class HiRTrainer(GRPOTrainer):
         wanted = [
             at
             for at, each in enumerate(self._seen)
-            if each.complete and not each.succeeded and not self.args.repeat and self._rewriter.eligible(each)
+            if self._replays and each.complete and not each.succeeded and self._rewriter.eligible(each)
         ]
         if self.args.old_logps == "original" and "old_per_token_logps" not in batch:
             wanted = list(range(rows))
@@ -285,6 +318,12 @@ class HiRTrainer(GRPOTrainer):
     def _decide(self, rollouts: list[Rollout], step: int) -> tuple[list[Planned], Replayed]:
         if self.args.repeat:
             return self._repeats([each.instruction for each in rollouts], step)
+        again: list[Planned] = []
+        if self._memory is not None:
+            count = self.args.memory_per_prompt * self.args.prompts_per_generation
+            again = self._memory.draw(count, np.random.default_rng([self.args.seed, step, 1]))
+        if not self._replays:
+            return again, Replayed([], 0, {}, self._selector.curriculum.weight(step), 0.0, 0.0, 0.0)
         found = replay(
             rollouts,
             step=step,
@@ -296,7 +335,7 @@ class HiRTrainer(GRPOTrainer):
             names=self.args.names,
         )
         if not found.replays:
-            return [], found
+            return again, found
         chat = self.args.prompt_format == "chat"
         asked = [each.instruction for each in found.replays]
         ids, _, _ = self._tokenize_prompts([each.messages if chat else each.prompt for each in asked])
@@ -306,7 +345,7 @@ class HiRTrainer(GRPOTrainer):
             if len(tokens) <= self._room  # a retargeted constraint may have grown
         ]
         # Without the instructions: those hold checkers, which do not travel between processes.
-        return planned, Replayed([], *(getattr(found, name) for name in _FOUND))
+        return planned + again, Replayed([], *(getattr(found, name) for name in _FOUND))
 
     def _repeats(self, asked: list[Instruction], step: int) -> tuple[list[Planned], Replayed]:
         """Rollouts to train on a second time, as they are: as many rows as replay has, and no replay."""
@@ -321,22 +360,37 @@ class HiRTrainer(GRPOTrainer):
         """Of each replay, by its place, what it takes from its rollout, on whichever process that is."""
         first = self.accelerator.process_index * rows
         mine = {}
+        remembered = {}
         for at, each in enumerate(planned):
-            if first <= each.source < first + rows:
+            if each.completion is not None:
+                remembered[at] = Source(torch.tensor(each.completion), torch.zeros(len(each.completion)))
+            elif first <= each.source < first + rows:
                 row = each.source - first
                 size = int(batch["completion_mask"][row].sum())
                 mine[at] = Source(batch["completion_ids"][row, :size].cpu(), logps[row, :size].float().cpu())
-        found: dict[int, Source] = {}
+        found: dict[int, Source] = remembered
         for part in gather_object([mine]):
             found.update(part)
         return found
 
-    def _made(self, mine: list[tuple[Planned, Source]], rows: int, batch: Batch) -> Batch:
-        """This process's replays as rows, with the policy's log-probabilities under both prompts."""
+    def _made(self, mine: list[tuple[Planned, Source]], rows: int, fresh: int, batch: Batch) -> Batch:
+        """This process's replays as rows, with the policy's log-probabilities under both prompts.
+
+        fresh: replays of this batch on all processes, which come before those remembered.
+        """
         pad = self._tokenizer.pad_token_id
         more = replay_rows(mine, rows, pad, like=batch, multiple=self.pad_to_multiple_of)
         more["original_logps"] = more.pop("logps")
-        more["rewritten_logps"], _ = self._policy(more)
+        # What is remembered has one prompt; its old log-probabilities are needed only where the loss reads any.
+        read = self.args.old_logps == "original" or {"old_per_token_logps", "sampling_per_token_logps"} & batch.keys()
+        asked = rows if read else -(-fresh // self.accelerator.num_processes)
+        more["rewritten_logps"] = torch.zeros_like(more["original_logps"])
+        if asked:
+            found, _ = self._policy({name: value[:asked] for name, value in more.items()})
+            more["rewritten_logps"][:asked] = found
+        more["fresh"] = torch.zeros(rows, dtype=torch.bool, device=more["prompt_ids"].device)
+        more["fresh"][: len(mine)] = torch.tensor([each.completion is None for each, _ in mine], dtype=torch.bool)
+        more["original_logps"] = torch.where(more["fresh"][:, None], more["original_logps"], more["rewritten_logps"])
         more["advantages"] = torch.zeros(rows, device=more["prompt_ids"].device)
         more["advantages"][: len(mine)] = self._replay_advantage
         if self.args.repeat:
@@ -418,21 +472,24 @@ class HiRTrainer(GRPOTrainer):
 
     def _show(self, planned: list[Planned], rows: int) -> None:
         """The rewritten prompt beside the original one in the table of completions; None where there is none."""
-        by_row = {each.source: each.text for each in reversed(planned)}  # of several names, its own
+        by_row = {each.source: each.text for each in reversed(planned)}  # of several names, its own; -1 is no row
         total = rows * self.accelerator.num_processes
         self._logs["extra"]["rewritten_prompt"].extend(by_row.get(row, "") for row in range(total))
 
     def _count(self, found: Replayed, planned: list[Planned], added: int, shift: Tensor) -> None:
         """Metrics of replay, the same on every process. shift: sum of the log-probabilities' change, and tokens."""
+        fresh = sum(each.completion is None for each in planned)
         values = {
-            "repeats" if self.args.repeat else "replays": len(planned),
+            "repeats" if self.args.repeat else "replays": fresh,
             "candidates": found.candidates,
             "refused": sum(found.refused.values()),
             "empty_rows": added * self.accelerator.num_processes - len(planned),
             "lambda": found.weight,
             "advantage": self._replay_advantage,
         }
-        if planned and not self.args.repeat:
+        if self._memory is not None:
+            values["again"] = len(planned) - fresh
+        if fresh and not self.args.repeat:
             values |= {"diversity": found.diversity, "integrity": found.integrity, "kept": found.kept}
             values["logp_shift"] = float(shift[0] / shift[1].clamp(min=1))
         for name, value in values.items():

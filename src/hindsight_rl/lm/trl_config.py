@@ -14,6 +14,7 @@ import trl
 from trl import GRPOConfig
 
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.trl_memory import TokenMemory
 from hindsight_rl.replay import Curriculum, Scope, Selector, Strategy
 from hindsight_rl.rewrite import rewriter
 
@@ -50,6 +51,13 @@ class HiRConfig(GRPOConfig):
         "Instructions that a failure is replayed under: its own, rewritten, and others made of the batch's constraints "
         "(ours). All count against the budget.",
     )
+    memory_per_prompt: int = _setting(
+        0,
+        "Replays and successes of earlier generation batches that are trained on again, times the prompts of a "
+        "generation batch (ours); 0 for none.",
+    )
+    memory_capacity: int = _setting(20_000, "Replays that the memory keeps, the newest, and as many successes.")
+    memory_successes: float = _setting(0.5, "Share of what is trained on again that is successes, where there are.")
     repeat: bool = _setting(
         False, "A control: in place of replays as many rollouts, drawn by chance, as they are, a second time."
     )
@@ -94,17 +102,26 @@ class HiRConfig(GRPOConfig):
         ):
             if getattr(self, name) not in known:
                 raise HindsightError(f"{name} is {getattr(self, name)!r}: one of {', '.join(known)}")
-        for name, low in (("replays_per_prompt", 0), ("names", 1), ("patience", 1), ("max_prompt_tokens", 1)):
+        lowest = {"replays_per_prompt": 0, "names": 1, "memory_per_prompt": 0, "patience": 1, "max_prompt_tokens": 1}
+        for name, low in lowest.items():
             value = getattr(self, name)
             if value is not None and value < low:
                 raise HindsightError(f"{name} is {value}: it must be at least {low}")
+        if self.repeat and self.memory_per_prompt:
+            raise HindsightError("repeat trains on no replay, so there is nothing to remember: set memory_per_prompt=0")
         rewriter(self.rewriter)
         self.selector()
+        self.memory()
 
     def selector(self) -> Selector:
         """The selector; raises :class:`HindsightError` for an unknown strategy or scope."""
         curriculum = Curriculum(self.lambda_start, self.lambda_growth, self.lambda_cap)
         return Selector(self.strategy, self.scope, max(1, self.replays_per_prompt), curriculum)
+
+    def memory(self) -> TokenMemory | None:
+        """An empty memory, None where none is asked for; raises :class:`HindsightError` for no capacity or share."""
+        kept = TokenMemory(self.memory_capacity, self.memory_successes)
+        return kept if self.memory_per_prompt else None
 
     @property
     def prompts_per_generation(self) -> int:
@@ -151,7 +168,7 @@ def check_config(args: HiRConfig, model: Any, *, own: bool, others: dict[str, An
             f"multi_objective_aggregation={args.multi_objective_aggregation} normalises per group and reward; "
             "use advantage=grpo with it"
         )
-    if not args.replays_per_prompt:
+    if not args.replays_per_prompt and not args.memory_per_prompt:
         return
     if args.advantage == "pooled" and not own:
         raise HindsightError(

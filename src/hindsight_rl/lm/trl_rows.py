@@ -22,13 +22,14 @@ Batch = dict[str, Any]
 class Planned:
     """A replay that was decided on, as every process hears of it.
 
-    source: row of the rollout in the gathered batch. prompt: ids of the rewritten prompt. text: that prompt, for
-    the table. score: see :class:`hindsight_rl.replay.Replay`.
+    source: row of the rollout in the gathered batch, -1 for one of an earlier batch. prompt: ids of the rewritten
+    prompt. text: that prompt, for the table. completion: ids, of one of an earlier batch.
     """
 
     source: int
     prompt: list[int]
     text: str
+    completion: list[int] | None = None
 
 
 @dataclass(frozen=True)

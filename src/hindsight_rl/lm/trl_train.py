@@ -31,6 +31,10 @@ from hindsight_rl.replay import check
 from hindsight_rl.run import Run, machine
 
 KIND = "lm-trl"
+FAILURES = 2
+"""Replayed per prompt, as in the paper, where each has several names."""
+REMEMBERED = 8
+"""Rows per prompt that an arm with a memory trains on again; the sandbox's 64 would make a large model's step dear."""
 
 
 def _option(default: Any, about: str) -> Any:
@@ -139,7 +143,10 @@ def _method(name: str) -> list[str]:
     words = ["--reward", "all" if chosen.reward == "binary" else "fraction", "--strategy", chosen.strategy]
     if chosen.extra:
         return [*words, "--repeat", "true"]
-    return [*words, *(["--rewriter", chosen.rewriter] if chosen.rewriter else ["--replays_per_prompt", "0"])]
+    words += ["--rewriter", chosen.rewriter] if chosen.rewriter else ["--replays_per_prompt", "0"]
+    if chosen.names > 1:
+        words += ["--names", str(chosen.names), "--replays_per_prompt", str(FAILURES * chosen.names)]
+    return [*words, *(["--memory_per_prompt", str(REMEMBERED)] if chosen.memory else [])]
 
 
 def load(options: Options) -> tuple[Loaded, Any]:

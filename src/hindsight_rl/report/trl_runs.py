@@ -21,6 +21,7 @@ CHARTS: dict[str, tuple[str, str]] = {
     "frac_reward_zero_std": ("no signal", "share of prompts whose rollouts all have the same reward"),
     "hir/candidates": ("candidates", "failures that could be replayed, per batch"),
     "hir/replays": ("replays", "per batch"),
+    "hir/again": ("trained on again", "replays and successes of earlier batches, per batch"),
     "hir/kept": ("kept", "share of the constraints of a replayed instruction that are left or changed"),
     "hir/integrity": ("integrity", "share of constraints that the replayed responses met"),
     "hir/diversity": ("diversity", "mean entropy per token of the replayed responses"),
