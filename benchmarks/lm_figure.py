@@ -3,7 +3,8 @@
     python benchmarks/lm_figure.py
 
 Reads results/lm_arms.json and, where they are there, results/lm_arms_easier.json, of other regimes, and
-lm_arms_two_passes.json and lm_arms_longer.json, of arms given more passes or rollouts. All are lm_arms.py's.
+lm_arms_two_passes.json and lm_arms_longer.json, of arms given more passes or rollouts: all lm_arms.py's; and
+lm_budgets.json, of all arms with fewer rollouts, lm_budgets.py's.
 """
 
 import json
@@ -92,6 +93,38 @@ def multiples(regime: str, found: dict[str, Any], more: dict[str, dict[str, Any]
     return "\n".join([*lines, "", f"`{best}` itself takes {spent:.0f} s of CPU."])
 
 
+def budgets(result: dict[str, Any]) -> str:
+    """Every budget of lm_budgets.py as Markdown: each arm at its best cell, and what the best arm is times others."""
+    reference = result["reference"]
+    lines = []
+    for rollouts, found in result["budgets"].items():
+        names = found["table"]["names"]
+        best = max(names, key=lambda name: float(names[name]["accuracy"]["mean"]))
+        mean = names[best]["accuracy"]["mean"]
+        chosen = {row["arm"]: row for row in found["best"]}
+        lines += [
+            f"**{result['regime']} constraints, {int(rollouts):,} rollouts, {len(names[best]['seeds'])} seeds**",
+            "",
+            f"| arm | learning rate | all constraints met | `{best}` is | greedy "
+            f"| rollouts to `{reference}`'s end | s of CPU |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for name, row in names.items():
+            rate, decay = chosen[name]["learning_rate"], chosen[name]["decay"]
+            there = row["rollouts_to_reference"]
+            cells = [
+                f"{rate:g}" + ("" if decay == 1 else f", falling to {rate * decay:g}"),
+                cell(row["accuracy"]),
+                "" if name == best else f"{mean / row['accuracy']['mean']:.2f} times",
+                cell(row["greedy"]),
+                "never" if there is None else f"{there:,}",
+                f"{row['cpu_seconds']['mean']:.0f}",
+            ]
+            lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+        lines.append("")
+    return "\n".join([*lines, f"(`results/lm_budgets.json`: `{result['command'].strip()}`)"])
+
+
 def draw(result: dict[str, Any], out: Path) -> None:
     """Learning curves of every regime; bands are 95 % intervals over seeds."""
     plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
@@ -133,6 +166,8 @@ def main() -> None:
         if (ROOT / "results" / name).exists()
     }
     write_between(ROOT / "docs" / "lm.md", "lm_multiples", multiples(first, found, more))
+    if (few := ROOT / "results" / "lm_budgets.json").exists():
+        write_between(ROOT / "docs" / "lm.md", "lm_budgets", budgets(json.loads(few.read_text("utf-8"))))
     tables = [table(regime, found, result["reference"]) for regime, found in result["regimes"].items()]
     note = (
         "Fresh instructions of the same generator, sampled at temperature 1; ± is half of the 95 % interval over seeds "

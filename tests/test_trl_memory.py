@@ -106,8 +106,8 @@ def test_resume_is_bit_equal_and_needs_the_memory(model: str, tmp_path: Path) ->
 def test_what_cannot_work_is_refused(model: str, tmp_path: Path) -> None:
     refused(model, tmp_path, "memory_per_prompt is -1: it must be at least 0", memory_per_prompt=-1)
     refused(model, tmp_path, "repeat trains on no replay", memory_per_prompt=1, repeat=True)
-    refused(model, tmp_path, "a memory of 0 replays", memory_capacity=0)
-    refused(model, tmp_path, "1.5 of successes: a share between 0 and 1", memory_successes=1.5)
+    refused(model, tmp_path, "memory_capacity is 0: it must be at least 1", memory_capacity=0)
+    refused(model, tmp_path, "memory_successes is 1.5: a share between 0 and 1", memory_successes=1.5)
     others = {"reward_funcs": len}
     settings = {"advantage": "pooled", "replays_per_prompt": 0, "memory_per_prompt": 1}
     refused(model, tmp_path, "further reward functions", others=others, **settings)

@@ -102,16 +102,17 @@ class HiRConfig(GRPOConfig):
         ):
             if getattr(self, name) not in known:
                 raise HindsightError(f"{name} is {getattr(self, name)!r}: one of {', '.join(known)}")
-        lowest = {"replays_per_prompt": 0, "names": 1, "memory_per_prompt": 0, "patience": 1, "max_prompt_tokens": 1}
-        for name, low in lowest.items():
+        lowest = {"replays_per_prompt": 0, "names": 1, "memory_per_prompt": 0, "memory_capacity": 1, "patience": 1}
+        for name, low in {**lowest, "max_prompt_tokens": 1}.items():
             value = getattr(self, name)
             if value is not None and value < low:
                 raise HindsightError(f"{name} is {value}: it must be at least {low}")
+        if not 0 <= self.memory_successes <= 1:
+            raise HindsightError(f"memory_successes is {self.memory_successes}: a share between 0 and 1")
         if self.repeat and self.memory_per_prompt:
             raise HindsightError("repeat trains on no replay, so there is nothing to remember: set memory_per_prompt=0")
         rewriter(self.rewriter)
         self.selector()
-        self.memory()
 
     def selector(self) -> Selector:
         """The selector; raises :class:`HindsightError` for an unknown strategy or scope."""
@@ -119,9 +120,8 @@ class HiRConfig(GRPOConfig):
         return Selector(self.strategy, self.scope, max(1, self.replays_per_prompt), curriculum)
 
     def memory(self) -> TokenMemory | None:
-        """An empty memory, None where none is asked for; raises :class:`HindsightError` for no capacity or share."""
-        kept = TokenMemory(self.memory_capacity, self.memory_successes)
-        return kept if self.memory_per_prompt else None
+        """An empty memory, None where none is asked for."""
+        return TokenMemory(self.memory_capacity, self.memory_successes) if self.memory_per_prompt else None
 
     @property
     def prompts_per_generation(self) -> int:
