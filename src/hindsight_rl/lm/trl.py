@@ -30,15 +30,13 @@ from hindsight_rl.instruction import Instruction, Verdict
 from hindsight_rl.lm.trl_config import ROW_MEANS, HiRConfig, check_config, check_version
 from hindsight_rl.lm.trl_finite import Finite
 from hindsight_rl.lm.trl_memory import Saved, fulfilled
+from hindsight_rl.lm.trl_plan import Planner
 from hindsight_rl.lm.trl_prompts import EpochOrder, fitting, prompt_rows, room_of, template_of, tokenizer_of
 from hindsight_rl.lm.trl_rows import Batch, Planned, Source, joined, leave_one_out, narrowed, replay_rows, share, whiten
-from hindsight_rl.replay import Replayed, Rewriter, Rollout, Verify, check, replay
+from hindsight_rl.replay import Replayed, Rewriter, Rollout, Verify, check
 from hindsight_rl.rewrite import rewriter as rewriter_of
 
 __all__ = ["HiRConfig", "HiRTrainer"]
-
-# What the first process tells the others of a :class:`Replayed`, beside the replays.
-_FOUND = ("candidates", "refused", "weight", "diversity", "integrity", "kept")
 
 
 class HiRTrainer(GRPOTrainer):
@@ -90,9 +88,7 @@ class HiRTrainer(GRPOTrainer):
         check_version()
         extra = [] if reward_funcs is None else [reward_funcs] if callable(reward_funcs) else list(reward_funcs)
         check_config(args, model, own=not extra, others=others)
-        self._rewriter = rewriter or rewriter_of(args.rewriter)
         self._verify: Verify = verify
-        self._selector = args.selector()
         self._memory = args.memory()
         tokenizer = tokenizer_of(model, args) if processing_class is None else processing_class
         if args.chat_template_path is not None:
@@ -103,7 +99,7 @@ class HiRTrainer(GRPOTrainer):
         self.too_long = len(train_dataset) + len(eval_dataset or []) - len(train) - len(evaluated)
         """Instructions left out because their prompt is too long."""
         self.instructions: list[Instruction] = [*train, *evaluated]
-        self._room = room
+        self._planner = Planner(args, rewriter or rewriter_of(args.rewriter), verify, room, self._memory)
         self._seen: list[Rollout] = []
         self._rewards: Tensor | None = None
 
@@ -234,10 +230,6 @@ class HiRTrainer(GRPOTrainer):
         return int((self.state.global_step * window + self._step % window) // every)
 
     @property
-    def _replays(self) -> bool:
-        return self.args.replays_per_prompt > 0 and not self.args.repeat
-
-    @property
     def _steps(self) -> int:
         """Micro-batches that a generation batch is split into."""
         return int(self.args.steps_per_generation or 1)
@@ -249,11 +241,7 @@ class HiRTrainer(GRPOTrainer):
         as sharded weights ask for.
         """
         rows = batch["prompt_ids"].size(0)
-        wanted = [
-            at
-            for at, each in enumerate(self._seen)
-            if self._replays and each.complete and not each.succeeded and self._rewriter.eligible(each)
-        ]
+        wanted = [at for at, each in enumerate(self._seen) if self._planner.eligible(each)]
         if self.args.old_logps == "original" and "old_per_token_logps" not in batch:
             wanted = list(range(rows))
         logps = torch.zeros(batch["completion_ids"].shape, device=batch["completion_ids"].device)
@@ -306,7 +294,7 @@ class HiRTrainer(GRPOTrainer):
                 )
             ]
             try:
-                told = [self._decide(rollouts, step)]
+                told = [self._planner.plan(rollouts, step, lambda prompts: self._tokenize_prompts(prompts)[0])]
             except HindsightError as error:  # every process has to hear of it, or the others wait for ever
                 told = [error]
         broadcast_object_list(told, from_process=0)
@@ -314,47 +302,6 @@ class HiRTrainer(GRPOTrainer):
             raise told[0]
         planned, found = told[0]
         return planned, found
-
-    def _decide(self, rollouts: list[Rollout], step: int) -> tuple[list[Planned], Replayed]:
-        if self.args.repeat:
-            return self._repeats([each.instruction for each in rollouts], step)
-        again: list[Planned] = []
-        if self._memory is not None:
-            count = self.args.memory_per_prompt * self.args.prompts_per_generation
-            again = self._memory.draw(count, np.random.default_rng([self.args.seed, step, 1]))
-        if not self._replays:
-            return again, Replayed([], 0, {}, self._selector.curriculum.weight(step), 0.0, 0.0, 0.0)
-        found = replay(
-            rollouts,
-            step=step,
-            budget=self.args.replay_budget,
-            selector=self._selector,
-            rewriter=self._rewriter,
-            rng=np.random.default_rng([self.args.seed, step]),
-            verify=getattr(self._rewriter, "verify", self._verify),
-            names=self.args.names,
-        )
-        if not found.replays:
-            return again, found
-        chat = self.args.prompt_format == "chat"
-        asked = [each.instruction for each in found.replays]
-        ids, _, _ = self._tokenize_prompts([each.messages if chat else each.prompt for each in asked])
-        planned = [
-            Planned(each.source, [int(token) for token in tokens], each.instruction.prompt)
-            for each, tokens in zip(found.replays, ids, strict=True)
-            if len(tokens) <= self._room  # a retargeted constraint may have grown
-        ]
-        # Without the instructions: those hold checkers, which do not travel between processes.
-        return planned + again, Replayed([], *(getattr(found, name) for name in _FOUND))
-
-    def _repeats(self, asked: list[Instruction], step: int) -> tuple[list[Planned], Replayed]:
-        """Rollouts to train on a second time, as they are: as many rows as replay has, and no replay."""
-        rng = np.random.default_rng([self.args.seed, step])
-        drawn = rng.choice(len(asked), min(self.args.replay_budget, len(asked)), replace=False).tolist()
-        chat = self.args.prompt_format == "chat"
-        ids, _, _ = self._tokenize_prompts([asked[at].messages if chat else asked[at].prompt for at in drawn])
-        planned = [Planned(at, [int(token) for token in tokens], "") for at, tokens in zip(drawn, ids, strict=True)]
-        return planned, Replayed([], 0, {}, self._selector.curriculum.weight(step), 0.0, 0.0, 0.0)
 
     def _sources(self, batch: Batch, logps: Tensor, planned: list[Planned], rows: int) -> dict[int, Source]:
         """Of each replay, by its place, what it takes from its rollout, on whichever process that is."""
