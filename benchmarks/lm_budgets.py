@@ -23,7 +23,7 @@ class BudgetsConfig:
 
     arms: tuple[str, ...] = ("rlvr", "fraction", "hir", "retarget", "named-memory")
     rollouts: tuple[int, ...] = (5_120, 7_680, 10_240)
-    learning_rates: tuple[float, ...] = (5e-4, 1e-3, 2e-3, 4e-3)
+    learning_rates: tuple[float, ...] = (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3)
     decays: tuple[float, ...] = (1.0, 0.1)
     """Shares of the learning rate that are left at the end."""
     tuning_seeds: tuple[int, ...] = (100, 101, 102)
