@@ -7,14 +7,12 @@ shares of them that are left at the end) on the tuning seeds; its best cell, by 
 run on the fresh seeds. Nothing is chosen on these. Runs are made as in lm_arms.py.
 """
 
-import statistics
 from dataclasses import dataclass
-from itertools import product
-from pathlib import Path
 from typing import Any
 
 import tyro
-from lm_runs import Wanted, make, read, show, table, write
+from lm_runs import make, read, show, table, write
+from lm_tuning import TuningConfig, best_of, tuned, wanted
 
 
 @dataclass
@@ -39,40 +37,34 @@ def main() -> None:
     """Tune, run what is missing, compare, budget by budget; the result file is written after each."""
     config = tyro.cli(BudgetsConfig, description=__doc__)
     budgets: dict[str, Any] = {}
+    bases = f"{config.runs}/bases"
     for rollouts in config.rollouts:
-        cells = _tuned(config, rollouts)
-        best = {arm: max((c for c in cells if c["arm"] == arm), key=lambda c: float(c["mean"])) for arm in config.arms}
-        wanted = [
-            _wanted(config, rollouts, arm, cell["learning_rate"], cell["decay"], seed)
+        tuning = TuningConfig(
+            arms=config.arms,
+            learning_rates=config.learning_rates,
+            decays=config.decays,
+            epochs=(1,),
+            seeds=config.tuning_seeds,
+            regime=config.regime,
+            rollouts=rollouts,
+            runs=f"{config.runs}/{rollouts}",
+            bases=bases,
+            jobs=config.jobs,
+        )
+        cells = tuned(tuning)
+        best = [best_of([cell for cell in cells if cell["arm"] == arm]) for arm in config.arms]
+        runs = [
+            wanted(tuning, cell["arm"], cell["learning_rate"], cell["decay"], 1, seed)
             for seed in config.seeds
-            for arm, cell in best.items()
+            for cell in best
         ]
-        make(wanted, str(Path(config.runs) / "bases"), config.jobs)
-        rows = [read(each) for each in wanted]
+        make(runs, bases, config.jobs)
+        rows = [read(each) for each in runs]
         found = table(rows, config.reference)
-        budgets[str(rollouts)] = {"best": list(best.values()), "cells": cells, "table": found, "runs": rows}
+        budgets[str(rollouts)] = {"best": best, "cells": cells, "table": found, "runs": rows}
         show(f"{config.regime} constraints, {rollouts:,} rollouts", found)
         settings = {"regime": config.regime, "tuning_seeds": config.tuning_seeds, "reference": config.reference}
         write(config.out, "lm_budgets.py", settings | {"budgets": budgets})
-
-
-def _tuned(config: BudgetsConfig, rollouts: int) -> list[dict[str, Any]]:
-    cells = list(product(config.arms, config.learning_rates, config.decays))
-    wanted = {cell: [_wanted(config, rollouts, *cell, seed) for seed in config.tuning_seeds] for cell in cells}
-    make([each for runs in wanted.values() for each in runs], str(Path(config.runs) / "bases"), config.jobs)
-    found = []
-    for (arm, rate, decay), runs in wanted.items():
-        accuracy = [read(each)["accuracy"][-1] for each in runs]
-        mean = round(statistics.mean(accuracy), 4)
-        found.append({"arm": arm, "learning_rate": rate, "decay": decay, "accuracy": accuracy, "mean": mean})
-        print(f"{rollouts:>7,} {arm:<14} {rate:<6g} to {decay:<4g} {mean:.3f}   {accuracy}", flush=True)
-    return found
-
-
-def _wanted(config: BudgetsConfig, rollouts: int, arm: str, rate: float, decay: float, seed: int) -> Wanted:
-    words = ["--arms", arm, "--rollouts", str(rollouts), "--update.learning-rate", str(rate)]
-    path = Path(config.runs) / f"{config.regime}-{rollouts}" / f"{arm}-{rate:g}-to{decay:g}-{seed}"
-    return Wanted(path, arm, config.regime, seed, (*words, "--update.decay", str(decay)))
 
 
 if __name__ == "__main__":

@@ -117,8 +117,8 @@ def budgets(result: dict[str, Any]) -> str:
             f"**{result['regime']} constraints, {int(rollouts):,} rollouts, {len(names[best]['seeds'])} seeds**",
             "",
             f"| arm | learning rate | all constraints met | `{best}` has | greedy "
-            f"| rollouts to `{reference}`'s end | s of CPU |",
-            "|---|---|---|---|---|---|---|",
+            f"| rollouts to `{reference}`'s end | at equal CPU time | s of CPU |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         for name, row in names.items():
             rate, decay = chosen[name]["learning_rate"], chosen[name]["decay"]
@@ -129,6 +129,7 @@ def budgets(result: dict[str, Any]) -> str:
                 "" if name == best else ratio(found["runs"], best, name),
                 cell(row["greedy"]),
                 "never" if there is None else f"{there:,}",
+                cell(row["at_equal_time"]),
                 f"{row['cpu_seconds']['mean']:.0f}",
             ]
             lines.append(f"| `{name}` | " + " | ".join(cells) + " |")

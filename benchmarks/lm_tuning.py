@@ -31,28 +31,38 @@ class TuningConfig:
     regime: str = "7-8"
     rollouts: int = 30_720
     runs: str = "runs/lm_tuning"
+    bases: str | None = None
+    """Where the base models are kept; in --runs when absent."""
     jobs: int = 2
     extra: str = ""
     """More arguments for every run, as in lm_arms.py."""
     out: str | None = None
 
 
-def main() -> None:
-    """Train what is missing, then show every cell, the best of each arm marked."""
-    config = tyro.cli(TuningConfig, description=__doc__)
+def tuned(config: TuningConfig) -> list[dict[str, Any]]:
+    """Train what is missing; every cell of the grid with its accuracy per seed and their mean."""
     cells = list(product(config.arms, config.learning_rates, config.decays, config.epochs))
-    wanted = {cell: [_wanted(config, *cell, seed) for seed in config.seeds] for cell in cells}
-    make([each for runs in wanted.values() for each in runs], str(Path(config.runs) / "bases"), config.jobs)
+    runs = {cell: [wanted(config, *cell, seed) for seed in config.seeds] for cell in cells}
+    make([each for row in runs.values() for each in row], config.bases or f"{config.runs}/bases", config.jobs)
     found = []
-    for (arm, rate, decay, epochs), runs in wanted.items():
-        rows = [read(each) for each in runs]
+    for (arm, rate, decay, epochs), each in runs.items():
+        rows = [read(run) for run in each]
         finals, greedy = ([row[key][-1] for row in rows] for key in ("accuracy", "greedy"))
         cell = {"arm": arm, "learning_rate": rate, "decay": decay, "epochs": epochs, "accuracy": finals}
         found.append(cell | {"mean": round(statistics.mean(finals), 4), "greedy": greedy})
-    best = [
-        max((c for c in found if (c["arm"], c["epochs"]) == of), key=_mean)
-        for of in product(config.arms, config.epochs)
-    ]
+    return found
+
+
+def best_of(cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """The cell of the highest mean accuracy, the first of equals."""
+    return max(cells, key=lambda cell: float(cell["mean"]))
+
+
+def main() -> None:
+    """Train what is missing, then show every cell, the best of each arm marked."""
+    config = tyro.cli(TuningConfig, description=__doc__)
+    found = tuned(config)
+    best = [best_of([c for c in found if (c["arm"], c["epochs"]) == of]) for of in product(config.arms, config.epochs)]
     for cell in found:
         shown = "  ".join(f"{value:.3f}" for value in cell["accuracy"])
         where = f"{cell['arm']:<20} {cell['learning_rate']:<8g} to {cell['decay']:<4g} epochs {cell['epochs']}"
@@ -61,11 +71,8 @@ def main() -> None:
     write(config.out, "lm_tuning.py", settings | {"best": best, "cells": found})
 
 
-def _mean(cell: dict[str, Any]) -> float:
-    return float(cell["mean"])
-
-
-def _wanted(config: TuningConfig, arm: str, rate: float, decay: float, epochs: int, seed: int) -> Wanted:
+def wanted(config: TuningConfig, arm: str, rate: float, decay: float, epochs: int, seed: int) -> Wanted:
+    """The run of a cell on a seed."""
     words = ["--arms", arm, "--rollouts", str(config.rollouts), "--update.decay", str(decay)]
     words += ["--update.learning-rate", str(rate), "--update.epochs", str(epochs), *shlex.split(config.extra)]
     falls = "" if decay == 1 else f"-to{decay:g}"

@@ -123,7 +123,7 @@ class HiRTrainer(GRPOTrainer):
             processing_class=tokenizer,
             **others,
         )
-        if self.aux_loss_enabled and args.loss_type in ROW_MEANS and args.replays_per_prompt:
+        if self.aux_loss_enabled and args.loss_type in ROW_MEANS and args.adds_rows:
             raise HindsightError(
                 f"loss_type={args.loss_type} averages over rows, and its correction for rows without a replay would "
                 "scale the experts' balancing loss too; use loss_type=dapo or bnpo, or router_aux_loss_coef=0"
@@ -198,7 +198,7 @@ class HiRTrainer(GRPOTrainer):
             return batch
         step = self._generations() + 1
         rows = batch["prompt_ids"].size(0)
-        if not self.args.replays_per_prompt and self._memory is None:
+        if not self.args.adds_rows:
             self._set_advantages(batch, [])
             return batch
         logps, entropy = self._looked_at(batch)

@@ -124,6 +124,11 @@ class HiRConfig(GRPOConfig):
         return TokenMemory(self.memory_capacity, self.memory_successes) if self.memory_per_prompt else None
 
     @property
+    def adds_rows(self) -> bool:
+        """Whether rows are added to a generation batch at all."""
+        return self.replays_per_prompt > 0 or self.memory_per_prompt > 0
+
+    @property
     def prompts_per_generation(self) -> int:
         """Prompts of a generation batch, over all processes."""
         size, group = self.generation_batch_size, self.num_generations
@@ -168,7 +173,7 @@ def check_config(args: HiRConfig, model: Any, *, own: bool, others: dict[str, An
             f"multi_objective_aggregation={args.multi_objective_aggregation} normalises per group and reward; "
             "use advantage=grpo with it"
         )
-    if not args.replays_per_prompt and not args.memory_per_prompt:
+    if not args.adds_rows:
         return
     if args.advantage == "pooled" and not own:
         raise HindsightError(
