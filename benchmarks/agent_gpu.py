@@ -25,9 +25,9 @@ from agent_scaling import timed
 from agent_speed import against_stock, arm, turns
 from scaling_parts import act, walk
 
-from hindsight_rl.agent.presets import PRESETS
-from hindsight_rl.agent.train import TrainConfig, compile_cache, train
-from hindsight_rl.agent.trainer import Trainer
+from hindsight_rl.agent.training.presets import PRESETS
+from hindsight_rl.agent.training.train import TrainConfig, compile_cache, train
+from hindsight_rl.agent.training.trainer import Trainer
 from hindsight_rl.run import Run, machine
 
 

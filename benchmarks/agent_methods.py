@@ -19,7 +19,7 @@ from typing import Any
 
 import tyro
 
-from hindsight_rl.agent.methods import METHODS
+from hindsight_rl.agent.training.methods import METHODS
 from hindsight_rl.run import Run, machine
 
 # One core per run: two side by side finish sooner than one after the other on two cores.

@@ -30,8 +30,8 @@ import tyro
 from scaling_page import write_page
 from scaling_parts import Case, footprint
 
-from hindsight_rl.agent.train import compile_cache
-from hindsight_rl.agent.worlds import NAMES
+from hindsight_rl.agent.envs import NAMES
+from hindsight_rl.agent.training.train import compile_cache
 from hindsight_rl.run import machine
 
 

@@ -26,15 +26,15 @@ import jax
 import jax.numpy as jnp
 import tyro
 
-from hindsight_rl.agent.bank import Bank
-from hindsight_rl.agent.config import TrainConfig
+from hindsight_rl.agent.envs.bank import Bank
+from hindsight_rl.agent.envs.craftax.classic import CraftaxClassic
+from hindsight_rl.agent.envs.environment import Step
 from hindsight_rl.agent.keys import plain
-from hindsight_rl.agent.network import QNetwork
-from hindsight_rl.agent.presets import PRESETS
-from hindsight_rl.agent.train import compile_cache
-from hindsight_rl.agent.trainer import Trainer
-from hindsight_rl.agent.worlds.classic import CraftaxClassic
-from hindsight_rl.agent.worlds.world import Step
+from hindsight_rl.agent.policy.network import QNetwork
+from hindsight_rl.agent.training.config import TrainConfig
+from hindsight_rl.agent.training.presets import PRESETS
+from hindsight_rl.agent.training.train import compile_cache
+from hindsight_rl.agent.training.trainer import Trainer
 from hindsight_rl.run import Run, machine
 
 RESET_RATIO = 16

@@ -21,7 +21,7 @@ from typing import Any
 import tyro
 from agent_methods import ONE_CORE
 
-from hindsight_rl.agent.config import TrainConfig
+from hindsight_rl.agent.training.config import TrainConfig
 from hindsight_rl.run import Run, machine
 
 

@@ -40,7 +40,7 @@ OURS = """
 import json, sys, time
 prompts, responses, release, *late = sys.argv[1:]
 import importlib
-from hindsight_rl.constraints.base import constraint, ids
+from hindsight_rl.constraints.core import constraint, ids
 from hindsight_rl.constraints.verdicts import both
 ids()
 # What is imported when it is first asked for: the reference imports the same at its top.

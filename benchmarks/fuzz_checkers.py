@@ -30,8 +30,8 @@ from hypothesis import given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
 from hindsight_rl.constraints import stored
-from hindsight_rl.constraints.base import Checker, constraint, ids
-from hindsight_rl.constraints.text import Text
+from hindsight_rl.constraints.core import Checker, constraint, ids
+from hindsight_rl.constraints.text.response import Text
 
 ROOT = Path(__file__).resolve().parents[1]
 KWARGS_EACH = 3

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import tyro
 
-from hindsight_rl.agent.captions import CLASSIC_EVENTS, fulfilling
-from hindsight_rl.agent.grounding import Refused, ground
-from hindsight_rl.agent.instructions import join
-from hindsight_rl.agent.phrases import NONE, SPLITS, phrases
-from hindsight_rl.agent.relabel import NOT_GOALS
-from hindsight_rl.agent.reward import SemanticReward
-from hindsight_rl.agent.snapshot import prompt
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, fulfilling
+from hindsight_rl.agent.envs.craftax.phrases import NONE, SPLITS, phrases
+from hindsight_rl.agent.instructions.parser import join
+from hindsight_rl.agent.relabeling.grounding import Refused, ground
+from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS
+from hindsight_rl.agent.relabeling.snapshot import prompt
+from hindsight_rl.agent.reward.semantic import SemanticReward
 from hindsight_rl.encoder import load_encoder
 from hindsight_rl.run import machine
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import tyro
 from lm_runs import Wanted, make, read, show, table, write
 
-from hindsight_rl.lm.config import to_json
+from hindsight_rl.lm.sandbox.config import to_json
 
 
 @dataclass

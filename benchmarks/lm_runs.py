@@ -14,7 +14,7 @@ from typing import Any
 import tyro
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.config import SandboxConfig, from_json, to_json
+from hindsight_rl.lm.sandbox.config import SandboxConfig, from_json, to_json
 from hindsight_rl.lm.sandbox.pretrain import base_model
 from hindsight_rl.lm.train import train
 from hindsight_rl.run import Run, machine

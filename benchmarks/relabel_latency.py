@@ -21,9 +21,9 @@ import jax
 import tyro
 from grounding import write_between
 
-from hindsight_rl.agent.sources import relabeler_of
-from hindsight_rl.agent.train import TrainConfig, compile_cache
-from hindsight_rl.agent.trainer import Trainer
+from hindsight_rl.agent.relabeling.sources import relabeler_of
+from hindsight_rl.agent.training.train import TrainConfig, compile_cache
+from hindsight_rl.agent.training.trainer import Trainer
 from hindsight_rl.endpoint import EndpointSettings
 from hindsight_rl.run import Run, machine
 

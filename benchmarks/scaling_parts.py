@@ -10,20 +10,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hindsight_rl.agent import waypoints
-from hindsight_rl.agent.bank import Bank
-from hindsight_rl.agent.config import TrainConfig
+from hindsight_rl.agent.envs import make_world
+from hindsight_rl.agent.envs.bank import Bank
+from hindsight_rl.agent.instructions.library import Library
 from hindsight_rl.agent.keys import swift
-from hindsight_rl.agent.library import Library
-from hindsight_rl.agent.memory import Memory, remember, with_memories
-from hindsight_rl.agent.network import QNetwork
-from hindsight_rl.agent.network import psi as network_psi
-from hindsight_rl.agent.pqn import LearningRules, learn
-from hindsight_rl.agent.presets import PRESETS
-from hindsight_rl.agent.rollout import Tables, Transitions, roll, start
-from hindsight_rl.agent.stretch import Learner, optimizer
-from hindsight_rl.agent.trainer import Trainer
-from hindsight_rl.agent.worlds import make_world
+from hindsight_rl.agent.policy import prerequisites as waypoints
+from hindsight_rl.agent.policy.network import QNetwork
+from hindsight_rl.agent.policy.network import psi as network_psi
+from hindsight_rl.agent.policy.pqn import LearningRules, learn
+from hindsight_rl.agent.policy.rare_events import Memory, remember, with_memories
+from hindsight_rl.agent.training.config import TrainConfig
+from hindsight_rl.agent.training.iteration import Learner, optimizer
+from hindsight_rl.agent.training.presets import PRESETS
+from hindsight_rl.agent.training.rollout import Tables, Transitions, roll, start
+from hindsight_rl.agent.training.trainer import Trainer
 from hindsight_rl.run import Run
 
 # -- the parts, each as long as a stretch -------------------------------------------------------------------------

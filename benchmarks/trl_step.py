@@ -34,10 +34,10 @@ import transformers
 import trl
 import tyro
 
-from hindsight_rl.constraints.base import constraint
+from hindsight_rl.constraints.core import constraint
 from hindsight_rl.constraints.rewards import constraint_reward
-from hindsight_rl.instruction import Instruction
 from hindsight_rl.lm.trl import HiRConfig, HiRTrainer
+from hindsight_rl.replay.instruction import Instruction
 from hindsight_rl.run import machine
 
 MOST_WORDS = [f"{start}{vowel}{end}" for start in "bdfgklmnprst" for vowel in "aeiou" for end in "rtnl"]

@@ -57,7 +57,7 @@ def main() -> None:
 
 def language_model(config: DemoConfig) -> tuple[Path, list[str]]:
     """The sandbox: a base model from scratch, then every arm on the same instructions with as many rollouts."""
-    from hindsight_rl.lm.config import SandboxConfig
+    from hindsight_rl.lm.sandbox.config import SandboxConfig
     from hindsight_rl.lm.train import train
 
     print(
@@ -83,8 +83,8 @@ def language_model(config: DemoConfig) -> tuple[Path, list[str]]:
 
 def agent(config: DemoConfig) -> tuple[Path, list[str]]:
     """The agent in Craftax, and the film."""
-    from hindsight_rl.agent.film import film
-    from hindsight_rl.agent.train import TrainConfig, train
+    from hindsight_rl.agent.training.train import TrainConfig, train
+    from hindsight_rl.agent.video.film import film
 
     print(
         f"An agent trains for {config.steps:,} steps on the 32 x 32 preset of Craftax-Classic, told in words what to\n"

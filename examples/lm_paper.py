@@ -72,7 +72,7 @@ def arguments(about: str, model: str, dataset: str, out: str) -> argparse.Namesp
 
 def run(args: argparse.Namespace, **given: Any) -> None:
     """Train; `given` are settings of the script's own."""
-    from hindsight_rl.lm.data import read_dataset
+    from hindsight_rl.data.rows import read_dataset
     from hindsight_rl.lm.sandbox.arms import arm
 
     found = {**settings(int(os.environ.get("WORLD_SIZE", "1")), args.micro), **given}

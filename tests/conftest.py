@@ -25,7 +25,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def _language_data_is_looked_for_anew():
     """What one module's tests found of NLTK's data, or did not find, is not what the next one's see."""
-    from hindsight_rl.constraints import lexicon
+    from hindsight_rl.constraints.text import lexicon
 
     lexicon.stop_words.cache_clear()
     lexicon._tagger.cache_clear()
@@ -43,6 +43,6 @@ def real_encoder():
 @pytest.fixture(scope="session")
 def real_reward(real_encoder):
     """The calibrated semantic reward of Craftax-Classic."""
-    from hindsight_rl.agent.reward import SemanticReward
+    from hindsight_rl.agent.reward.semantic import SemanticReward
 
     return SemanticReward.fit(real_encoder)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 import witness
 from hindsight_rl.constraints import constraint
-from hindsight_rl.constraints.base import _REGISTRY, Checker, ConstraintError, ids
+from hindsight_rl.constraints.core import _REGISTRY, Checker, ConstraintError, ids
 from hindsight_rl.constraints.declare import nearest
-from hindsight_rl.constraints.text import Text
-from hindsight_rl.rewrite import Retarget
+from hindsight_rl.constraints.text.response import Text
+from hindsight_rl.replay.rewriting import Retarget
 
 ids()  # declares all
 WITNESSES = {

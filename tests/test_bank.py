@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.bank import cache_dir, load_bank
-from hindsight_rl.agent.worlds import make_world
+from hindsight_rl.agent.envs import make_world
+from hindsight_rl.agent.envs.bank import cache_dir, load_bank
 from hindsight_rl.errors import HindsightError
 
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from hindsight_rl.constraints import base
-from hindsight_rl.constraints.base import ConstraintError, Param, checker, constraint
+from hindsight_rl.constraints import core as base
+from hindsight_rl.constraints.core import ConstraintError, Param, checker, constraint
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.buffer import BOUNDARY, FAILING, MASTERED, NEW, BufferRules, InstructionBuffer
+from hindsight_rl.agent.instructions.buffer import BOUNDARY, FAILING, MASTERED, NEW, BufferRules, InstructionBuffer
 
 SIZE = 40
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from hindsight_rl.agent.captions import CANONICAL, CLASSIC_EVENTS, event_index, fulfilling
-from hindsight_rl.agent.phrases import NONE, SPLITS, labelled, phrases
-from hindsight_rl.agent.reward import refuse_unseen
+from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS, event_index, fulfilling
+from hindsight_rl.agent.envs.craftax.phrases import NONE, SPLITS, labelled, phrases
+from hindsight_rl.agent.reward.semantic import refuse_unseen
 
 # Written out again: the world's event vector has this order, so a change here is a change of the interface.
 ORDER = """collect_wood place_table eat_cow collect_sapling collect_drink make_wood_pickaxe make_wood_sword

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import witness
 from hindsight_rl.constraints import stored
-from hindsight_rl.constraints.base import checker_class, constraint, ids
+from hindsight_rl.constraints.core import checker_class, constraint, ids
 from witness import Witness
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from hindsight_rl.agent.coverage import Coverage
+from hindsight_rl.agent.evaluation.coverage import Coverage
 
 
 def test_texts_and_clusters_are_counted_apart(real_reward) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hindsight_rl.constraints import base
-from hindsight_rl.constraints.base import ConstraintError, checker, constraint
+from hindsight_rl.constraints import core as base
+from hindsight_rl.constraints.core import ConstraintError, checker, constraint
 from hindsight_rl.constraints.declare import Letter, Word, count, fixed
 
 

@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("openai")
 from chat_server import ChatServer
 from hindsight_rl.cli import main as cli
+from hindsight_rl.data.rows import read_dataset
 from hindsight_rl.endpoint import Endpoint, EndpointError, EndpointSettings
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.data import read_dataset
 from hindsight_rl.lm.decompose import KINDS, Decomposer
 
 TEXT = "Write a poem about rain in at least 50 words, in a sad voice, and do not use any commas."

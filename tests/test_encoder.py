@@ -113,7 +113,8 @@ def test_where_the_cache_lies(monkeypatch, tmp_path):
 
 def test_nothing_heavy_is_imported_before_it_is_needed():
     code = (
-        "import sys, hindsight_rl.encoder, hindsight_rl.agent.reward, hindsight_rl.agent.relabel\n"
+        "import sys, hindsight_rl.encoder, hindsight_rl.agent.reward.semantic\n"
+        "import hindsight_rl.agent.relabeling.relabeler\n"
         "hindsight_rl.encoder.load_encoder()\n"
         "print([m for m in ('torch', 'jax', 'sentence_transformers', 'transformers') if m in sys.modules])"
     )

@@ -10,10 +10,10 @@ import pytest
 pytest.importorskip("craftax")
 Image = pytest.importorskip("PIL.Image")
 
-from hindsight_rl.agent import film as films  # noqa: E402
-from hindsight_rl.agent.attempt import AFTERWARDS  # noqa: E402
-from hindsight_rl.agent.picture import _HELD, Caption, Painter, Told, view  # noqa: E402
-from hindsight_rl.agent.reel import LAST_MS  # noqa: E402
+from hindsight_rl.agent.evaluation.attempt import AFTERWARDS  # noqa: E402
+from hindsight_rl.agent.video import film as films  # noqa: E402
+from hindsight_rl.agent.video.files import LAST_MS  # noqa: E402
+from hindsight_rl.agent.video.renderer import _HELD, Caption, Painter, Told, view  # noqa: E402
 from hindsight_rl.cli import main as hindsight  # noqa: E402
 from hindsight_rl.errors import HindsightError  # noqa: E402
 
@@ -21,9 +21,9 @@ from hindsight_rl.errors import HindsightError  # noqa: E402
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run folder whose checkpoint holds random parameters."""
-    from hindsight_rl.agent.checkpoint import Checkpoints
-    from hindsight_rl.agent.train import TrainConfig
-    from hindsight_rl.agent.trainer import Trainer
+    from hindsight_rl.agent.training.checkpoint import Checkpoints
+    from hindsight_rl.agent.training.train import TrainConfig
+    from hindsight_rl.agent.training.trainer import Trainer
     from hindsight_rl.run import Run
 
     config = TrainConfig(envs=16, worlds=16, width=32, seed=3)
@@ -35,8 +35,8 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def policy(run):
-    from hindsight_rl.agent.train import compile_cache
-    from hindsight_rl.agent.trainer import load_policy
+    from hindsight_rl.agent.training.train import compile_cache
+    from hindsight_rl.agent.training.trainer import load_policy
     from hindsight_rl.run import Run
 
     compile_cache()

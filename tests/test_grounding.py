@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.captions import CLASSIC_EVENTS, event_index
-from hindsight_rl.agent.grounding import Refused, filtered, ground
-from hindsight_rl.agent.phrases import labelled
-from hindsight_rl.agent.relabel import Relabel
-from hindsight_rl.agent.snapshot import prompt
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.envs.craftax.phrases import labelled
+from hindsight_rl.agent.relabeling.grounding import Refused, filtered, ground
+from hindsight_rl.agent.relabeling.relabeler import Relabel
+from hindsight_rl.agent.relabeling.snapshot import prompt
 
 INDEX = event_index()
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hindsight_rl.constraints import ifbench, lexicon
-from hindsight_rl.constraints.base import checker_class, constraint, ids
-from hindsight_rl.constraints.sentences import use_splitter
+from hindsight_rl.constraints import ifbench
+from hindsight_rl.constraints.core import checker_class, constraint, ids
+from hindsight_rl.constraints.text import lexicon
+from hindsight_rl.constraints.text.sentences import use_splitter
 from hindsight_rl.constraints.verdicts import both
 
 # What differs between the versions; everything else has one behaviour.

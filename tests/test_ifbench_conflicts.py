@@ -1,6 +1,6 @@
 """The table of what cannot hold together."""
 
-from hindsight_rl.constraints.ifbench_conflicts import CONFLICTS, IDS
+from hindsight_rl.constraints.ifbench.conflicts import CONFLICTS, IDS
 
 
 def test_a_laid_down_response_leaves_room_for_nothing() -> None:

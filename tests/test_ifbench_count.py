@@ -2,7 +2,7 @@
 
 import pytest
 
-from hindsight_rl.constraints.base import ConstraintError, constraint
+from hindsight_rl.constraints.core import ConstraintError, constraint
 
 
 def holds(id: str, response: str, version: str = "current", **kwargs: object) -> bool:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hindsight_rl.constraints.base import constraint
+from hindsight_rl.constraints.core import constraint
 
 REQUEST = "Name three rivers of Peru."
 SPECIAL = "ProductID,Category,Brand,Price,Stock\n"

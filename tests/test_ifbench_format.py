@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hindsight_rl.constraints.base import constraint
+from hindsight_rl.constraints.core import constraint
 
 
 def holds(id: str, response: str, version: str = "current", **kwargs: object) -> bool:

@@ -1,7 +1,7 @@
 """IF-RLVR's training constraints as a family; what each one checks is in the tests of its module."""
 
-from hindsight_rl.constraints import ifevalg
-from hindsight_rl.constraints.base import checker_class, constraint, ids
+from hindsight_rl.constraints import if_rlvr as ifevalg
+from hindsight_rl.constraints.core import checker_class, constraint, ids
 
 
 def test_there_are_29_beside_ifevals() -> None:

@@ -2,7 +2,7 @@
 
 import time
 
-from hindsight_rl.constraints.base import constraint
+from hindsight_rl.constraints.core import constraint
 
 REQUEST = "Name three rivers of Peru."
 

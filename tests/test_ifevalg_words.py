@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hindsight_rl.constraints.base import ConstraintError, constraint
+from hindsight_rl.constraints.core import ConstraintError, constraint
 
 
 def holds(id: str, response: str, **kwargs: object) -> bool:

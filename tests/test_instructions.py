@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hindsight_rl.agent.captions import CANONICAL
-from hindsight_rl.agent.instructions import join, parse
-from hindsight_rl.agent.phrases import labelled
-from hindsight_rl.agent.reward import InstructionError
+from hindsight_rl.agent.envs.craftax.captions import CANONICAL
+from hindsight_rl.agent.envs.craftax.phrases import labelled
+from hindsight_rl.agent.instructions.parser import join, parse
+from hindsight_rl.agent.reward.semantic import InstructionError
 
 ORDERED = [
     ("collect wood, then place a table", ("collect wood", "place a table")),

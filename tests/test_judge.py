@@ -10,15 +10,15 @@ import pytest
 
 pytest.importorskip("openai")
 from chat_server import ChatServer, Reply
-from hindsight_rl.benchmarks import cfbench
 from hindsight_rl.cli import main as cli
-from hindsight_rl.constraints.base import constraint
+from hindsight_rl.constraints.core import constraint
 from hindsight_rl.endpoint import Endpoint, EndpointError, EndpointSettings
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Constraint, Instruction
+from hindsight_rl.evaluation import cfbench
 from hindsight_rl.lm.judge import Ask, Judge, NoisyJudge, SoftConstraint
-from hindsight_rl.replay import Rollout, Selector, replay
-from hindsight_rl.rewrite import Drop
+from hindsight_rl.replay.instruction import Constraint, Instruction
+from hindsight_rl.replay.replayer import Rollout, Selector, replay
+from hindsight_rl.replay.rewriting import Drop
 
 PARTS = re.compile(r"<<<([0-9a-f]{12})\n(.*?)\n\1>>>", re.DOTALL)
 
@@ -77,7 +77,7 @@ def test_replays_keep_what_the_judge_found_met_and_ask_it_nothing_anew() -> None
         )
         assert [each.id for each in instruction.constraints] == ["keywords:existence", "soft:judged", "soft:judged"]
         response = "rain from a cloud"
-        verdicts = judge.verdicts([(instruction, response), (instruction, "snow")])
+        verdicts = judge.verify_batch([(instruction, response), (instruction, "snow")])
         assert verdicts == [[True, True, False], [False, False, True]]
         asked = len(server.requests)
         found = replay(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hindsight_rl.constraints.language import _grams, _posterior, _profiles, language
+from hindsight_rl.constraints.text.language import _grams, _posterior, _profiles, language
 
 
 @pytest.mark.parametrize(

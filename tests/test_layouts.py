@@ -3,8 +3,8 @@
 import pytest
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Instruction
-from hindsight_rl.layouts import LAYOUTS, layout_of, render
+from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.layouts import LAYOUTS, layout_of, render
 
 TASK = "Describe a gull."
 TEXTS = ["Use two sentences", "Is it white?", "No commas.", "Shout!", "Begin with 'A',"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hindsight_rl.constraints import lexicon
-from hindsight_rl.constraints.lexicon import Weights
+from hindsight_rl.constraints.text import lexicon
+from hindsight_rl.constraints.text.lexicon import Weights
 from hindsight_rl.errors import HindsightError
 
 

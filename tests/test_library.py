@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.captions import CANONICAL, CLASSIC_EVENTS, event_index
-from hindsight_rl.agent.library import Library, condition
+from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.instructions.library import Library, condition
 
 INDEX = event_index()
 

@@ -12,11 +12,11 @@ import pytest
 
 pytest.importorskip("openai")
 from chat_server import ChatServer, Reply
-from hindsight_rl.agent import llm_relabel
-from hindsight_rl.agent.captions import CLASSIC_EVENTS, event_index
-from hindsight_rl.agent.llm_relabel import LlmRelabeler, LlmRules
-from hindsight_rl.agent.relabel import Delivery, RelabelSource, TemplateRelabeler
-from hindsight_rl.agent.snapshot import Snapshot, event_text, prompt
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.relabeling import llm as llm_relabel
+from hindsight_rl.agent.relabeling.llm import LlmRelabeler, LlmRules
+from hindsight_rl.agent.relabeling.relabeler import Delivery, RelabelSource, TemplateRelabeler
+from hindsight_rl.agent.relabeling.snapshot import Snapshot, event_text, prompt
 from hindsight_rl.endpoint import Endpoint, EndpointSettings
 from hindsight_rl.run import Run
 

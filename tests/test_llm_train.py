@@ -18,11 +18,11 @@ pytest.importorskip("openai")
 import jax
 
 from chat_server import ChatServer, Reply
-from hindsight_rl.agent import snapshot
-from hindsight_rl.agent.captions import CLASSIC_EVENTS
-from hindsight_rl.agent.llm_relabel import LlmRules
-from hindsight_rl.agent.snapshot import event_text
-from hindsight_rl.agent.train import train
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
+from hindsight_rl.agent.relabeling import snapshot
+from hindsight_rl.agent.relabeling.llm import LlmRules
+from hindsight_rl.agent.relabeling.snapshot import event_text
+from hindsight_rl.agent.training.train import train
 from hindsight_rl.cli import main as cli
 from hindsight_rl.encoder import load_encoder
 from hindsight_rl.endpoint import EndpointSettings
@@ -185,8 +185,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import dataclasses
 from test_llm_train import settings
-from hindsight_rl.agent.snapshot import event_text
-from hindsight_rl.agent.train import train
+from hindsight_rl.agent.relabeling.snapshot import event_text
+from hindsight_rl.agent.training.train import train
 config = settings(sys.argv[3], Path(sys.argv[2]), steps=131072, checkpoints=16)
 train(dataclasses.replace(config, resume=len(sys.argv) > 4))
 """

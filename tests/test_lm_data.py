@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hindsight_rl.constraints import constraint, stored
+from hindsight_rl.data.rows import read_dataset, separated
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.data import read_dataset, separated
 
 COMMA = "In your entire response, refrain from the use of any commas."
 WORDS = "Answer with at least 5 words."

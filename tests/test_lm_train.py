@@ -20,10 +20,10 @@ from safetensors.torch import load_file, save_file
 
 from hindsight_rl.cli import main as cli
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.config import ReplayRules, SandboxConfig, UpdateRules, from_json, to_json
 from hindsight_rl.lm.sandbox import learner as learning
 from hindsight_rl.lm.sandbox import reinforce
 from hindsight_rl.lm.sandbox.arms import ARMS
+from hindsight_rl.lm.sandbox.config import ReplayRules, SandboxConfig, UpdateRules, from_json, to_json
 from hindsight_rl.lm.sandbox.language import KINDS, Demand, decode
 from hindsight_rl.lm.sandbox.model import ModelRules
 from hindsight_rl.lm.sandbox.pretrain import PretrainRules, base_model
@@ -281,7 +281,8 @@ def test_killed_and_resumed_equals_uninterrupted(tiny: Any, tmp_path: Path) -> N
     whole = train(dataclasses.replace(config, out=str(tmp_path / "whole")))
     out = tmp_path / "killed"
     code = (
-        "import json, sys; from hindsight_rl.lm.config import from_json; from hindsight_rl.lm.train import train;"
+        "import json, sys; from hindsight_rl.lm.sandbox.config import from_json;"
+        "from hindsight_rl.lm.train import train;"
         "train(from_json(json.loads(sys.argv[1]), 'argument'))"
     )
     process = subprocess.Popen([sys.executable, "-c", code, json.dumps(to_json(config))], stderr=subprocess.DEVNULL)

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hindsight_rl.agent.memory import Memory, remember, with_memories
-from hindsight_rl.agent.rollout import Tables, Transitions
+from hindsight_rl.agent.policy.rare_events import Memory, remember, with_memories
+from hindsight_rl.agent.training.rollout import Tables, Transitions
 
 T, E, F, EVENTS, DEPTH = 4, 3, 2, 3, 2
 NONE = Memory.none(EVENTS, DEPTH, T, F)

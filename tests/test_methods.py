@@ -2,9 +2,9 @@
 
 import pytest
 
-from hindsight_rl.agent.buffer import BufferRules
-from hindsight_rl.agent.config import TrainConfig
-from hindsight_rl.agent.methods import METHODS, method
+from hindsight_rl.agent.instructions.buffer import BufferRules
+from hindsight_rl.agent.training.config import TrainConfig
+from hindsight_rl.agent.training.methods import METHODS, method
 from hindsight_rl.errors import HindsightError
 
 

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.worlds import compact as view
-from hindsight_rl.agent.worlds import make_world
-from hindsight_rl.agent.worlds.mirror import SWAPS, reflect, unmirrored
+from hindsight_rl.agent.envs import make_world
+from hindsight_rl.agent.envs.craftax import compact as view
+from hindsight_rl.agent.envs.craftax.mirror import SWAPS, reflect, unmirrored
 
 SIDES = ("left", "right", "up", "down")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hindsight_rl.constraints.base import ConstraintError, constraint
+from hindsight_rl.constraints.core import ConstraintError, constraint
 
 
 def check(id: str, response: str, **kwargs: Any) -> bool:

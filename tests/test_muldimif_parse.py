@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hindsight_rl.constraints.base import ConstraintError
-from hindsight_rl.constraints.muldimif_parse import parse, parse_row, report
+from hindsight_rl.constraints.core import ConstraintError
+from hindsight_rl.constraints.muldimif.parse import parse, parse_row, report
 
 CASES: list[tuple[str, str, str, str, dict[str, Any]]] = [
     ("Length", "Words", "Use at most forty words", "length:words", {"high": 40}),

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from craftax.craftax_classic.envs.craftax_state import EnvParams, StaticEnvParams
 
-from hindsight_rl.agent.worlds.classic import CraftaxClassic
-from hindsight_rl.agent.worlds.nearby import MOBS, near_player
-from hindsight_rl.agent.worlds.sampler import with_two_level_choice
+from hindsight_rl.agent.envs.craftax.classic import CraftaxClassic
+from hindsight_rl.agent.envs.craftax.nearby import MOBS, near_player
+from hindsight_rl.agent.envs.craftax.sampler import with_two_level_choice
 
 LOGIC = "craftax.craftax_classic.game_logic"
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hindsight_rl.agent.network import QNetwork, omega, psi
+from hindsight_rl.agent.policy.network import QNetwork, omega, psi
 
 
 def test_values_of_many_goals_are_one_product() -> None:

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.captions import CLASSIC_EVENTS, event_index
-from hindsight_rl.agent.noise import NoiseRules, NoisyRelabeler
-from hindsight_rl.agent.relabel import RelabelSource, TemplateRelabeler, verify
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.relabeling.noise import NoiseRules, NoisyRelabeler
+from hindsight_rl.agent.relabeling.relabeler import RelabelSource, TemplateRelabeler, verify
 from hindsight_rl.errors import HindsightError
 
 INDEX = event_index()

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import tyro
 
-from hindsight_rl.agent.placement import Placement, ProcessRules
-from hindsight_rl.agent.presets import PRESETS, preset_of
-from hindsight_rl.agent.train import TrainConfig, train_seeds
+from hindsight_rl.agent.training.presets import PRESETS, preset_of
+from hindsight_rl.agent.training.sharding import Placement, ProcessRules
+from hindsight_rl.agent.training.train import TrainConfig, train_seeds
 from hindsight_rl.cli import main as cli
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run

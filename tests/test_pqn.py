@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.network import QNetwork
-from hindsight_rl.agent.pqn import LearningRules, backup, hindsight_goals, learn, targets
-from hindsight_rl.agent.rollout import Tables, Transitions
-from hindsight_rl.agent.stretch import optimizer
+from hindsight_rl.agent.policy.network import QNetwork
+from hindsight_rl.agent.policy.pqn import LearningRules, backup, hindsight_goals, learn, targets
+from hindsight_rl.agent.training.iteration import optimizer
+from hindsight_rl.agent.training.rollout import Tables, Transitions
 
 T, E, F, G, EVENTS, ACTIONS = 5, 2, 3, 4, 3, 2
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from hindsight_rl.agent.progress import Progress, bar, duration
+from hindsight_rl.agent.training.progress import Progress, bar, duration
 from hindsight_rl.display import REFRESH_SECONDS
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hindsight_rl.constraints.prose import bounds, quoted, scope
+from hindsight_rl.constraints.muldimif.prose import bounds, quoted, scope
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from hindsight_rl.constraints.readings import ascii_only, bare, pieces, split_by_rules
-from hindsight_rl.constraints.text import Text
+from hindsight_rl.constraints.text.readings import ascii_only, bare, pieces, split_by_rules
+from hindsight_rl.constraints.text.response import Text
 
 
 @pytest.mark.parametrize(

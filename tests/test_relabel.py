@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.captions import CLASSIC_EVENTS, event_index
-from hindsight_rl.agent.instructions import parse
-from hindsight_rl.agent.phrases import phrases
-from hindsight_rl.agent.relabel import NOT_GOALS, Relabel, TemplateRelabeler, verify
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.envs.craftax.phrases import phrases
+from hindsight_rl.agent.instructions.parser import parse
+from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS, Relabel, TemplateRelabeler, verify
 
 INDEX = event_index()
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Instruction
-from hindsight_rl.replay import Curriculum, Pool, Replayed, Rollout, Selector, replay
-from hindsight_rl.rewrite import Drop, Keep
+from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.replayer import Curriculum, Pool, Replayed, Rollout, Selector, replay
+from hindsight_rl.replay.rewriting import Drop, Keep
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def test_an_endless_weight_still_orders() -> None:
 
 
 def test_ties_and_random_selection_fall_by_chance_and_by_seed() -> None:
-    same = [rollout("ab") for _ in range(8)]
+    same = [rollout(f"ab{number}") for number in range(8)]
     for strategy in ("curriculum", "random"):
         orders = {tuple(sources(select(same, 8, seed=seed, strategy=strategy))) for seed in range(5)}
         assert len(orders) == 5
@@ -112,7 +112,7 @@ def test_ties_and_random_selection_fall_by_chance_and_by_seed() -> None:
 
 
 def test_groups_share_evenly_where_asked() -> None:
-    rollouts = [rollout("abc", 0)] * 4 + [rollout("a", 1)] * 4
+    rollouts = [rollout(f"abc{n}", 0) for n in range(4)] + [rollout(f"a{n}", 1) for n in range(4)]
     assert {rollouts[at].group for at in sources(select(rollouts, 4))} == {0}
     found = select(rollouts, 8, scope="group", per_group=2)
     assert sorted(rollouts[at].group for at in sources(found)) == [0, 0, 1, 1]
@@ -132,21 +132,29 @@ def test_a_replay_is_checked_again_and_its_place_goes_to_the_next() -> None:
     liar = Rollout(ASKED, "only d", [True, False, False, True])
     found = select([liar, rollout("a")], 1)
     assert sources(found) == [1] and found.refused == {"says does not hold again": 1}
-    found = replay(
-        [rollout("ab")],
-        step=1,
-        budget=1,
-        selector=Selector(),
-        rewriter=Drop(),
-        rng=np.random.default_rng(0),
-        verify=lambda instruction, response: [True],
-    )
-    assert found.refused == {"its verdict is not aligned with its constraints": 1}
+    with pytest.raises(HindsightError, match="1 verdicts for 2 constraints; mend `verify`"):
+        replay(
+            [rollout("ab")],
+            step=1,
+            budget=1,
+            selector=Selector(),
+            rewriter=Drop(),
+            rng=np.random.default_rng(0),
+            verify=lambda instruction, response: [True],
+        )
 
 
 def test_an_exception_of_a_checker_costs_its_row_only() -> None:
     found = select([Rollout(ASKED, "crash", [True, False, False, False], entropy=5), rollout("a")], 2)
     assert sources(found) == [1] and found.refused == {"RuntimeError when it was checked again": 1}
+
+
+def test_the_same_response_is_replayed_once_under_an_instruction() -> None:
+    rollouts = [rollout("ab"), rollout("ab", 1), rollout("ab c", 1)]
+    found = select(rollouts, 3)
+    assert len(found.replays) == 2 and found.refused == {"the same replay again": 1}
+    settings: dict[str, Any] = {"selector": Selector(), "rewriter": Drop(), "rng": np.random.default_rng(0)}
+    assert len(replay(rollouts, step=1, budget=3, distinct=False, **settings).replays) == 3
 
 
 def test_nothing_to_replay() -> None:
@@ -210,7 +218,7 @@ def test_a_failure_is_named_anew_by_what_else_the_batch_asks_for() -> None:
 
 
 def test_further_names_count_against_the_budget() -> None:
-    batch = [rollout("a b"), rollout("c d", group=1), Rollout(OTHER, "", [False] * 4, group=2)]
+    batch = [rollout("a b ef"), rollout("c d gh", group=1), Rollout(OTHER, "", [False] * 4, group=2)]
     assert len(named(batch, 3, budget=2).replays) == 2
     assert len(named(batch, 3, budget=4).replays) == 4
     assert len(named(batch, 3).replays) == 6

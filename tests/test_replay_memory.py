@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.replay_memory import Remembered, ReplayMemory
+from hindsight_rl.replay.buffer import Remembered, ReplayMemory
 
 
 def pairs(*numbers: int) -> list[Remembered]:

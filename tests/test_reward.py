@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from hindsight_rl.agent import reward as module
-from hindsight_rl.agent.calibration import best_global, fit_reading
-from hindsight_rl.agent.captions import CANONICAL, CLASSIC_EVENTS, Event, event_index, fulfilling
-from hindsight_rl.agent.phrases import NONE, labelled, phrases
-from hindsight_rl.agent.precision import _roc
-from hindsight_rl.agent.reward import InstructionError, SemanticReward, refuse_unseen
+from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS, Event, event_index, fulfilling
+from hindsight_rl.agent.envs.craftax.phrases import NONE, labelled, phrases
+from hindsight_rl.agent.reward import semantic as module
+from hindsight_rl.agent.reward.calibration import best_global, fit_reading
+from hindsight_rl.agent.reward.precision import _roc
+from hindsight_rl.agent.reward.semantic import InstructionError, SemanticReward, refuse_unseen
 from hindsight_rl.cli import main
 
 INDEX = event_index()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hindsight_rl.constraints.base import ConstraintError
+from hindsight_rl.constraints.core import ConstraintError
 from hindsight_rl.constraints.rewards import (
     Scorer,
     compute_score,

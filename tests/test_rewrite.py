@@ -10,9 +10,9 @@ import pytest
 
 from hindsight_rl.constraints import constraint
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Achieving, Constraint, Instruction
-from hindsight_rl.replay import Refusal, Rewrite, Rollout, Selector, replay
-from hindsight_rl.rewrite import Drop, Keep, Retarget, conflict, rewriter, sensible
+from hindsight_rl.replay.instruction import Achieving, Constraint, Instruction
+from hindsight_rl.replay.replayer import Refusal, Rewrite, Rollout, Selector, replay
+from hindsight_rl.replay.rewriting import Drop, Keep, Retarget, conflict, rewriter, sensible
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.bank import load_bank
-from hindsight_rl.agent.captions import CLASSIC_EVENTS, event_index, fulfilling
-from hindsight_rl.agent.network import QNetwork
-from hindsight_rl.agent.rollout import ActingRules, Tables, drawn_by, progress, pursued, roll, start
-from hindsight_rl.agent.waypoints import MOST, Order
-from hindsight_rl.agent.worlds import make_world
+from hindsight_rl.agent.envs import make_world
+from hindsight_rl.agent.envs.bank import load_bank
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index, fulfilling
+from hindsight_rl.agent.policy.network import QNetwork
+from hindsight_rl.agent.policy.prerequisites import MOST, Order
+from hindsight_rl.agent.training.rollout import ActingRules, Tables, drawn_by, progress, pursued, roll, start
 
 N_EVENTS = len(CLASSIC_EVENTS)
 INDEX = event_index()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hindsight_rl.constraints import stored
-from hindsight_rl.constraints.base import ConstraintError
+from hindsight_rl.constraints.core import ConstraintError
 from hindsight_rl.constraints.rows import row_constraints
 
 IDS = ["keywords:existence", "punctuation:no_comma", "keywords:existence"]

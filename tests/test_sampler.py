@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.worlds.sampler import two_level_choice, with_two_level_choice
+from hindsight_rl.agent.envs.craftax.sampler import two_level_choice, with_two_level_choice
 
 DRAWS = 40_000
 

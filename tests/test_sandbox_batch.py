@@ -10,7 +10,7 @@ from hindsight_rl.lm.sandbox.language import prompt_tokens, response_tokens
 from hindsight_rl.lm.sandbox.model import Model, ModelRules, padded
 from hindsight_rl.lm.sandbox.reinforce import ReinforceRules
 from hindsight_rl.lm.sandbox.sampler import Sampled, sample
-from hindsight_rl.replay_memory import Remembered
+from hindsight_rl.replay.buffer import Remembered
 
 RULES = ReinforceRules()
 LONG = Remembered("2 words ; no e", "MOON GOLD MOON GOLD MOON GOLD MOON GOLD MOON")

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Achieving, Constraint
 from hindsight_rl.lm.sandbox.instructions import MOST_DEMANDS, Instructions
 from hindsight_rl.lm.sandbox.language import (
     KINDS,
@@ -19,8 +18,10 @@ from hindsight_rl.lm.sandbox.language import (
     read,
     response_tokens,
 )
-from hindsight_rl.replay import Rollout, check
-from hindsight_rl.rewrite import rewriter
+from hindsight_rl.replay.instruction import Achieving, Constraint
+from hindsight_rl.replay.replayer import Rollout
+from hindsight_rl.replay.rewriting import rewriter
+from hindsight_rl.replay.verification import verify_batch
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_every_instruction_is_fulfilled_by_its_witness(low: int, high: int, depe
     for _ in range(300):
         instruction, response = source.draw(rng)
         assert low <= len(instruction.constraints) <= high
-        assert all(check(instruction, response)), (instruction.prompt, response)
+        assert all(verify_batch([(instruction, response)])[0]), (instruction.prompt, response)
         tokens = response_tokens(response)
         assert len(tokens) <= LONGEST and decode(tokens) == (response, True)
         assert len(prompt_tokens(instruction)) <= source.room
@@ -107,11 +108,11 @@ def test_nothing_trivial_is_achieved() -> None:
 def test_retargeting_keeps_the_length_and_dropping_does_not() -> None:
     asked = instruct([Demand("include", {"word": "jump"}), Demand("capitals"), Demand("words", {"count": 3})])
     response = "moon star"
-    rollout = Rollout(asked, response, check(asked, response))
+    rollout = Rollout(asked, response, verify_batch([(asked, response)])[0])
     assert rollout.verdict == [False, False, False]
     again = rewriter("retarget").rewrite(rollout)
     assert again is not None and again.changed == (0, 2) and again.dropped == (1,)
-    assert all(check(again.instruction, response))
+    assert all(verify_batch([(again.instruction, response)])[0])
     assert again.instruction.prompt.endswith(" ; 2 words")
     assert not rewriter("drop").eligible(rollout)
 
@@ -120,7 +121,7 @@ def test_dropping_bullets_drops_what_a_bullet_must_say() -> None:
     bullets, second = Demand("bullets", {"count": 3}), Demand("bullet", {"index": 2, "word": "moon"})
     asked = instruct([second, Demand("include", {"word": "star"}), bullets])
     response = "- star\n- moon"
-    rollout = Rollout(asked, response, check(asked, response))
+    rollout = Rollout(asked, response, verify_batch([(asked, response)])[0])
     assert rollout.verdict == [True, True, False]
     closed, plain = rewriter("drop").rewrite(rollout), rewriter("drop", closed=False).rewrite(rollout)
     assert closed is not None and closed.instruction.prompt == "include star"

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from hindsight_rl.benchmarks.cfbench import priority, scores
-from hindsight_rl.benchmarks.readers import read
 from hindsight_rl.cli import main
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Instruction
+from hindsight_rl.evaluation.cfbench import priority, scores
+from hindsight_rl.evaluation.prompts import read
+from hindsight_rl.replay.instruction import Instruction
 
 EXPECTED = {"ifeval": (394, 666, 404, 679), "ifbench": (77, 96, 84, 106)}
 

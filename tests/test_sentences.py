@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from hindsight_rl.constraints.sentences import native, punkt, use_splitter
+from hindsight_rl.constraints.text.sentences import native, punkt, use_splitter
 from hindsight_rl.errors import HindsightError
 
 PIECES = [*".?!\"')(,;:-*[]}#$’”“»", "...", " ", " ", "\n", "\n\n", "--", "Mr", "U.S", "e.g", "a", "The", "12", "J"]
@@ -38,7 +38,7 @@ def test_native_knows_titles_initials_and_quotes():
 
 
 def test_punkt_without_its_data_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr("hindsight_rl.constraints.sentences.nltk_data", lambda relative: None)
+    monkeypatch.setattr("hindsight_rl.constraints.text.sentences.nltk_data", lambda relative: None)
     with pytest.raises(HindsightError, match="NLTK_DATA"):
         use_splitter("punkt")
     assert use_splitter("auto").name == "native"

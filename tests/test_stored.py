@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hindsight_rl.constraints import stored
-from hindsight_rl.constraints.base import ConstraintError, constraint
+from hindsight_rl.constraints.core import ConstraintError, constraint
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +96,7 @@ def test_source_that_does_not_parse_or_define_the_function() -> None:
 WALLS = """
 import os, socket, subprocess, sys
 sys.path.insert(0, {folder!r})
-import stored_worker
+import worker
 held = 0
 attempts = [
     lambda: open("/etc/passwd"),
@@ -107,11 +107,11 @@ attempts = [
     lambda: subprocess.run(["true"]),
     lambda: __import__("sqlite3"),
 ]
-stored_worker.{wall}
+worker.{wall}
 for attempt in attempts:
     try:
         attempt()
-    except (stored_worker.Refused, OSError):
+    except (worker.Refused, OSError):
         held += 1
 os.write(1, b"%d of %d" % (held, len(attempts)))
 os._exit(0)
@@ -119,7 +119,7 @@ os._exit(0)
 
 
 def test_the_interpreter_refuses_what_gets_past_the_source() -> None:
-    script = WALLS.format(folder=str(stored.WORKER.parent), wall="sys.addaudithook(stored_worker.refuse_events)")
+    script = WALLS.format(folder=str(stored.WORKER.parent), wall="sys.addaudithook(worker.refuse_events)")
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
     assert done.stdout == "7 of 7", done.stderr
 
@@ -128,8 +128,8 @@ def test_the_system_refuses_new_files_even_without_the_interpreter() -> None:
     script = (
         "import sys\n"
         f"sys.path.insert(0, {str(stored.WORKER.parent)!r})\n"
-        "import stored_worker, socket\n"
-        "stored_worker.restrict(1 << 30)\n"
+        "import worker, socket\n"
+        "worker.restrict(1 << 30)\n"
         "held = 0\n"
         "for attempt in (lambda: open('/etc/passwd'), socket.socket, lambda: open('/tmp/x', 'w')):\n"
         "    try: attempt()\n"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tyro
 
-from hindsight_rl.agent.stretch import advance
-from hindsight_rl.agent.train import TrainConfig
-from hindsight_rl.agent.trainer import Trainer
+from hindsight_rl.agent.training.iteration import advance
+from hindsight_rl.agent.training.train import TrainConfig
+from hindsight_rl.agent.training.trainer import Trainer
 from hindsight_rl.run import Run
 
 SMALL = ["--envs", "32", "--stretch", "4", "--worlds", "128", "--width", "32", "--rank", "8", "--depth", "1"]

@@ -1,6 +1,7 @@
 """Markup read off a response."""
 
-from hindsight_rl.constraints.structure import (
+from hindsight_rl.constraints.text.response import Text
+from hindsight_rl.constraints.text.structure import (
     attributes,
     depth,
     headings,
@@ -12,7 +13,6 @@ from hindsight_rl.constraints.structure import (
     tables,
     units,
 )
-from hindsight_rl.constraints.text import Text
 
 
 def test_headings_have_a_space_and_stand_outside_code() -> None:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.taken import BLOCK, layout, taken_linear
+from hindsight_rl.agent.policy.per_action import BLOCK, layout, taken_linear
 
 WIDTH, RANK = 12, 5
 

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from hindsight_rl.constraints.sentences import sentences, use_splitter
-from hindsight_rl.constraints.tokens import capitals, repeats, tokens, tokens_in
+from hindsight_rl.constraints.text.sentences import sentences, use_splitter
+from hindsight_rl.constraints.text.tokens import capitals, repeats, tokens, tokens_in
 
 
 def test_equal_to_nltk_on_published_responses(shared_data, monkeypatch):

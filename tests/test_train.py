@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.buffer import BufferRules
-from hindsight_rl.agent.config import load_config
-from hindsight_rl.agent.evaluate import evaluate_run
-from hindsight_rl.agent.methods import METHODS
-from hindsight_rl.agent.pqn import LearningRules
-from hindsight_rl.agent.relabel import Relabel
-from hindsight_rl.agent.train import TrainConfig, train
-from hindsight_rl.agent.trainer import load_policy
+from hindsight_rl.agent.evaluation.evaluate import evaluate_run
+from hindsight_rl.agent.instructions.buffer import BufferRules
+from hindsight_rl.agent.policy.pqn import LearningRules
+from hindsight_rl.agent.relabeling.relabeler import Relabel
+from hindsight_rl.agent.training.config import load_config
+from hindsight_rl.agent.training.methods import METHODS
+from hindsight_rl.agent.training.train import TrainConfig, train
+from hindsight_rl.agent.training.trainer import load_policy
 from hindsight_rl.cli import main as cli
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
@@ -122,7 +122,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from test_train import tiny
-from hindsight_rl.agent.train import train
+from hindsight_rl.agent.training.train import train
 train(tiny(Path(sys.argv[2]), checkpoints=16, steps=32768, resume=len(sys.argv) > 3))
 """
 

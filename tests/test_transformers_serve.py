@@ -15,8 +15,8 @@ import pytest
 pytest.importorskip("openai")
 pytest.importorskip("uvicorn")
 pytest.importorskip("fastapi")
-from hindsight_rl.agent.llm_relabel import LlmRules
-from hindsight_rl.agent.train import train
+from hindsight_rl.agent.relabeling.llm import LlmRules
+from hindsight_rl.agent.training.train import train
 from hindsight_rl.endpoint import Endpoint, EndpointError, EndpointSettings, Question
 from hindsight_rl.lm.judge import Ask, Judge
 from hindsight_rl.run import Run

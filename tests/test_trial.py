@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.bank import load_bank
-from hindsight_rl.agent.captions import CLASSIC_EVENTS, event_index
-from hindsight_rl.agent.network import QNetwork
-from hindsight_rl.agent.trial import LULL, WALK, Books, Outcome, Tasks, move_on, run_trials
-from hindsight_rl.agent.worlds import make_world
+from hindsight_rl.agent.envs import make_world
+from hindsight_rl.agent.envs.bank import load_bank
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.evaluation.trials import LULL, WALK, Books, Outcome, Tasks, move_on, run_trials
+from hindsight_rl.agent.policy.network import QNetwork
 
 INDEX, N_EVENTS = event_index(), len(CLASSIC_EVENTS)
 HORIZON, TRIALS = 100, 64

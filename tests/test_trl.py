@@ -15,11 +15,11 @@ import torch
 import transformers
 import trl
 
-from hindsight_rl.constraints.base import constraint
+from hindsight_rl.constraints.core import constraint
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Instruction
 from hindsight_rl.lm.trl import HiRConfig, HiRTrainer
-from hindsight_rl.lm.trl_rows import leave_one_out, share, whiten
+from hindsight_rl.lm.trl.rows import leave_one_out, share, whiten
+from hindsight_rl.replay.instruction import Instruction
 from tiny_lm import asked, tiny_model
 
 torch.set_num_threads(1)

@@ -14,7 +14,7 @@ import torch
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl import HiRTrainer
-from hindsight_rl.lm.trl_memory import FILE, TokenMemory
+from hindsight_rl.lm.trl.buffer import FILE, TokenMemory
 from test_trl import MIXED, Watched, agree, config, logged, refused, rows_of
 from tiny_lm import asked, tiny_model
 

@@ -67,7 +67,7 @@ def test_trains_saves_and_goes_on(model: str, rows: Path, tmp_path: Path, capsys
 
 
 def test_options_of_methods_and_files(model: str, rows: Path, tmp_path: Path) -> None:
-    from hindsight_rl.lm.trl_train import parsed
+    from hindsight_rl.lm.trl.train import parsed
 
     words = command(model, rows, tmp_path / "x")[2:]
     found = {name: parsed([*words, "--method", name])[1] for name in ("hir", "retarget", "rlvr", "fraction", "keep")}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from hindsight_rl.constraints.base import constraint
+from hindsight_rl.constraints.core import constraint
 from hindsight_rl.constraints.verdicts import batch, both, verdicts
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Constraint, Instruction
+from hindsight_rl.replay.instruction import Constraint, Instruction
 
 COMMA = constraint("punctuation:no_comma")
 QUOTED = constraint("startend:quotation")

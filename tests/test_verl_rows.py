@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from hindsight_rl.constraints.base import constraint
+from hindsight_rl.constraints.core import constraint
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Instruction
-from hindsight_rl.lm.verl_rows import Hindsight, Settings, refuse, to_row
+from hindsight_rl.lm.verl.rows import Hindsight, Settings, refuse, to_row
+from hindsight_rl.replay.instruction import Instruction
 
 # "gold moon" meets the first two, "gold" the first, "silver moon" the second; nothing here meets the last.
 WANTED = (

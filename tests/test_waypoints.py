@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hindsight_rl.agent.waypoints import MOST, SEEN, Needs, Order, choose, demand, keep_books, needs, observe
+from hindsight_rl.agent.policy.prerequisites import MOST, SEEN, Needs, Order, choose, demand, keep_books, needs, observe
 
 KNOWN = jnp.ones(3, bool)
 

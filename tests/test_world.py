@@ -10,11 +10,11 @@ import pytest
 from craftax.craftax_classic.constants import Achievement, Action, BlockType
 from craftax.craftax_classic.renderer import render_craftax_symbolic
 
-from hindsight_rl.agent.bank import load_bank
-from hindsight_rl.agent.captions import CLASSIC_EVENTS, event_index
-from hindsight_rl.agent.worlds import compact as view
-from hindsight_rl.agent.worlds import make_world
-from hindsight_rl.agent.worlds.classic import CraftaxClassic
+from hindsight_rl.agent.envs import make_world
+from hindsight_rl.agent.envs.bank import load_bank
+from hindsight_rl.agent.envs.craftax import compact as view
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.envs.craftax.classic import CraftaxClassic
 from hindsight_rl.errors import HindsightError
 
 INDEX = event_index()
@@ -195,7 +195,7 @@ def test_new_mobs_appear_as_often_and_as_far_away_as_in_the_stock_game(world: Cr
         for kind in ("zombies", "cows", "skeletons")
     }
     state = state.replace(map=open_ground, mob_map=jnp.zeros_like(state.mob_map), **empty)
-    private = __import__("hindsight_rl.agent.worlds.sampler", fromlist=["x"]).with_two_level_choice(
+    private = __import__("hindsight_rl.agent.envs.craftax.sampler", fromlist=["x"]).with_two_level_choice(
         "craftax.craftax_classic.game_logic"
     )
     keys = jax.random.split(jax.random.key(9), 4000)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hindsight_rl.constraints.base import constraint
-from hindsight_rl.instruction import Instruction
+from hindsight_rl.constraints.core import constraint
+from hindsight_rl.replay.instruction import Instruction
 
 WORDS = ["red", "gold", "blue", "moon", "tree", "bird", "rain", "song"]
 TOLD = "Write a line . Include the following keywords words in your response : user assistant [ ] , '"

@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 import tyro
 
 from hindsight_rl.constraints import stored
+from hindsight_rl.data.rows import read_dataset
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.data import read_dataset
-from hindsight_rl.lm.verl_rows import to_row
+from hindsight_rl.lm.verl.rows import to_row
 
 
 @dataclass

@@ -11,18 +11,18 @@ from hindsight_rl.errors import HindsightError
 
 # words of the command -> (module, function taking the remaining arguments, one-line help)
 COMMANDS: dict[tuple[str, ...], tuple[str, str, str]] = {
-    ("agent", "train"): ("hindsight_rl.agent.train", "main", "train an agent in Craftax"),
-    ("agent", "eval"): ("hindsight_rl.agent.evaluate", "main", "success per instruction on held-out worlds"),
-    ("agent", "watch"): ("hindsight_rl.agent.film", "main", "film the policy following any text"),
-    ("agent", "reward"): ("hindsight_rl.agent.reward", "main", "precision and recall of the semantic reward"),
-    ("agent", "worlds"): ("hindsight_rl.agent.bank", "main", "generate a bank of worlds ahead of training"),
+    ("agent", "train"): ("hindsight_rl.agent.training.train", "main", "train an agent in Craftax"),
+    ("agent", "eval"): ("hindsight_rl.agent.evaluation.evaluate", "main", "success per instruction on held-out worlds"),
+    ("agent", "watch"): ("hindsight_rl.agent.video.film", "main", "film the policy following any text"),
+    ("agent", "reward"): ("hindsight_rl.agent.reward.semantic", "main", "precision and recall of the semantic reward"),
+    ("agent", "worlds"): ("hindsight_rl.agent.envs.bank", "main", "generate a bank of worlds ahead of training"),
     ("lm", "train"): ("hindsight_rl.lm.train", "main", "train a language model: in the sandbox, or any with --model"),
     ("lm", "evaluate"): ("hindsight_rl.lm.evaluate", "main", "responses to IFEval, IFBench, MulDimIF, scored"),
     ("judge",): ("hindsight_rl.lm.judging", "main", "a language model's verdicts on what no program checks"),
     ("decompose",): ("hindsight_rl.lm.decompose", "main", "take instructions apart into task and constraints"),
     ("report",): ("hindsight_rl.report.page", "main", "one HTML page from one or more runs"),
     ("score",): (
-        "hindsight_rl.benchmarks.score",
+        "hindsight_rl.evaluation.score",
         "main",
         "score responses to an instruction-following benchmark",
     ),

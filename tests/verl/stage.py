@@ -25,9 +25,9 @@ from verl.utils.device import get_device_name
 from verl.utils.transferqueue_utils import tqbridge
 from verl.workers.rollout.replica import TokenOutput
 
-from hindsight_rl.constraints.base import constraint
-from hindsight_rl.instruction import Instruction
-from hindsight_rl.lm.verl_rows import to_row
+from hindsight_rl.constraints.core import constraint
+from hindsight_rl.lm.verl.rows import to_row
+from hindsight_rl.replay.instruction import Instruction
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}<assistant>"
 WANTED = (

@@ -21,7 +21,7 @@ from verl.trainer.ppo.v1 import get_trainer_cls
 from verl.utils.import_utils import load_extern_object
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.replay import Curriculum
+from hindsight_rl.replay.replayer import Curriculum
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the adapter stands on: verl's name of it, and the parameters that it is called with or overrides.
@@ -64,7 +64,7 @@ def test_verl_still_has(hook):
 
 def test_verl_finds_the_trainer_by_the_entry_point():
     (found,) = [each for each in entry_points(group="verl.plugins") if each.name == "hindsight_rl"]
-    assert found.value == "hindsight_rl.lm.verl"
+    assert found.value == "hindsight_rl.lm.verl.trainer"
     assert get_trainer_cls("hir") is found.load().HirTrainer
 
 

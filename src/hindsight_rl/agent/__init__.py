@@ -1,0 +1,1 @@
+"""One instruction-conditioned agent, trained without environment reward (OIR)."""

@@ -12,10 +12,13 @@ counters laid out as JAX does since `jax_threefry_partitionable`; tests compare 
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax.extend.random import define_prng_impl
+
+T = TypeVar("T")
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -83,3 +86,18 @@ def swift(key: jax.Array) -> jax.Array:
 def plain(key: jax.Array) -> jax.Array:
     """Back to JAX's own kind of key, as it is stored and compared."""
     return jax.random.wrap_key_data(jax.random.key_data(key), impl="threefry2x32")
+
+
+def same_kinds(tree: T, like: T) -> T:
+    """``tree`` with each of its keys turned into the kind of key that ``like`` holds in that place; the bits stay.
+
+    An environment that keeps a key in its state keeps one made from the key of its step, which may be of another kind
+    than the one that it began with.
+    """
+
+    def turned(leaf: jax.Array, model: jax.Array) -> jax.Array:
+        if not jnp.issubdtype(jnp.asarray(model).dtype, jax.dtypes.prng_key):
+            return leaf
+        return jax.random.wrap_key_data(jax.random.key_data(leaf), impl=jax.random.key_impl(model))
+
+    return jax.tree.map(turned, tree, like)

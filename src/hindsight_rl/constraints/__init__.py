@@ -8,16 +8,16 @@ strict, loose = both(asked, "The sea is calm.")     # [True, True], [True, True]
 
 from typing import Any
 
-# Imported when first asked for: `hindsight_rl.constraints.text` alone should not load the registry.
+# Imported when first asked for: `hindsight_rl.constraints.text.response` alone should not load the registry.
 _HOME = {
-    "constraint": "base",
-    "checker": "base",
-    "register": "base",
-    "ids": "base",
-    "Checker": "base",
-    "Param": "base",
-    "ConstraintError": "base",
-    "Text": "text",
+    "constraint": "core",
+    "checker": "core",
+    "register": "core",
+    "ids": "core",
+    "Checker": "core",
+    "Param": "core",
+    "ConstraintError": "core",
+    "Text": "text.response",
     "both": "verdicts",
     "batch": "verdicts",
 }

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hindsight_rl.constraints.base import CURRENT, Param, checker
-from hindsight_rl.constraints.text import Text
+from hindsight_rl.constraints.core import CURRENT, Param, checker
+from hindsight_rl.constraints.text.response import Text
 
 # The checkers as HiR's release bundles them: an earlier IFBench.
 HIR = "hir"

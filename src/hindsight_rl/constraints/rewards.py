@@ -26,10 +26,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from hindsight_rl.constraints.base import CURRENT, ConstraintError
+from hindsight_rl.constraints.core import CURRENT, ConstraintError
 from hindsight_rl.constraints.rows import COLUMNS, row_constraints
 from hindsight_rl.constraints.verdicts import Mode, verdicts
-from hindsight_rl.instruction import Verdict
+from hindsight_rl.replay.instruction import Verdict
+from hindsight_rl.replay.verification import answer_of
 
 Reward = Literal["all", "fraction"]
 Convention = Literal["trl", "verl", "openrlhf", "verifiers", "rubric"]
@@ -41,8 +42,9 @@ class Scorer:
     mode: "all" (1 if every constraint holds, else 0) or "fraction" (the share that holds). check: "strict" or
     "loose" verdicts. unchecked: what to do with a row that also makes demands that no program checks:
     "raise", or "skip" them (the reward then tells of the others only; a row with no others has none).
-    answer: from the text of a completion to what is judged, e.g. to drop a chain of thought.
-    version: see :func:`hindsight_rl.constraints.base.constraint`.
+    answer_after: judge only what follows the last of these marks; without one, thoughts in ``<think>`` are removed
+    (:func:`hindsight_rl.replay.verification.answer_of`). answer: before that, from the text of a completion to
+    another text. version: see :func:`hindsight_rl.constraints.core.constraint`.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Scorer:
         unchecked: Literal["raise", "skip"] = "raise",
         answer: Callable[[str], str] | None = None,
         version: str = CURRENT,
+        answer_after: str | None = None,
     ) -> None:
         for name, value, known in (
             ("mode", mode, ("all", "fraction")),
@@ -61,7 +64,7 @@ class Scorer:
             if value not in known:
                 raise ConstraintError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, known))}")
         self.mode, self.check, self.unchecked = mode, check, unchecked
-        self.answer, self.version = answer, version
+        self.answer, self.version, self.answer_after = answer, version, answer_after
 
     def verdicts(self, row: Mapping[str, Any], response: Any, prompt: Any, where: str) -> Verdict:
         """One verdict for each of the row's checkable constraints; empty where it has none."""
@@ -74,6 +77,7 @@ class Scorer:
         text = message_text(response)
         if self.answer is not None:
             text = self.answer(text)
+        text = answer_of(text, self.answer_after)
         return verdicts(constraints, text, message_text(prompt, "user") or None, self.check)
 
     def reward(self, verdict: Verdict) -> float | None:
@@ -114,6 +118,7 @@ def constraint_reward(
     answer: Callable[[str], str] | None = None,
     version: str = CURRENT,
     prompt_column: str | None = None,
+    answer_after: str | None = None,
 ) -> Callable[..., Any]:
     """A reward function in a trainer's calling convention.
 
@@ -125,7 +130,7 @@ def constraint_reward(
     The rest: see :class:`Scorer`. prompt_column: the column with the bare prompt (trl; in verl's
     ``extra_info``, the task of verifiers and the ``info`` of a rubric, its key), if not the prompt itself.
     """
-    scorer = Scorer(mode, check, unchecked, answer, version)
+    scorer = Scorer(mode, check, unchecked, answer, version, answer_after)
     makers = {
         "trl": _trl,
         "verl": _verl,
@@ -251,13 +256,14 @@ def compute_score(
     check: Mode = "strict",
     unchecked: Literal["raise", "skip"] = "raise",
     prompt_column: str | None = None,
+    answer_after: str | None = None,
     **_: Any,
 ) -> dict[str, Any]:
     """verl's reward function: "score" (the reward), "acc", "fraction" and "verdicts" ("101", in order).
 
     The constraints are read from ``ground_truth``, the bare prompt, if any, from ``extra_info["prompt"]``.
     """
-    made = _verl(Scorer(mode, check, unchecked), prompt_column)
+    made = _verl(Scorer(mode, check, unchecked, answer_after=answer_after), prompt_column)
     result: dict[str, Any] = made(data_source, solution_str, ground_truth, extra_info)
     return result
 

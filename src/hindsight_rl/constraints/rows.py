@@ -19,8 +19,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from hindsight_rl.constraints.base import CURRENT, Checker, ConstraintError, constraint
-from hindsight_rl.constraints.muldimif_parse import parse_row
+from hindsight_rl.constraints.core import CURRENT, Checker, ConstraintError, constraint
+from hindsight_rl.constraints.muldimif.parse import parse_row
 
 # The columns from which the constraints are read; a trainer's other columns are none of our business.
 COLUMNS = (

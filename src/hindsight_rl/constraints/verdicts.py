@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, Literal
 
-from hindsight_rl.constraints.base import CURRENT, Checker, constraint
-from hindsight_rl.constraints.text import Text, as_text
+from hindsight_rl.constraints.core import CURRENT, Checker, constraint
+from hindsight_rl.constraints.text.response import Text, as_text
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Verdict
+from hindsight_rl.replay.instruction import Verdict
+from hindsight_rl.replay.verification import answer_of
 
 Mode = Literal["strict", "loose"]
 MODES: tuple[Mode, ...] = ("strict", "loose")
@@ -25,11 +26,11 @@ def verdicts(
 ) -> Verdict:
     """One boolean per constraint, in their order.
 
-    strict: the response as it is. loose: as it is, or without its first line, its last line, both, or any of
-    these without asterisks (IFEval's definition). A blank response satisfies nothing. prompt: for the few
-    constraints that read it.
+    Judged is the answer (:func:`hindsight_rl.replay.verification.answer_of`). strict: as it is. loose: as it is, or
+    without its first line, its last line, both, or any of these without asterisks (IFEval's definition). A blank
+    answer satisfies nothing. prompt: for the few constraints that read it.
     """
-    text = as_text(response)
+    text = _answer(response)
     if mode not in MODES:
         raise HindsightError(f"unknown mode {mode!r}; one of: {', '.join(MODES)}")
     if mode == "strict" or text.blank:
@@ -39,7 +40,7 @@ def verdicts(
 
 def both(constraints: Sequence[Checker], response: str | Text, prompt: str | None = None) -> tuple[Verdict, Verdict]:
     """Strict and loose verdicts; what holds strictly is not checked again."""
-    text = as_text(response)
+    text = _answer(response)
     strict = verdicts(constraints, text, prompt)
     if text.blank:
         return strict, list(strict)
@@ -48,6 +49,12 @@ def both(constraints: Sequence[Checker], response: str | Text, prompt: str | Non
         for each, held in zip(constraints, strict, strict=True)
     ]
     return strict, loose
+
+
+def _answer(response: str | Text) -> Text:
+    text = as_text(response)
+    answer = answer_of(text.raw)
+    return text if answer == text.raw else Text(answer)
 
 
 Job = tuple[Sequence[tuple[str, dict[str, Any]]], str, str | None]

@@ -1,0 +1,1 @@
+"""Language models under verifiable constraints (HiR): TRL, verl, and a sandbox that trains in minutes."""

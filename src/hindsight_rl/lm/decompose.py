@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from hindsight_rl.benchmarks.readers import local_rows
-from hindsight_rl.constraints.base import Checker, ConstraintError, checker_class, constraint, ids
+from hindsight_rl.constraints.core import Checker, ConstraintError, checker_class, constraint, ids
 from hindsight_rl.endpoint import Endpoint, EndpointError, EndpointSettings, Question
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Instruction
+from hindsight_rl.evaluation.prompts import local_rows
 from hindsight_rl.lm.judge import prompt
+from hindsight_rl.replay.instruction import Instruction
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -18,12 +18,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hindsight_rl.benchmarks.readers import read
-from hindsight_rl.benchmarks.responses import match
-from hindsight_rl.benchmarks.score import is_older_ifbench, score, table, verdicts_of, write_verdicts
-from hindsight_rl.constraints.base import CURRENT
+from hindsight_rl.constraints.core import CURRENT
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Instruction
+from hindsight_rl.evaluation.prompts import read
+from hindsight_rl.evaluation.responses import match
+from hindsight_rl.evaluation.score import is_older_ifbench, score, table, verdicts_of, write_verdicts
+from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.verification import answer_of
 from hindsight_rl.run import Run
 
 BENCHMARKS = ("ifeval", "ifbench", "muldimif")
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--engine", choices=("auto", "transformers", "vllm"), default="auto")
     parser.add_argument("--device", default="auto", help="cpu, cuda, ...; auto takes what there is")
     parser.add_argument("--prompt-format", choices=("chat", "text"), default="chat")
-    parser.add_argument("--answer-after", help="score only what follows the last of these marks, e.g. </think>")
+    parser.add_argument("--answer-after", help="score only what follows the last of these marks, e.g. </think>; a response without one answers nothing")
     parser.add_argument("--lm-eval", nargs="?", const=GENERAL, metavar="TASKS", help=f"default tasks: {GENERAL}")
     parser.add_argument("--json", action="store_true", help="print the scores as one JSON object")
     return parser
@@ -147,6 +148,7 @@ def respond(
         places = left[start : start + args.batch]
         # By the place of its first prompt, so that going on gives what one go would have given.
         made = generate([instructions[at].messages for at in places], args.seed * 1_000_003 + places[0])
+        answers = [answer_of(text, args.answer_after) for text, _ in made]
         run.append(
             f"{name}.jsonl",
             *(
@@ -154,11 +156,11 @@ def respond(
                     "at": at,
                     "key": instructions[at].key,
                     "prompt": instructions[at].prompt,
-                    "response": text if args.answer_after is None else text.rpartition(args.answer_after)[2].strip(),
+                    "response": answer,
                     "ended": ended,
-                    **({} if args.answer_after is None else {"whole": text}),
+                    **({} if answer == text.strip() else {"whole": text}),
                 }
-                for at, (text, ended) in zip(places, made, strict=True)
+                for at, answer, (text, ended) in zip(places, answers, made, strict=True)
             ),
         )
         print(f"{name}: {len(instructions) - len(left) + start + len(places)}/{len(instructions)}", file=sys.stderr)

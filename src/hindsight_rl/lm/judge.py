@@ -2,7 +2,7 @@
 
     judge = Judge(Endpoint(settings))
     instruction = judge.judged(instruction)              # its soft demands are constraints like any now
-    verdicts = judge.verdicts([(instruction, response)])  # all questions of a batch at the same time
+    verdicts = judge.verify_batch([(instruction, response)])  # all questions of a batch at the same time
     constraint = judge.constraint("Write in the voice of a pirate.")
 
 Asked about all at once, a judge misses most violations; one at a time it finds over half (arXiv 2601.04954). A verdict
@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hindsight_rl.encoder import default_cache_dir
 from hindsight_rl.endpoint import Endpoint, EndpointError, MalformedAnswer, Question
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Constraint, Instruction, Verdict
+from hindsight_rl.replay.instruction import Constraint, Instruction, Verdict
+from hindsight_rl.replay.verification import verifying
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -59,7 +60,7 @@ class Decides(Protocol):
 
 @dataclass(frozen=True)
 class SoftConstraint:
-    """A demand whose verdicts come from a judge; satisfies :class:`hindsight_rl.instruction.Constraint`.
+    """A demand whose verdicts come from a judge; satisfies :class:`hindsight_rl.replay.instruction.Constraint`.
 
     text: the demand in words. judge: who decides. task: what it belongs to, shown to the judge; without it the judge
     is shown the prompt of the first check.
@@ -123,13 +124,17 @@ class Judging(ABC):
         So a judge is what CFBench's scores ask for, whose instructions have soft demands alone, and what replay's
         verification asks for, where they have become constraints.
         """
-        return self.verdicts([(self.judged(instruction), response)])[0]
+        return verifying(self).verify_batch([(self.judged(instruction), response)])[0]
 
-    def verdicts(self, attempts: Sequence[tuple[Instruction, str]]) -> list[Verdict]:
-        """One verdict per attempt, aligned with its constraints; everything soft is asked at the same time."""
+    def verify_batch(self, pairs: Sequence[tuple[Instruction, str]]) -> list[Verdict]:
+        """One verdict per (instruction, answer), aligned with its constraints; all that is soft is asked together.
+
+        This is :class:`hindsight_rl.replay.verification.Verifier`; for raw responses, see
+        :func:`~hindsight_rl.replay.verification.verifying`.
+        """
         soft = [
             (constraint, response, instruction.prompt)
-            for instruction, response in attempts
+            for instruction, response in pairs
             for constraint in instruction.constraints
             if isinstance(constraint, SoftConstraint)
         ]
@@ -140,7 +145,7 @@ class Judging(ABC):
 
         return [
             [one(constraint, response, instruction.prompt) for constraint in instruction.constraints]
-            for instruction, response in attempts
+            for instruction, response in pairs
         ]
 
 

@@ -12,13 +12,14 @@ from typing import Annotated, Literal
 
 import tyro
 
-from hindsight_rl.benchmarks import cfbench
-from hindsight_rl.benchmarks.readers import read
-from hindsight_rl.benchmarks.responses import match
 from hindsight_rl.endpoint import Endpoint, EndpointSettings
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Instruction, Verdict
+from hindsight_rl.evaluation import cfbench
+from hindsight_rl.evaluation.prompts import read
+from hindsight_rl.evaluation.responses import match
 from hindsight_rl.lm.judge import Judge, prompt
+from hindsight_rl.replay.instruction import Instruction, Verdict
+from hindsight_rl.replay.verification import verifying
 
 
 @dataclass
@@ -38,10 +39,10 @@ class JudgeConfig:
 
 
 def judged_rows(judge: Judge, instructions: Sequence[Instruction], responses: Sequence[str | None]) -> list[Verdict]:
-    """A verdict per instruction: its checkable constraints, then its soft demands; a missing response meets none."""
+    """A verdict per instruction: its checkable constraints, then its soft demands; a missing or blank response meets none."""
     whole = [judge.judged(each) for each in instructions]
     given = [(each, response) for each, response in zip(whole, responses, strict=True) if response is not None]
-    found = iter(judge.verdicts(given))
+    found = iter(verifying(judge).verify_batch(given))
     return [
         next(found) if response is not None else [False] * len(each.constraints)
         for each, response in zip(whole, responses, strict=True)

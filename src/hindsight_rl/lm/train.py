@@ -16,7 +16,7 @@ def train(config: Any) -> Path:
     """Pretrain the base model of the seed where it is missing, then train the arms.
 
     Args:
-        config: a :class:`hindsight_rl.lm.config.SandboxConfig`.
+        config: a :class:`hindsight_rl.lm.sandbox.config.SandboxConfig`.
 
     Returns:
         the run folder: config, base model, a folder per arm, `eval.json`, `attention.json`.
@@ -27,8 +27,8 @@ def train(config: Any) -> Path:
     """
     import torch
 
-    from hindsight_rl.lm.config import from_json, to_json
     from hindsight_rl.lm.sandbox.attention import study
+    from hindsight_rl.lm.sandbox.config import from_json, to_json
     from hindsight_rl.lm.sandbox.pretrain import base_model
     from hindsight_rl.lm.sandbox.progress import Progress
     from hindsight_rl.lm.sandbox.results import results
@@ -57,12 +57,12 @@ def train(config: Any) -> Path:
 def main(argv: list[str]) -> int:
     """`hindsight lm train`."""
     if any(word == "--model" or word.startswith("--model=") for word in argv):
-        from hindsight_rl.lm.trl_train import main as train_with_trl
+        from hindsight_rl.lm.trl.train import main as train_with_trl
 
         return int(train_with_trl(argv) or 0)
     import tyro
 
-    from hindsight_rl.lm.config import SandboxConfig
+    from hindsight_rl.lm.sandbox.config import SandboxConfig
     from hindsight_rl.run import Run
 
     config = tyro.cli(SandboxConfig, args=argv, prog="hindsight lm train", description=SandboxConfig.__doc__)

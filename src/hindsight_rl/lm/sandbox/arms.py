@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.replay import Strategy
+from hindsight_rl.replay.replayer import Strategy
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Instruction
-from hindsight_rl.lm.config import SandboxConfig
+from hindsight_rl.lm.sandbox.config import SandboxConfig
 from hindsight_rl.lm.sandbox.evaluate import TEST_SEED
 from hindsight_rl.lm.sandbox.instructions import Instructions
 from hindsight_rl.lm.sandbox.language import (
@@ -36,6 +35,7 @@ from hindsight_rl.lm.sandbox.model import Model, ModelRules, padded, rotate
 from hindsight_rl.lm.sandbox.pretrain import load_base
 from hindsight_rl.lm.sandbox.run_arms import arm_folder, is_done
 from hindsight_rl.lm.sandbox.sampler import sample
+from hindsight_rl.replay.instruction import Instruction
 from hindsight_rl.run import Run
 
 STUDIED = 48

@@ -12,7 +12,7 @@ from hindsight_rl.lm.sandbox.language import PAD, TOKEN, prompt_tokens, response
 from hindsight_rl.lm.sandbox.model import Model, padded
 from hindsight_rl.lm.sandbox.reinforce import ReinforceRules
 from hindsight_rl.lm.sandbox.sampler import Sampled
-from hindsight_rl.replay_memory import Remembered
+from hindsight_rl.replay.buffer import Remembered
 
 
 @dataclass

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from hindsight_rl.instruction import Instruction
 from hindsight_rl.lm.sandbox.instructions import Instructions
 from hindsight_rl.lm.sandbox.language import prompt_tokens
 from hindsight_rl.lm.sandbox.model import Model, padded
 from hindsight_rl.lm.sandbox.sampler import sample
+from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.verification import verify_batch
 
 TEST_SEED, DRAW_SEED = 7, 8  # streams of random numbers that training never draws from
 
@@ -47,8 +48,8 @@ class Exam:
     def _mark(self, texts: list[tuple[str, bool]]) -> Examined:
         passed: dict[str, list[bool]] = {}
         kinds: dict[str, list[bool]] = {}
-        for instruction, (text, _) in zip(self.instructions, texts, strict=True):
-            verdict = [each.check(text) for each in instruction.constraints]
+        pairs = [(asked, text) for asked, (text, _) in zip(self.instructions, texts, strict=True)]
+        for instruction, verdict in zip(self.instructions, verify_batch(pairs), strict=True):
             passed.setdefault(str(len(verdict)), []).append(all(verdict))
             for each, holds in zip(instruction.constraints, verdict, strict=True):
                 kinds.setdefault(each.id.removeprefix("sandbox:"), []).append(holds)

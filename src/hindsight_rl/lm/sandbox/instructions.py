@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Instruction
 from hindsight_rl.lm.sandbox.language import (
     BULLET,
     KINDS,
@@ -19,6 +18,7 @@ from hindsight_rl.lm.sandbox.language import (
     prompt_tokens,
     render,
 )
+from hindsight_rl.replay.instruction import Instruction
 
 USUAL = tuple(name for name, kind in KINDS.items() if kind.usual)
 DEPENDENT = tuple(name for name, kind in KINDS.items() if kind.needs for _ in range(kind.repeats))

@@ -13,8 +13,8 @@ from typing import Any
 from zlib import crc32
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Instruction
-from hindsight_rl.layouts import Layout
+from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.layouts import Layout
 
 WITHOUT_E = ("dog", "gold", "jump", "moon", "pink", "star", "walk", "wind")
 WORDS = tuple(sorted((*WITHOUT_E, "blue", "eagle", "fire", "green", "horse", "leaf", "river", "stone")))
@@ -141,7 +141,7 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Demand:
-    """A constraint of the sandbox. Satisfies :class:`hindsight_rl.instruction.Constraint`."""
+    """A constraint of the sandbox. Satisfies :class:`hindsight_rl.replay.instruction.Constraint`."""
 
     kind: str
     kwargs: Values = field(default_factory=dict, hash=False)

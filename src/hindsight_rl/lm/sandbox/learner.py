@@ -15,19 +15,20 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.instruction import Instruction
-from hindsight_rl.lm.config import SandboxConfig
 from hindsight_rl.lm.sandbox import reinforce
 from hindsight_rl.lm.sandbox.batch import Batch, Replays, assemble
+from hindsight_rl.lm.sandbox.config import SandboxConfig
 from hindsight_rl.lm.sandbox.evaluate import Exam
 from hindsight_rl.lm.sandbox.instructions import Instructions
 from hindsight_rl.lm.sandbox.language import LAYOUTS, laid_out, prompt_tokens
 from hindsight_rl.lm.sandbox.model import Model, padded
 from hindsight_rl.lm.sandbox.pretrain import load_base
 from hindsight_rl.lm.sandbox.sampler import Sampled, sample
-from hindsight_rl.replay import Curriculum, Replayed, Rewriter, Rollout, Selector, check, replay
-from hindsight_rl.replay_memory import Remembered, ReplayMemory
-from hindsight_rl.rewrite import rewriter
+from hindsight_rl.replay.buffer import Remembered, ReplayMemory
+from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.replayer import Curriculum, Replayed, Rewriter, Rollout, Selector, replay
+from hindsight_rl.replay.rewriting import rewriter
+from hindsight_rl.replay.verification import verify_batch
 
 # Streams of random numbers; the instructions are the same for every arm of a seed.
 INSTRUCTIONS, SELECTION, ORDER = 1, 2, 3
@@ -107,10 +108,13 @@ class Learner:
         except HindsightError as error:
             raise HindsightError(f"arm {self.name}, step {totals.step}: {error}; {self._mend()}") from None
         entropies = sampled.entropy.flatten().tolist()
-        rollouts = []
-        for row, (text, complete) in enumerate(sampled.texts()):
-            group = row // rules.samples
-            rollouts.append(Rollout(drawn[group], text, check(drawn[group], text), group, entropies[row], complete))
+        texts = sampled.texts()
+        groups = [row // rules.samples for row in range(len(texts))]
+        verdicts = verify_batch([(drawn[group], text) for group, (text, _) in zip(groups, texts, strict=True)])
+        rollouts = [
+            Rollout(drawn[group], text, verdict, group, entropy, complete)
+            for group, (text, complete), verdict, entropy in zip(groups, texts, verdicts, entropies, strict=True)
+        ]
         found = self._replays(rollouts)
         again = self.memory.draw(self.arm.memory, self.rngs[SELECTION]) if self.memory is not None else []
         batch = self._batch(prompts, sampled, rollouts, found, again)
@@ -149,6 +153,7 @@ class Learner:
             rewriter=self.rewriter,
             rng=self.rngs[SELECTION],
             names=self.arm.names,
+            distinct=False,  # as in the published results, which this must reproduce
         )
         self.asked = [self._laid_out(each.instruction) for each in found.replays]
         shown = [(r, asked) for r, asked in zip(found.replays, self.asked, strict=True) if r.own]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hindsight_rl.display import Display
-from hindsight_rl.lm.config import SandboxConfig
+from hindsight_rl.lm.sandbox.config import SandboxConfig
 
 
 class Progress(Display):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.config import SandboxConfig
+from hindsight_rl.lm.sandbox.config import SandboxConfig
 from hindsight_rl.lm.sandbox.learner import Learner
 from hindsight_rl.run import Run
 

@@ -1,0 +1,151 @@
+"""A bank of worlds, generated once: a reset copies one in, instead of running the world generator at every step.
+
+    hindsight agent worlds --world classic-32 --count 1024
+
+Training and evaluation draw from banks of different seeds, so evaluation worlds are never seen in training.
+"""
+
+import hashlib
+import os
+import zipfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from hindsight_rl.agent.envs.environment import World
+from hindsight_rl.errors import HindsightError
+
+SPLITS = {"train": 0, "eval": 1}
+_BATCH = 128
+
+
+@struct.dataclass
+class Bank:
+    """Worlds in their first state, and the observation of each; every leaf has the leading axis [n]."""
+
+    states: Any
+    observations: jax.Array  # float32 [n, observation_size]
+
+    @property
+    def size(self) -> int:
+        return self.observations.shape[0]
+
+    def take(self, index: jax.Array) -> tuple[Any, jax.Array]:
+        """The states and observations at ``index`` (int, any shape)."""
+        return jax.tree.map(lambda leaf: leaf[index], self.states), self.observations[index]
+
+    def renew(self, key: jax.Array, over: jax.Array, states: Any, observations: jax.Array) -> tuple[Any, jax.Array]:
+        """Replace the states of environments that are over by worlds drawn uniformly from the bank.
+
+        Args:
+            key: a PRNG key.
+            over: bool [n_envs].
+            states: the environments' states.
+            observations: float32 [n_envs, observation_size].
+
+        Nothing is copied on the steps, nearly all of them, on which no environment is over.
+        """
+
+        def replace() -> tuple[Any, jax.Array]:
+            fresh, seen = self.take(jax.random.randint(key, over.shape, 0, self.size))
+
+            def pick(new: jax.Array, old: jax.Array) -> jax.Array:
+                return jnp.where(over.reshape(over.shape + (1,) * (old.ndim - 1)), new.astype(old.dtype), old)
+
+            return jax.tree.map(pick, fresh, states), pick(seen, observations)
+
+        return jax.lax.cond(over.any(), replace, lambda: (states, observations))
+
+
+def cache_dir() -> Path:
+    """Where banks, compiled programs and embeddings are kept between runs (`HINDSIGHT_CACHE` overrides)."""
+    if override := os.environ.get("HINDSIGHT_CACHE"):
+        return Path(override)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hindsight-rl"
+
+
+def load_bank(world: World, split: str, count: int, cache: Path | None = None) -> Bank:
+    """The bank of ``count`` worlds of a split, generated on first use and kept on disk.
+
+    Args:
+        world: where the worlds come from.
+        split: `train` or `eval`; each has worlds of its own.
+        count: how many worlds; a bank is a prefix of every larger bank of the same world and split.
+        cache: a folder; by default :func:`cache_dir`.
+
+    Raises:
+        HindsightError: the cache cannot be written.
+    """
+    if split not in SPLITS or count < 1:
+        raise HindsightError(f"no bank '{split}' of {count} worlds: splits are {', '.join(SPLITS)}, count at least 1")
+    identity = f"{world.name}/{world.observation}/{split}/{count}/{version('craftax')}/{version('jax')}"
+    path = (cache or cache_dir()) / "worlds" / f"{hashlib.sha256(identity.encode()).hexdigest()[:24]}.npz"
+    shapes = jax.eval_shape(world.generate, jax.random.key(0))
+    structure = jax.tree.structure(shapes)
+    if path.exists():
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                leaves = [_restore(stored[f"leaf{i}"], s) for i, s in enumerate(jax.tree.leaves(shapes))]
+                return Bank(jax.tree.unflatten(structure, leaves), jnp.asarray(stored["observations"]))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            path.unlink(missing_ok=True)  # cut off by a kill: make it again
+
+    @jax.jit
+    def make(key: jax.Array) -> tuple[Any, jax.Array]:
+        states = jax.vmap(world.generate)(jax.random.split(key, _BATCH))
+        return states, jax.vmap(world.observe)(states)
+
+    root = jax.random.fold_in(jax.random.key(20260), SPLITS[split])
+    parts = [make(jax.random.fold_in(root, i)) for i in range(-(-count // _BATCH))]
+    bank = Bank(*jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:count], *parts))
+    arrays = {f"leaf{i}": _plain(leaf) for i, leaf in enumerate(jax.tree.leaves(bank.states))}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.tmp.npz")
+        np.savez(partial, observations=np.asarray(bank.observations), **arrays)  # type: ignore[arg-type]
+        partial.replace(path)
+    except OSError as error:
+        raise HindsightError(f"cannot keep worlds in {path.parent}: {error.strerror}; set HINDSIGHT_CACHE") from error
+    return bank
+
+
+def _plain(leaf: jax.Array) -> np.ndarray:
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        leaf = jax.random.key_data(leaf)
+    return np.asarray(leaf)
+
+
+def _restore(array: np.ndarray, like: Any) -> jax.Array:
+    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(jnp.asarray(array))
+    return jnp.asarray(array)
+
+
+@dataclass
+class WorldsConfig:
+    """Generate the worlds ahead of training."""
+
+    world: str = "classic-32"
+    """`classic-32`, `classic` (64 x 64) or `craftax`."""
+    count: int = 1024
+    """Worlds per split."""
+
+
+def main(argv: list[str]) -> int:
+    """`hindsight agent worlds`."""
+    import tyro
+
+    from hindsight_rl.agent.envs import make_world
+
+    config = tyro.cli(WorldsConfig, args=argv, prog="hindsight agent worlds")
+    world = make_world(config.world)
+    for split in SPLITS:
+        bank = load_bank(world, split, config.count)
+        print(f"{bank.size} {split} worlds of {config.world} in {cache_dir() / 'worlds'}")
+    return 0

@@ -1,0 +1,1 @@
+"""Craftax and Craftax-Classic: events, captions, observation encoders, fast steps."""

@@ -1,0 +1,1 @@
+"""Evaluation: trials in held-out worlds, suites of instructions, coverage of relabeling."""

@@ -1,0 +1,176 @@
+"""Evaluate a trained agent on held-out worlds, judged by true events.
+
+hindsight agent eval runs/oir --json
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from hindsight_rl.agent.envs.craftax.phrases import labelled
+from hindsight_rl.agent.evaluation.suite import BATCH, EPSILON, EVAL_WORLDS, HORIZON, examine, questions
+from hindsight_rl.agent.policy.policy import Policy
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.run import Run
+
+EPISODES = {"canonical": 64, "paraphrased": 24, "others": 24, "composed": 32}
+
+
+def evaluate_run(
+    run: Run,
+    policy: Policy,
+    scale: float = 1.0,
+    seed: int = 0,
+    batch: int = BATCH,
+    parts: Sequence[str] = tuple(EPISODES),
+) -> dict[str, Any]:
+    """Examine a run's newest policy; the whole examination is written to `eval.json`.
+
+    Args:
+        run: a trained run.
+        policy: its policy.
+        scale: multiplies the number of episodes.
+        seed: of the trials.
+        batch: trials side by side.
+        parts: of the examination, among `EPISODES`; with any left out, nothing is written.
+
+    Returns:
+        per instruction successes and trials, means; of a whole examination also forgetting, precision of the reward
+        and prerequisites.
+
+    Raises:
+        HindsightError: no such part.
+    """
+    for name in parts:
+        if name not in EPISODES:
+            raise HindsightError(f"--parts {name}: no such part of the examination; choose of {', '.join(EPISODES)}")
+    if not parts:
+        raise HindsightError(f"--parts: name at least one of {', '.join(EPISODES)}")
+    config = run.read("config.json")
+    metrics = run.lines("metrics.jsonl")
+    result: dict[str, Any] = {
+        "method": config["method"],
+        "world": config["world"],
+        "seed": config["seed"],
+        "steps": metrics[-1]["step"] if metrics else 0,
+        "horizon": HORIZON,
+        "epsilon": EPSILON,
+        "eval_worlds": EVAL_WORLDS,
+    }
+    for name, asked in questions(policy).items():
+        if name not in parts:
+            continue
+        episodes = max(1, min(EVAL_WORLDS, round(EPISODES[name] * scale)))
+        result[name] = examine(policy, asked, episodes, seed=seed, batch=batch)
+    result["mean"] = {k: round(float(np.mean([r["success"] for r in result[k]])), 4) for k in EPISODES if k in parts}
+    if not set(EPISODES) <= set(parts):
+        return result
+    result["achievements_per_trial"] = round(float(np.mean([r["achievements"] for r in result["canonical"]])), 3)
+    result["forgetting"] = _forgetting(metrics, result["canonical"])
+    result["reward"] = _reward_quality(policy)
+    result["prerequisites"] = prerequisites(policy)
+    run.write("eval.json", result)
+    return result
+
+
+def prerequisites(policy: Policy) -> dict[str, list[str]]:
+    """For each event that the policy reaches by waypoints, the captions of what it does before (see `waypoints`), how
+    often, and what of it is used up."""
+    if policy.ways is None:
+        return {}
+    captions = [event.captions[0] for event in policy.world.events]
+    required, spent = np.asarray(policy.ways.needs.required), np.asarray(policy.ways.needs.spent)
+    # The longest list of prerequisites last: what needs nothing itself is done first.
+    depth = (required > 0).sum(1)
+    return {
+        captions[event]: [
+            captions[i] + _amount(int(row[i]), int(spent[event, i]))
+            for i in sorted(np.flatnonzero(row), key=lambda i: depth[i])
+        ]
+        for event, row in enumerate(required)
+        if row.any()
+    }
+
+
+def _amount(times: int, spent: int) -> str:
+    notes = [f"{times} times"] if times > 1 else []
+    notes += ["used up" if spent == times else f"{spent} used up"] if spent else []
+    return f" ({', '.join(notes)})" if notes else ""
+
+
+def _forgetting(metrics: list[dict[str, Any]], canonical: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    looks = [row["success"] for row in metrics if row.get("success")]
+    rows = []
+    for row in canonical:
+        best = max([look[row["event"]] for look in looks] + [row["success"]])
+        rows.append(
+            {
+                "event": row["event"],
+                "best": best,
+                "final": row["success"],
+                "lost": round(best - row["success"], 4),
+            }
+        )
+    return rows
+
+
+def _reward_quality(policy: Policy) -> dict[str, dict[str, float]]:
+    """Precision and recall of the reward table against true events, over instructions that name an event."""
+    from hindsight_rl.agent.envs.craftax.captions import fulfilling
+
+    truth = np.asarray(fulfilling(policy.world.events)).T
+    quality = {}
+    for name, (texts, owners) in {
+        "canonical": (list(policy.world.canonical), list(range(len(policy.world.canonical)))),
+        "heldout": labelled("heldout", policy.world.events),
+    }.items():
+        fires, true = policy.reward.table(texts).T, truth[owners]
+        own = fires[np.arange(len(owners)), owners]
+        quality[name] = {
+            "precision": round(float((fires & true).sum() / max(fires.sum(), 1)), 4),
+            "recall": round(float(own.mean()), 4),
+        }
+    return quality
+
+
+@dataclass
+class EvalConfig:
+    """Success per instruction on held-out worlds: canonical, paraphrased, composed, and the unnamed."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """The run folder."""
+    json: bool = False
+    """Print the result as one JSON object."""
+    scale: float = 1.0
+    """Multiplies the number of episodes."""
+    seed: int = 0
+    parts: tuple[str, ...] = tuple(EPISODES)
+    """Only these of `canonical`, `paraphrased`, `others` and `composed`: a look, which does not touch eval.json."""
+
+
+def main(argv: list[str]) -> int:
+    """`hindsight agent eval`."""
+    config = tyro.cli(EvalConfig, args=argv, prog="hindsight agent eval")
+    from hindsight_rl.agent.training.trainer import load_policy
+
+    run = Run.open(config.run, kind="agent")
+    result = evaluate_run(run, load_policy(run), scale=config.scale, seed=config.seed, parts=config.parts)
+    if config.json:
+        print(json.dumps(result))
+        return 0
+    print(
+        f"{result['method']} on {result['world']}, {result['steps']:,} steps; {HORIZON} steps per goal, held-out worlds"
+    )
+    for name in result["mean"]:
+        rows = result[name]
+        print(
+            f"\n{name}: {result['mean'][name]:.3f} (mean of {len(rows)} instructions, {rows[0]['trials']} trials each)"
+        )
+        shown = rows if name in ("canonical", "composed") else []
+        for row in shown:
+            print(f"  {row['success']:.2f}  {row['text']}")
+    return 0

@@ -1,0 +1,181 @@
+"""What a policy is examined on: canonical instructions, held-out paraphrases, compositions, and the unnamed.
+
+None of the paraphrases or compositions is ever spoken in training. Every success is judged by true events.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hindsight_rl.agent.envs.bank import load_bank
+from hindsight_rl.agent.envs.craftax.captions import Event, fulfilling
+from hindsight_rl.agent.envs.craftax.phrases import phrases
+from hindsight_rl.agent.evaluation.trials import run_trials
+from hindsight_rl.agent.policy.policy import Policy
+from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS
+from hindsight_rl.agent.reward.semantic import InstructionError
+
+HORIZON = 200
+"""Steps per goal of an instruction."""
+EPSILON = 0.05
+"""Rate of random actions in every trial of every method: a greedy policy can be stuck for ever."""
+EVAL_WORLDS = 256
+BATCH = 704
+
+# Two or three achievements each, joined as people join them; (events, ordered, text).
+COMPOSED: tuple[tuple[tuple[str, ...], bool, str], ...] = (
+    (("collect_wood", "place_table"), True, "collect wood, then place a table"),
+    (("collect_wood", "collect_sapling"), False, "collect wood and collect a sapling"),
+    (("collect_drink", "eat_cow"), False, "drink water and eat a cow"),
+    (("collect_sapling", "place_plant"), True, "get a sapling and then plant the sapling"),
+    (("collect_wood", "collect_drink"), False, "gather wood and drink water"),
+    (("collect_sapling", "collect_drink"), True, "first collect a sapling, then drink some water"),
+    (("wake_up", "collect_wood"), True, "wake up and then collect wood"),
+    (("collect_drink", "collect_sapling"), False, "drink water and collect a sapling"),
+    (("place_table", "make_wood_pickaxe"), True, "place a table, then make a wood pickaxe"),
+    (("place_table", "make_wood_sword"), True, "place a table, then make a wood sword"),
+    (("place_table", "collect_sapling"), False, "place a table and collect a sapling"),
+    (("defeat_zombie", "collect_drink"), False, "defeat a zombie and drink water"),
+    (
+        ("collect_wood", "place_table", "make_wood_pickaxe"),
+        True,
+        "collect wood, place a table, then make a wood pickaxe",
+    ),
+    (("collect_wood", "collect_drink", "collect_sapling"), False, "collect wood, drink water and collect a sapling"),
+    (
+        ("collect_sapling", "place_plant", "collect_drink"),
+        True,
+        "collect a sapling, then plant a sapling, then drink water",
+    ),
+    (("make_wood_pickaxe", "collect_stone"), True, "make a wood pickaxe, then collect stone"),
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One instruction to examine.
+
+    Attributes:
+        text: what the policy is told.
+        events: the event that each goal means, in order.
+        ordered: whether the order counts.
+        goals: the goals' texts, as the agent itself splits the instruction.
+    """
+
+    text: str
+    events: tuple[str, ...]
+    ordered: bool
+    goals: tuple[str, ...]
+
+
+def questions(policy: Policy) -> dict[str, list[Question]]:
+    """The whole examination: `canonical`, `paraphrased`, `others`, `composed`."""
+    events = policy.world.events
+    named = [e for e in events if e.achievement is not None]
+    unnamed = [e for e in events if e.achievement is None and e.name not in NOT_GOALS]
+    composed = []
+    for names, ordered, text in COMPOSED:
+        try:
+            goals = policy.reward.check(text).goals
+        except InstructionError:
+            goals = (text,)  # what the reward cannot judge is tried all the same, and most likely fails
+        composed.append(Question(text, names, ordered, goals))
+    return {
+        "canonical": [single(t, e) for t, e in zip(policy.world.canonical, named, strict=True)],
+        "paraphrased": [single(t, e) for e in named for t in phrases(e.name, "heldout")],
+        "others": [single(t, e) for e in unnamed for t in phrases(e.name, "heldout")],
+        "composed": composed,
+    }
+
+
+def single(text: str, event: Event) -> Question:
+    """A question with one goal."""
+    return Question(text, (event.name,), False, (text,))
+
+
+def examine(
+    policy: Policy,
+    asked: Sequence[Question],
+    episodes: int,
+    horizon: int = HORIZON,
+    seed: int = 0,
+    batch: int = BATCH,
+) -> list[dict[str, Any]]:
+    """Try every question in ``episodes`` held-out worlds.
+
+    Returns:
+        one row a question: text, events, ordered, successes, trials, success, mean_steps (of the successes),
+        achievements (mean number of the 22 seen per trial, within the same horizon).
+
+    An instruction that the agent splits into another number of goals than it has counts as it falls: the agent
+    pursues what it understood, and the true goals decide.
+    """
+    world = policy.world
+    bank = load_bank(world, "eval", EVAL_WORLDS)
+    truth, index = np.asarray(fulfilling(world.events)).T, {e.name: i for i, e in enumerate(world.events)}
+    by_length: dict[int, list[Question]] = {}
+    for q in asked:
+        by_length.setdefault(len(q.events), []).append(q)
+    rows: dict[Question, dict[str, Any]] = {}
+    for length, group in by_length.items():
+        repeated = [q for q in group for _ in range(episodes)]
+        worlds = np.tile(np.arange(episodes) * (EVAL_WORLDS // min(episodes, EVAL_WORLDS)) % EVAL_WORLDS, len(group))
+        fulfilled, steps, seen = [], [], []
+        for at in range(0, len(repeated), batch):
+            part = repeated[at : at + batch]
+            padded = part + [part[-1]] * (batch - len(part))
+            tasks = policy.tasks(
+                [_fitted(q) for q in padded],
+                [q.ordered for q in padded],
+                [[truth[index[name]] for name in q.events] for q in padded],
+            )
+            where = np.resize(worlds[at : at + len(part)], batch)
+            key = jax.random.fold_in(jax.random.key(seed), at + 1000 * length)
+            outcome = run_trials(
+                policy.network,
+                policy.params,
+                world,
+                bank,
+                tasks,
+                jnp.asarray(where),
+                EPSILON,
+                horizon * length,
+                key,
+                policy.ways,
+            )
+            fulfilled.append(np.asarray(outcome.fulfilled)[: len(part)])
+            steps.append(np.asarray(outcome.steps)[: len(part)])
+            seen.append(np.asarray(outcome.witnessed)[: len(part)])
+        done = np.concatenate(fulfilled).reshape(len(group), episodes)
+        took = np.concatenate(steps).reshape(len(group), episodes)
+        named = [i for i, e in enumerate(world.events) if e.achievement is not None]
+        achieved = np.concatenate(seen)[:, named].sum(1).reshape(len(group), episodes)
+        for i, q in enumerate(group):
+            rows[q] = {
+                "text": q.text,
+                "event": q.events[0] if len(q.events) == 1 else None,
+                "goals": list(q.events),
+                "ordered": q.ordered,
+                "successes": int(done[i].sum()),
+                "trials": episodes,
+                "success": round(float(done[i].mean()), 4),
+                "mean_steps": round(float(took[i][done[i]].mean()), 1) if done[i].any() else None,
+                "achievements": round(float(achieved[i].mean()), 3),
+            }
+    return [rows[q] for q in asked]
+
+
+def _fitted(q: Question) -> list[str]:
+    """The agent's goals, cut or padded to the number of true goals (padding repeats the last one)."""
+    goals = list(q.goals[: len(q.events)])
+    return goals + [goals[-1]] * (len(q.events) - len(goals))
+
+
+def canonical_success(policy: Policy, episodes: int = 32) -> dict[str, float]:
+    """Success on each canonical instruction, by event name: a quick look during training."""
+    rows = examine(policy, questions(policy)["canonical"], episodes, seed=7)
+    return {row["event"]: row["success"] for row in rows}

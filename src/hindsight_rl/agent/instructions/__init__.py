@@ -1,0 +1,1 @@
+"""Instructions: the parser, the library of known ones, the instruction buffer."""

@@ -1,0 +1,1 @@
+"""The policy: Q-network, PQN, prerequisites of events, replay of rare events."""

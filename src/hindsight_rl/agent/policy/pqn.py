@@ -1,0 +1,261 @@
+"""PQN: Q-learning on parallel environments, without replay buffer or target network, on many goals at once.
+
+Each transition teaches the goal that was pursued, by lambda-returns, and any number of other goals in hindsight:
+what it was worth for them follows from its events and the reward table. Those updates are off-policy (the actions
+were chosen for another goal), so their traces continue only through actions that are greedy for the goal in
+question (Watkins) and end where the goal is reached.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from hindsight_rl.agent.envs.craftax.mirror import Mirrors, reflect
+from hindsight_rl.agent.policy.network import QNetwork
+from hindsight_rl.agent.policy.network import omega as network_omega
+from hindsight_rl.agent.policy.network import psi as network_psi
+from hindsight_rl.agent.policy.network import taken as network_taken
+from hindsight_rl.agent.policy.network import values as network_values
+from hindsight_rl.agent.training.rollout import Tables, Transitions
+
+
+@struct.dataclass
+class LearningRules:
+    """How the values are learned. Numbers that only scale something are traced, so changing them recompiles nothing."""
+
+    gamma: float = 0.95
+    death: float = 0.0
+    """Value of dying, for every goal: below 0 the agent fears it beyond the success that it forgoes."""
+    trace: float = 0.8
+    """Lambda of the returns of the goal pursued, and, while actions stay greedy, of hindsight goals."""
+    off_policy_trace: float = 1.0
+    """Share of lambda that survives an action not greedy for the hindsight goal: 0 is Watkins, 1 is Peng."""
+    optimistic_trace: float = 0.0
+    """Share of lambda that survives wherever the return was better than the value: what was done can be done."""
+    hindsight: int = struct.field(pytree_node=False, default=12)
+    """Goals learned in hindsight from every transition; 0 is none."""
+    achieved: float = 10.0
+    """How many times likelier a goal is drawn for hindsight when this very rollout reached it."""
+    memories: int = struct.field(pytree_node=False, default=32)
+    """Remembered windows of rare events, learned in hindsight beside every rollout; 0 is none."""
+    memory: int = struct.field(pytree_node=False, default=8)
+    """Windows remembered of each event."""
+    own_weight: float = 1.0
+    """Weight of the pursued goal's loss beside the mean hindsight loss."""
+    reached_weight: float = 1.0
+    """Weight of transitions that reach a hindsight goal: they are rare."""
+    missed_weight: float = 0.3
+    """Weight of transitions after which a hindsight goal was not reached within the rollout. 0 replays only what
+    succeeded; 1 learns every goal from every transition."""
+    mirrored: bool = struct.field(pytree_node=False, default=True)
+    """Learn from a mirror image of each sample, drawn anew every time, where the world has them (see `mirror`)."""
+    epochs: int = struct.field(pytree_node=False, default=2)
+    minibatch: int = struct.field(pytree_node=False, default=256)
+    bounded: bool = struct.field(pytree_node=False, default=True)
+    """Values are discounted probabilities of success: bootstrap within [0, 1]. False for the game's own reward."""
+
+
+class Samples(NamedTuple):
+    """What one update learns from; leading axis N = steps x environments.
+
+    Attributes:
+        observation: float32 [N, F].
+        action: int32 [N].
+        goal: int32 [N], the goal pursued.
+        target: float32 [N], its return.
+        own: float32 [N], weight of that return (0 during random exploration and where a world was left).
+        hindsight_target: float32 [N, H], returns for the hindsight goals.
+        hindsight_weight: float32 [N, H].
+    """
+
+    observation: jax.Array
+    action: jax.Array
+    goal: jax.Array
+    target: jax.Array
+    own: jax.Array
+    hindsight_target: jax.Array
+    hindsight_weight: jax.Array
+
+
+def backup(
+    reward: jax.Array, terminal: jax.Array, value: jax.Array, later: jax.Array, trace: jax.Array, gamma: float
+) -> jax.Array:
+    """One step of the lambda-return, backwards: r + gamma (1 - terminal) [(1 - trace) V(s') + trace G(s')].
+
+    All arrays broadcast; ``trace`` is 0 where ``later`` must not be used.
+    """
+    return reward + gamma * (1.0 - terminal) * ((1.0 - trace) * value + trace * later)
+
+
+def hindsight_goals(
+    key: jax.Array, tables: Tables, count: int, happened: jax.Array, achieved: jax.Array | float = 1.0
+) -> jax.Array:
+    """int32 [count] distinct goals, drawn by their hindsight weight; every goal when there are no more than count.
+
+    Args:
+        happened: bool [n_events], what this rollout did.
+        achieved: how many times more a goal weighs that the rollout reached.
+    """
+    reached = (tables.fires & happened).any(axis=1)
+    weight = tables.hindsight * jnp.where(reached, achieved, 1.0)
+    noise = jax.random.gumbel(key, weight.shape)
+    return jax.lax.top_k(jnp.where(weight > 0, jnp.log(weight) + noise, -jnp.inf), count)[1]
+
+
+def targets(
+    network: QNetwork,
+    params: Any,
+    tables: Tables,
+    rules: LearningRules,
+    transitions: Transitions,
+    last_observation: jax.Array,
+    chosen: jax.Array,
+) -> Samples:
+    """Returns for the goal pursued and for the ``chosen`` hindsight goals of every transition.
+
+    Args:
+        transitions: leading axes [T, E].
+        last_observation: float32 [E, F], after the last step.
+        chosen: int32 [H].
+    """
+    steps, n = transitions.action.shape
+    omega = network_omega(network, params, tables.condition)
+    omega_chosen, fires_chosen = omega[chosen], tables.fires[chosen].astype(jnp.float32)
+    known = (tables.hindsight[chosen] > 0).astype(jnp.float32)
+
+    def bound(value: jax.Array) -> jax.Array:
+        return jnp.clip(value, jnp.minimum(rules.death, 0.0), 1.0) if rules.bounded else value
+
+    def back(carry: Any, step: Any) -> Any:
+        later_own, later_hindsight, will_reach, next_action, next_goal, follows = carry
+        now, value, seen = step
+        continues = follows & ~now.dropped
+
+        same = continues & ~now.switched & (next_goal == now.goal)
+        terminal = (now.reached | now.dead).astype(jnp.float32)
+        died = now.dead & ~now.reached
+        own = backup(
+            now.reward + rules.death * died, terminal, bound(value), later_own, rules.trace * same, rules.gamma
+        )
+
+        if rules.hindsight:
+            values = seen if few else jnp.einsum("ear,hr->eha", network_psi(network, params, seen), omega_chosen)
+            best = values.max(axis=2)
+            taken = jnp.take_along_axis(values, next_action[:, None, None], axis=2)[..., 0]
+            kept = jnp.where(taken >= best, 1.0, rules.off_policy_trace)
+            kept = jnp.where(later_hindsight > bound(best), jnp.maximum(kept, rules.optimistic_trace), kept)
+            kept = kept * continues[:, None]
+            reward = (now.events.astype(jnp.float32) @ fires_chosen.T > 0).astype(jnp.float32)
+            terminal = jnp.maximum(reward, now.dead[:, None])
+            died = now.dead[:, None] * (1.0 - reward)
+            hindsight = backup(
+                reward + rules.death * died, terminal, bound(best), later_hindsight, rules.trace * kept, rules.gamma
+            )
+            will_reach = (reward > 0) | (will_reach & (continues & ~now.dead)[:, None])
+            weight = jnp.where(will_reach, jnp.where(reward > 0, rules.reached_weight, 1.0), rules.missed_weight)
+            weight = weight * known * ~now.dropped[:, None]
+        else:
+            hindsight = weight = jnp.zeros((n, 0))
+        own_weight = (now.pursuing & ~now.dropped).astype(jnp.float32)
+        # A world that was left ends the chain: the value before it comes from its own observation alone.
+        carry = (own, hindsight, will_reach, now.action, now.goal, ~now.dropped)
+        return carry, (own, own_weight, hindsight, weight)
+
+    # What the next observation is worth for the goal pursued was seen in acting, but for the last.
+    at_last = jnp.einsum("ear,er->ea", network_psi(network, params, last_observation), omega[transitions.goal[-1]]).max(
+        axis=1
+    )
+    own_values = jnp.concatenate([transitions.previous[1:], at_last[None]])
+    next_observations = jnp.concatenate([transitions.observation[1:], last_observation[None]])
+    # Values of few goals are found at once, without the actions' vectors; of many, by way of these, step by step.
+    few = len(chosen) <= network.rank
+    ahead = network_values(network, params, next_observations, omega_chosen) if few else next_observations
+    width = len(chosen) if rules.hindsight else 0
+    first = (
+        jnp.zeros(n),
+        jnp.zeros((n, width)),
+        jnp.zeros((n, width), bool),
+        jnp.zeros(n, jnp.int32),
+        jnp.full(n, -1, jnp.int32),
+        jnp.zeros(n, bool),
+    )
+    _, (own, own_weight, hindsight, weight) = jax.lax.scan(back, first, (transitions, own_values, ahead), reverse=True)
+
+    def flat(x: jax.Array) -> jax.Array:
+        return x.reshape(steps * n, *x.shape[2:])
+
+    return Samples(
+        observation=flat(transitions.observation),
+        action=flat(transitions.action),
+        goal=flat(transitions.goal),
+        target=flat(own),
+        own=flat(own_weight),
+        hindsight_target=flat(hindsight),
+        hindsight_weight=flat(weight),
+    )
+
+
+def loss(
+    network: QNetwork, params: Any, tables: Tables, rules: LearningRules, chosen: jax.Array, batch: Samples
+) -> jax.Array:
+    """Half the squared error of the taken actions' values, own and hindsight goals."""
+    psi = network_taken(network, params, batch.observation, batch.action)
+    omega_own = network_omega(network, params, tables.condition[batch.goal])
+    own = 0.5 * jnp.mean(batch.own * jnp.square((psi * omega_own).sum(1) - batch.target))
+    if not rules.hindsight:
+        return own
+    omega = network_omega(network, params, tables.condition[chosen])
+    errors = batch.hindsight_weight * jnp.square(psi @ omega.T - batch.hindsight_target)
+    hindsight = 0.5 * errors.sum() / jnp.maximum(batch.hindsight_weight.sum(), 1.0)
+    return rules.own_weight * own + hindsight
+
+
+def learn(
+    network: QNetwork,
+    optimizer: optax.GradientTransformation,
+    params: Any,
+    opt_state: Any,
+    tables: Tables,
+    rules: LearningRules,
+    transitions: Transitions,
+    last_observation: jax.Array,
+    key: jax.Array,
+    images: Mirrors | None = None,
+) -> tuple[Any, Any, jax.Array]:
+    """One PQN update: returns from the current network, then a few epochs of minibatches.
+
+    Args:
+        images: the world's mirror images, one of which is drawn for every sample of a minibatch.
+
+    Returns:
+        parameters, optimiser state, mean loss.
+    """
+    k_goals, key = jax.random.split(key)
+    happened = transitions.events.any(axis=(0, 1))
+    chosen = hindsight_goals(k_goals, tables, rules.hindsight, happened, rules.achieved)
+    samples = targets(network, params, tables, rules, transitions, last_observation, chosen)
+    count = samples.action.shape[0]
+    batches = count // rules.minibatch
+
+    def epoch(carry: Any, key: jax.Array) -> Any:
+        key, k_mirror = jax.random.split(key)
+        order = jax.random.permutation(key, count)[: batches * rules.minibatch].reshape(batches, rules.minibatch)
+
+        def update(carry: Any, index: jax.Array) -> Any:
+            params, opt_state = carry
+            batch = jax.tree.map(lambda x: x[index], samples)
+            if images is not None:
+                k_image = jax.random.fold_in(k_mirror, index[0])
+                observation, action = reflect(images, batch.observation, batch.action, k_image)
+                batch = batch._replace(observation=observation, action=action)
+            value, gradient = jax.value_and_grad(lambda p: loss(network, p, tables, rules, chosen, batch))(params)
+            step, opt_state = optimizer.update(gradient, opt_state, params)
+            return (optax.apply_updates(params, step), opt_state), value
+
+        return jax.lax.scan(update, carry, order)
+
+    (params, opt_state), losses = jax.lax.scan(epoch, (params, opt_state), jax.random.split(key, rules.epochs))
+    return params, opt_state, losses.mean()

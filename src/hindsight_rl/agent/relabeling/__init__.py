@@ -1,0 +1,1 @@
+"""Relabelers say what a trajectory achieved (templates, an LLM); grounding verifies it."""

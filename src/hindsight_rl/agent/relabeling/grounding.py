@@ -1,0 +1,132 @@
+"""From an instruction that a language model proposed to a relabel that can be trusted, or the reason why not.
+
+Three gates: the form (one short imperative sentence, none of the prompt's words), the vocabulary (every goal must be
+readable by the semantic reward), and the evidence (the reward must fire on what happened at the named steps).
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hindsight_rl.agent.relabeling.relabeler import MAX_PROPOSED_GOALS, NOT_GOALS, Relabel, verify
+from hindsight_rl.agent.reward.semantic import InstructionError, SemanticReward
+
+MAX_CHARACTERS = 120
+MAX_WORDS = 20
+COPIED_WORDS = 6
+"""As many words in a row from the prompt are a copy of it."""
+
+_ALLOWED = re.compile(r"[^\W\d_](?:[^\W\d_]|[ ,'’\-])*[.!]?")
+# What cannot begin a command. Open-ended language has no list of verbs, so the rule names what is no verb instead.
+_NO_VERB_LIST = """
+a an the this that these those my your its his her their our i you he she it we they who what when where why how
+which there here agent player character is are was were am been has had having does did can could may might must
+shall should will would to of in on at by for from with and or but so as because since while yes no not sure okay
+ok well thanks sorry instruction instructions steps task goal answer output response json none nothing
+ate drank made built found got gotten slept slew slain woke went gone dug fought laid took taken saw seen came
+caught fallen
+"""
+_NO_VERBS = frozenset(_NO_VERB_LIST.split())
+_ED = re.compile(r"[^e]ed$")  # "collected", not "feed"
+_ING = re.compile(r"[^\W\d_]{3,}ing$")  # "collecting", not "bring"
+_LEAD = re.compile(r"^(?:please|first|both|now|then|when \w+)\s*,?\s+", re.IGNORECASE)
+_INNER_STOP = re.compile(r"[.!?;:].*\w")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A candidate that must not enter the buffer. kind: `form`, `vocabulary`, `harm` or `evidence`."""
+
+    kind: str
+    reason: str
+
+
+def filtered(text: str, prompt: str = "") -> str | None:
+    """Why the text is no acceptable instruction by its form alone, None where it is.
+
+    Args:
+        text: the candidate.
+        prompt: what the model was told before the events; its words must not come back as an instruction.
+    """
+    tidy = " ".join(text.split())
+    if not tidy:
+        return "it is empty"
+    if len(tidy) > MAX_CHARACTERS or len(tidy.split()) > MAX_WORDS:
+        return f"it has {len(tidy.split())} words and {len(tidy)} characters, at most {MAX_WORDS} and {MAX_CHARACTERS}"
+    if any(unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs", "Cn") for c in text.strip()):
+        return "it has line breaks or invisible characters"
+    if _INNER_STOP.search(tidy):
+        return "it has more than one sentence"
+    if not _ALLOWED.fullmatch(tidy):
+        return "it has characters other than letters, blanks, commas, hyphens and apostrophes"
+    if not _imperative(tidy):
+        return "it does not begin with a verb in the imperative"
+    words, told = _words(tidy), " ".join(_words(prompt))
+    for start in range(len(words) - COPIED_WORDS + 1):
+        if " ".join(words[start : start + COPIED_WORDS]) in told:
+            return "it repeats the prompt"
+    return None
+
+
+def ground(
+    text: str, steps: Sequence[int], events: np.ndarray, reward: SemanticReward, prompt: str = ""
+) -> Relabel | Refused:
+    """A relabel with its evidence found anew, or why there is none.
+
+    Args:
+        text: the candidate instruction.
+        steps: the steps that are said to prove it, best in the order of its goals.
+        events: bool [T, n_events], what truly happened.
+        reward: reads each goal; the proposer's word counts for nothing.
+        prompt: see :func:`filtered`.
+    """
+    if why := filtered(text, prompt):
+        return Refused("form", why)
+    text = " ".join(text.split()).rstrip(" .!")
+    try:
+        parsed = reward.check(text)
+    except InstructionError as error:
+        return Refused("vocabulary", str(error))
+    goals = parsed.goals
+    if len(goals) > MAX_PROPOSED_GOALS:
+        return Refused("form", f"it has {len(goals)} goals, at most {MAX_PROPOSED_GOALS}")
+    names = [event.name for event in reward.events]
+    meanings = [reward.meaning(goal) for goal in goals]
+    if harmful := [name for name in meanings if name in NOT_GOALS]:
+        return Refused("harm", f"{harmful[0]} is nothing that an agent should be asked for")
+    if len(set(goals)) < len(goals):
+        return Refused("form", "it names the same goal twice")
+    table = reward.table(goals)
+    outside = [step for step in steps if not 0 <= step < len(events)]
+    if outside or not steps:
+        told = f"step {outside[0]} lies outside the trajectory of {len(events)} steps" if outside else "it has none"
+        return Refused("evidence", told)
+    evidence: list[tuple[int, str]] = []
+    for column, goal in enumerate(goals):
+        # One step per goal, in their order, is what was asked for; otherwise any of the steps may prove a goal.
+        own = [steps[column]] if len(steps) == len(goals) else []
+        proofs = ((step, event) for step in [*own, *steps] for event in np.flatnonzero(events[step] & table[:, column]))
+        after = evidence[-1][0] if parsed.ordered and evidence else -1
+        found = sorted(
+            ((step, int(event)) for step, event in proofs if step > after),
+            key=lambda proof: (names[proof[1]] != meanings[column], proof[0] not in own, proof[0]),
+        )
+        if not found:
+            at = ", ".join(map(str, own or steps))
+            return Refused("evidence", f"nothing that happened at step {at} fulfils '{goal}'")
+        evidence.append((found[0][0], names[found[0][1]]))
+    relabel = Relabel(text, goals, parsed.ordered, tuple(evidence))
+    why = verify(relabel, events, reward)
+    return Refused("evidence", why) if why else relabel
+
+
+def _imperative(text: str) -> bool:
+    first = _words(_LEAD.sub("", text))[:1]
+    return bool(first) and first[0] not in _NO_VERBS and not (_ED.search(first[0]) or _ING.search(first[0]))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", text.lower())

@@ -1,0 +1,235 @@
+"""Relabelers name what a trajectory did achieve; verification keeps only what the reward confirms.
+
+A relabel carries its evidence: the step and the event behind each goal. A relabeler may be wrong (a language
+model will be); `verify` rejects a relabel when the semantic reward does not fire on its own evidence.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, Event, event_index
+from hindsight_rl.agent.envs.craftax.phrases import phrases
+from hindsight_rl.agent.instructions.parser import join
+from hindsight_rl.agent.reward.semantic import SemanticReward
+
+# Harm and accidents: true of many trajectories, but nobody should be trained to do them.
+NOT_GOALS: tuple[str, ...] = ("die", "take_damage")
+MAX_PROPOSED_GOALS = 3
+
+_IN_ORDER = np.array(("{0}, then {1}", "first {0}, then {1}", "{0} and then {1}"))
+_ANY_ORDER = np.array(("{0} and {1}", "both {0} and {1}", "{0} as well as {1}"))
+
+
+@dataclass(frozen=True)
+class Relabel:
+    """An instruction that a trajectory fulfilled.
+
+    Attributes:
+        text: the instruction.
+        goals: its goals, one text each.
+        ordered: the goals were fulfilled in this order and are asked for in this order.
+        evidence: per goal, the step (index into the trajectory) and the name of the event that fulfilled it.
+        wrong: in noise studies, is it known to name what did not happen? Verification never looks at it.
+    """
+
+    text: str
+    goals: tuple[str, ...]
+    ordered: bool
+    evidence: tuple[tuple[int, str], ...]
+    wrong: bool | None = None
+
+
+class Relabeler(Protocol):
+    """Names what trajectories achieved. Others than the templates (a language model) fit the same place."""
+
+    def propose(self, events: np.ndarray, k: int, rng: np.random.Generator) -> list[Relabel]:
+        """At most k relabels of one trajectory.
+
+        Args:
+            events: bool [T, n_events], what happened at each step.
+            k: how many at most; fewer where the trajectory did less.
+            rng: source of every choice.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A relabel that became ready beside training.
+
+    Attributes:
+        text: what was proposed.
+        relabel: the same as a relabel; None where it was refused.
+        refused: why it was refused.
+        events: bool [T, n_events], the trajectory that it was proposed for.
+        origin: who said so, under which prompt, how many steps ago; plain JSON, recorded with it.
+    """
+
+    text: str
+    relabel: Relabel | None
+    refused: str | None
+    events: np.ndarray
+    origin: dict[str, Any]
+
+
+@runtime_checkable
+class RelabelSource(Protocol):
+    """A relabeler that works beside training, or has a memory: what the trainer tells it and asks of it.
+
+    At each visit: `at`, `propose` for every trajectory, `delivered`, `watch`, `metrics`. None of them may wait.
+    """
+
+    def at(self, step: int, templates: Relabeler, rarity: np.ndarray) -> Relabeler:
+        """How far training is, who can stand in, float [n_events] how rare each event is; returns who proposes."""
+        ...
+
+    def watch(self, trajectories: Sequence[np.ndarray]) -> None:
+        """The trajectories of this visit, bool [T, n_events] each; to be copied where they are kept."""
+        ...
+
+    def delivered(self) -> list[Delivery]:
+        """What became ready since the last visit."""
+        ...
+
+    def metrics(self) -> dict[str, Any]:
+        """Counts so far, for the run's metrics."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps, as plain JSON."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        ...
+
+    def resume(self) -> None:
+        """The run goes on after it was killed: take up what was under way."""
+        ...
+
+    def close(self) -> None:
+        """Training is over."""
+        ...
+
+
+class TemplateRelabeler:
+    """Speaks the train phrasings of what happened: no language model, never wrong about the events."""
+
+    def __init__(
+        self,
+        events: Sequence[Event] = CLASSIC_EVENTS,
+        exclude: Sequence[str] = NOT_GOALS,
+        weights: Mapping[str, float] | np.ndarray | None = None,
+        composed: float = 0.3,
+        max_goals: int = MAX_PROPOSED_GOALS,
+    ):
+        """Args:
+        events: the vocabulary, in the order of the world.
+        exclude: names of events that are not proposed as goals.
+        weights: how much each event is wanted (missing: 1), by name or as an array [n_events]; give rare
+            events more, e.g. 1 / (how often seen). None prefers what happened seldom and late in the
+            trajectory itself.
+        composed: share of proposals with two or more goals, where the trajectory allows them.
+        max_goals: most goals in one instruction.
+        """
+        self.events = tuple(events)
+        self.composed = composed
+        self.max_goals = max_goals
+        index = event_index(events)
+        self._wanted: np.ndarray | None = None
+        if isinstance(weights, np.ndarray):
+            self._wanted = np.asarray(weights, float)
+        elif weights is not None:
+            self._wanted = np.array([weights.get(event.name, 1.0) for event in events], float)
+        self._open = np.array([event.name not in exclude for event in events])
+        self._texts = [phrases(event.name, "train") or event.captions[:1] for event in events]
+        self._general = [[index[name] for name in event.implies if name in index] for event in events]
+
+    def propose(self, events: np.ndarray, k: int, rng: np.random.Generator) -> list[Relabel]:
+        """See `Relabeler.propose`. No two proposals of one call have the same goals by event."""
+        events = np.asarray(events, bool)
+        happened = np.flatnonzero(events.any(0) & self._open)
+        if not len(happened) or k < 1:
+            return []
+        weight = self._preference(events, happened)
+        relabels: list[Relabel] = []
+        seen: set[tuple[bool, tuple[int, ...]]] = set()
+        for _ in range(4 * k):  # a repeat costs one try; a short trajectory runs out of new ones
+            count = 1
+            if len(happened) > 1 and rng.random() < self.composed:
+                count = int(rng.integers(2, min(self.max_goals, len(happened)) + 1))
+            chosen = rng.choice(happened, size=count, replace=False, p=weight)
+            relabel, key = self._compose(events, [int(event) for event in chosen], rng)
+            if key not in seen:
+                seen.add(key)
+                relabels.append(relabel)
+            if len(relabels) == k:
+                break
+        return relabels
+
+    def _preference(self, events: np.ndarray, happened: np.ndarray) -> np.ndarray:
+        if self._wanted is not None:
+            weight = self._wanted[happened]
+        else:
+            occurrences = events[:, happened].sum(0)
+            first = events[:, happened].argmax(0)
+            weight = (0.5 + first / max(len(events), 1)) / np.sqrt(occurrences)
+        weight = np.maximum(weight, 1e-9)
+        return weight / weight.sum()
+
+    def _compose(
+        self, events: np.ndarray, chosen: list[int], rng: np.random.Generator
+    ) -> tuple[Relabel, tuple[bool, tuple[int, ...]]]:
+        first = {event: int(events[:, event].argmax()) for event in chosen}
+        chosen = sorted(chosen, key=lambda event: first[event])
+        steps = [first[event] for event in chosen]
+        in_order = len(chosen) > 1 and all(a < b for a, b in itertools.pairwise(steps))
+        ordered = in_order and bool(rng.random() < 0.5)
+        if not ordered:
+            chosen = [chosen[i] for i in rng.permutation(len(chosen))]
+        goals = tuple(str(rng.choice(np.array(self._texts[event]))) for event in chosen)
+        evidence = tuple((first[event], self.events[event].name) for event in chosen)
+        key = (ordered, tuple(chosen) if ordered else tuple(sorted(chosen)))
+        return Relabel(_say(goals, ordered, rng), goals, ordered, evidence), key
+
+
+def _say(goals: tuple[str, ...], ordered: bool, rng: np.random.Generator) -> str:
+    """One of several ways to join the goals; `instructions.parse` splits each of them again."""
+    if ordered and len(goals) == 2:
+        return str(rng.choice(_IN_ORDER)).format(*goals)
+    if ordered and rng.random() < 0.5:
+        return f"first {join(goals, True)}"
+    if not ordered and len(goals) == 2:
+        return str(rng.choice(_ANY_ORDER)).format(*goals)
+    return join(goals, ordered)
+
+
+def verify(relabel: Relabel, events: np.ndarray, reward: SemanticReward) -> str | None:
+    """Why a relabel must be rejected, or None when the reward fires on all of its evidence.
+
+    Args:
+        relabel: what a relabeler proposed.
+        events: bool [T, n_events], the trajectory that it was proposed for.
+        reward: judges each goal by its text; the relabeler's word counts for nothing.
+    """
+    index = event_index(reward.events)
+    if not relabel.goals or len(relabel.goals) != len(relabel.evidence):
+        return f"{len(relabel.goals)} goals but {len(relabel.evidence)} pieces of evidence"
+    table = reward.table(relabel.goals)
+    for column, (goal, (step, name)) in enumerate(zip(relabel.goals, relabel.evidence, strict=True)):
+        if name not in index:
+            return f"'{name}' is no event of this world"
+        if not 0 <= step < len(events):
+            return f"step {step} lies outside the trajectory of {len(events)} steps"
+        if not events[step, index[name]]:
+            return f"'{name}' did not happen at step {step}"
+        if not table[index[name], column]:
+            return f"the reward of '{goal}' does not fire on {name}"
+    steps = [step for step, _ in relabel.evidence]
+    if relabel.ordered and any(a >= b for a, b in itertools.pairwise(steps)):
+        return f"its goals are ordered but its evidence is at steps {steps}"
+    return None

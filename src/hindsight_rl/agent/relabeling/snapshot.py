@@ -1,0 +1,84 @@
+"""What a language model is asked about a trajectory: a snapshot, its text, and the prompt, which is a file.
+
+Prompts are versioned by name and content; the version is recorded with every relabel.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hindsight_rl.agent.envs.craftax.captions import Event
+from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS
+from hindsight_rl.endpoint import Question
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+PROMPT = "relabel-1"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A trajectory as it goes to the language model.
+
+    happened: (step, index of the event), in order. length: steps. step: of training, when it was taken.
+    """
+
+    happened: tuple[tuple[int, int], ...]
+    length: int
+    step: int
+
+    def events(self, n_events: int) -> np.ndarray:
+        """bool [length, n_events]."""
+        array = np.zeros((self.length, n_events), bool)
+        if self.happened:
+            array[tuple(np.array(self.happened).T)] = True
+        return array
+
+
+@cache
+def prompt(name: str = PROMPT) -> tuple[str, str]:
+    """The text of a prompt file, and its version: name and the beginning of its SHA-256."""
+    text = files("hindsight_rl.agent.relabeling").joinpath(f"prompts/{name}.txt").read_text("utf-8")
+    return text, f"{name}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def event_text(snapshot: Snapshot, events: Sequence[Event]) -> str:
+    """What happened, one line for each event in the order of first occurrence; harm and accidents left out."""
+    at: dict[int, list[int]] = {}
+    for step, event in snapshot.happened:
+        if events[event].name not in NOT_GOALS:
+            at.setdefault(event, []).append(step)
+    lines = []
+    for event, steps in at.items():
+        again = ", ".join(map(str, steps[1:4])) + (" and later" if len(steps) > 4 else "")
+        caption = " ".join(events[event].captions[0].split())
+        lines.append(f"step {steps[0]}: {caption}" + (f" (again at {again})" if again else ""))
+    return "\n".join(lines)
+
+
+def question(snapshot: Snapshot, events: Sequence[Event], k: int) -> Question:
+    """The question about a snapshot; the same snapshot gives the same question, so that it is paid once."""
+    listed = event_text(snapshot, events)
+    fence = hashlib.sha256(listed.encode()).hexdigest()[:12]  # a caption cannot contain its own hash
+    said = prompt()[0].format(k=k, events=listed, fence=fence)
+    return Question([{"role": "user", "content": said}], _candidates())
+
+
+@cache
+def _candidates() -> "type[BaseModel]":
+    from pydantic import BaseModel
+
+    class Candidate(BaseModel):
+        instruction: str
+        steps: list[int]
+
+    class Candidates(BaseModel):
+        instructions: list[Candidate]
+
+    return Candidates

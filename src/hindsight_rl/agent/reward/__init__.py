@@ -1,0 +1,1 @@
+"""The semantic reward: which events fulfil an instruction, by sentence embeddings, calibrated."""

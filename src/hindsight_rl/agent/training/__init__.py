@@ -1,0 +1,1 @@
+"""Training: settings, methods, presets, the loop, checkpoints, devices."""

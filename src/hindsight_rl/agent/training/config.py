@@ -1,0 +1,146 @@
+"""The settings of a training run, and what is wrong with them."""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from hindsight_rl.agent.instructions.buffer import BufferRules
+from hindsight_rl.agent.policy.pqn import LearningRules
+from hindsight_rl.agent.relabeling.llm import LlmRules
+from hindsight_rl.agent.relabeling.noise import NoiseRules
+from hindsight_rl.agent.training.methods import method
+from hindsight_rl.agent.training.rollout import ActingRules
+from hindsight_rl.agent.training.sharding import ProcessRules
+from hindsight_rl.endpoint.settings import EndpointSettings
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.run import Run
+
+
+@dataclass
+class TrainConfig:
+    """Settings of a training run; the defaults suit a laptop."""
+
+    preset: str = "laptop"
+    """Where all other defaults come from: `laptop`, `gpu` (the game's own map, one GPU filled) or `craftax` (the full
+    game)."""
+    method: str = "oir"
+    """`oir`, `none`, `her`, `buffer`, `ellm`, `oracle` or `game`."""
+    world: str = "classic-32"
+    """`classic-32` (fast preset: a smaller map, another task), `classic` (the game's 64 x 64) or `craftax`."""
+    steps: int = 1_500_000
+    """Environment steps in all."""
+    seed: int = 0
+    seeds: int = 1
+    """Train as many seeds, from --seed on, side by side in one program; each in a folder of its own, OUT-SEED."""
+    out: str = "runs/agent"
+    """The run folder to make."""
+    resume: bool = False
+    """Go on with the run in --out from its newest checkpoint; its own settings are used."""
+    observation: str = "compact"
+    """`compact` or `raw`."""
+    encoder: str = "default"
+    """Sentence encoder: `default` (all-MiniLM-L6-v2), a hub id or a path."""
+    reward_mode: str = "calibrated"
+    """`calibrated`, or `global` (one cosine threshold, as in the paper)."""
+    delta: float | None = None
+    """Threshold of the reward; chosen by calibration when absent."""
+    condition: str = "embedding"
+    """What the policy sees of an instruction: `embedding` (as in the paper), `affinity` (nearest events) or `both`."""
+    envs: int = 64
+    rollout: int = 16
+    """Steps of every environment between two updates."""
+    worlds: int = 1024
+    """Worlds in the training bank."""
+    learning_rate: float = 3e-4
+    """Of RAdam."""
+    learning_rate_end: float = 0.02
+    """What is left of it at the end, as a share; it falls linearly."""
+    epsilon_start: float = 0.5
+    epsilon_end: float = 0.1
+    epsilon_fraction: float = 0.3
+    """Share of training over which the rate of random actions falls."""
+    epsilon_spread: float = 0.0
+    """Environments differ in their rate of random actions: epsilon ** (1 + spread * x), x from -1/2 to 1."""
+    width: int = 256
+    depth: int = 2
+    rank: int = 64
+    told: bool = True
+    """Methods with a buffer know the 22 canonical instructions from the start, as the others do, learn them in
+    hindsight and practise them (`--acting.told`). Otherwise they know nothing but what relabeling finds."""
+    relabels: int = 4
+    """Instructions proposed per relabeled trajectory (K)."""
+    composed: float = 0.1
+    """Share of proposals with two or three goals."""
+    trajectories: int = 16
+    """Trajectories relabeled per stretch."""
+    relabeler: str = "templates"
+    """`templates`, or `llm`: a language model behind --endpoint, beside training; templates stand in for it."""
+    grounding: bool = True
+    """Reject relabels whose evidence the reward does not confirm; without it the relabeler is believed."""
+    stretch: int = 16
+    """Updates between two visits to the host."""
+    favour_rare: float = 2.0
+    """Extra hindsight weight of rare events."""
+    eval_every: int = 6
+    """Evaluations of the canonical instructions during training; 0 for none."""
+    final_eval: bool = True
+    """Examine the trained policy at length and write eval.json."""
+    checkpoints: int = 6
+    """Checkpoints during training."""
+    acting: ActingRules = field(
+        default_factory=lambda: ActingRules(candidates=4, told=0.7, fresh=0.9, again=0.3, explore_after=8)
+    )
+    learning: LearningRules = field(default_factory=LearningRules)
+    buffer: BufferRules = field(default_factory=lambda: BufferRules(capacity=48))
+    """48 slots learn faster here than the paper's 10 (`--buffer.capacity 10`)."""
+    llm: LlmRules = field(default_factory=LlmRules)
+    endpoint: EndpointSettings = field(default_factory=EndpointSettings)
+    noise: NoiseRules = field(default_factory=NoiseRules)
+    """Errors put into the relabels, for studies."""
+    processes: ProcessRules = field(default_factory=ProcessRules)
+
+    def checked(self) -> "TrainConfig":
+        """The same settings, or a HindsightError that names the bad one."""
+        method(self.method)
+        for name in ("steps", "envs", "rollout", "worlds", "stretch", "relabels", "trajectories"):
+            if getattr(self, name) < 1:
+                raise HindsightError(f"--{name} {getattr(self, name)}: must be at least 1")
+        if self.trajectories > self.envs:
+            raise HindsightError(f"--trajectories {self.trajectories}: at most --envs ({self.envs})")
+        if self.envs * self.rollout < self.learning.minibatch:
+            raise HindsightError(
+                f"--learning.minibatch {self.learning.minibatch} exceeds --envs x --rollout "
+                f"({self.envs * self.rollout}): lower it"
+            )
+        if self.reward_mode not in ("calibrated", "global"):
+            raise HindsightError(f"--reward-mode {self.reward_mode}: 'calibrated' or 'global'")
+        if self.condition not in ("both", "affinity", "embedding"):
+            raise HindsightError(f"--condition {self.condition}: 'both', 'affinity' or 'embedding'")
+        if self.buffer.capacity < 1:
+            raise HindsightError(f"--buffer.capacity {self.buffer.capacity}: must be at least 1")
+        if self.relabeler not in ("templates", "llm"):
+            raise HindsightError(f"--relabeler {self.relabeler}: 'templates' or 'llm'")
+        for name in ("candidates", "pending"):
+            if getattr(self.llm, name) < 1:
+                raise HindsightError(f"--llm.{name} {getattr(self.llm, name)}: must be at least 1")
+        if self.seeds < 1:
+            raise HindsightError(f"--seeds {self.seeds}: must be at least 1")
+        self.noise.checked()
+        if self.relabeler == "llm" and self.processes.coordinator is not None:
+            raise HindsightError("--relabeler llm answers when it is ready: it goes with one process, not several")
+        if self.relabeler == "llm":
+            self.endpoint = self.endpoint.resolved()
+        return self
+
+
+def load_config(run: Run) -> TrainConfig:
+    """The settings that a run was made with."""
+    stored = run.read("config.json")
+    nested = {
+        "acting": ActingRules, "learning": LearningRules, "buffer": BufferRules, "llm": LlmRules,
+        "endpoint": EndpointSettings, "noise": NoiseRules,
+    }  # fmt: skip
+    values = {f.name: stored[f.name] for f in dataclasses.fields(TrainConfig) if f.name in stored}
+    try:
+        return TrainConfig(**{k: nested[k](**v) if k in nested else v for k, v in values.items()})
+    except TypeError as error:
+        raise HindsightError(f"{run.path / 'config.json'} is of another version: {error}") from error

@@ -1,0 +1,213 @@
+"""Film the policy following any text, in a world that it has never seen.
+
+    hindsight agent watch runs/oir "collect wood, then place a table" --out film.gif
+
+The agent follows its progress by its own semantic reward, as in a trial; the film ends soon after the instruction
+is fulfilled, at death, or when its steps are used up.
+"""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import numpy as np
+import tyro
+from PIL import Image
+
+from hindsight_rl.agent.evaluation.attempt import Attempt, attempt
+from hindsight_rl.agent.evaluation.suite import EPSILON
+from hindsight_rl.agent.policy.policy import Policy
+from hindsight_rl.agent.reward.semantic import refuse_unseen
+from hindsight_rl.agent.training.trainer import load_policy
+from hindsight_rl.agent.video.files import check_target, write_gif, write_mp4, write_whole
+from hindsight_rl.agent.video.renderer import TEXELS, Caption, Painter, Told
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.run import Run
+
+TILE = 64
+
+
+def frames(made: Attempt, policy: Policy, source: str, tile: int = TILE) -> list[Image.Image]:
+    """Paint every step of an attempt.
+
+    Args:
+        source: the small print.
+        tile: side of a map cell in pixels.
+    """
+    vocabulary = policy.world.events
+    painter = Painter(tile, len(made.parsed.goals), made.parsed.text)
+    pictures = []
+    told: list[Told] = []
+    reached = np.zeros(len(made.parsed.goals), bool)
+    for step in range(len(made.events) + 1):
+        if step:
+            fresh = made.reached[step - 1] & ~reached
+            fires = policy.reward.table([g for g, f in zip(made.parsed.goals, fresh, strict=True) if f])
+            for event in np.flatnonzero(made.events[step - 1]):
+                _tell(told, Told(step, vocabulary[event].captions[0], bool(fires[event].any())))
+            reached = made.reached[step - 1]
+        now = made.pursued[min(step, len(made.pursued) - 1)]
+        done = made.fulfilled is not None and step >= made.fulfilled
+        verdict, good = _verdict(made, step, len(made.events))
+        goals = list(zip(made.parsed.goals, reached.tolist(), strict=True))
+        caption = Caption(
+            made.parsed.text, goals, None if done else int(now), step, _latest(told, done), verdict, good, source
+        )
+        pictures.append(painter.paint(jax.tree.map(lambda leaf, i=step: leaf[i], made.states), caption))
+    return pictures
+
+
+def _tell(told: list[Told], new: Told) -> None:
+    """Put an event first; one that goes on and on ("hit a cow") keeps a single line with a count."""
+    for i, old in enumerate(told[:3]):
+        if old.text == new.text and not (old.counted or new.counted):
+            new = dataclasses.replace(new, times=old.times + 1)
+            del told[i]
+            break
+    told.insert(0, new)
+
+
+def _latest(told: list[Told], done: bool) -> list[Told]:
+    """What has room: the newest, but once all is done what counted goes before what merely happened since."""
+    return sorted(told, key=lambda e: (not e.counted if done else False, -e.step, not e.counted))[:3]
+
+
+def _verdict(made: Attempt, step: int, last: int) -> tuple[str, bool]:
+    if made.fulfilled is not None and step >= made.fulfilled:
+        return f"fulfilled after {made.fulfilled} steps", True
+    if made.died is not None and step >= made.died:
+        return f"died after {made.died} steps", False
+    if step == last:
+        return f"not fulfilled in {last} steps", False
+    return "", False
+
+
+def film(
+    run: str | Path,
+    text: str,
+    out: str | Path,
+    steps: int = 300,
+    seed: int = 0,
+    world_index: int | None = None,
+    tile: int = TILE,
+    fps: int = 10,
+    epsilon: float = EPSILON,
+    tries: int = 1,
+    frame: str | Path | None = None,
+    policy: Policy | None = None,
+) -> dict[str, Any]:
+    """Film a run's policy following a text.
+
+    Args:
+        run: the run folder.
+        text: the instruction.
+        out: the file to make, `.gif` or `.mp4`.
+        steps, seed, world_index, epsilon, tries: see :func:`attempt`.
+        tile: side of a map cell in pixels; the film is nine of them wide.
+        fps: steps per second.
+        frame: also write the last frame here, as PNG.
+        policy: the run's policy, where it is already loaded.
+
+    Returns:
+        `fulfilled` (by the agent's own reward), `steps` until then or until the end, `goals` (text and the step at
+        which each was reached, or None), `died`, `world`, `world_index`, `tries`, `file`.
+
+    Raises:
+        HindsightError: no run or checkpoint, another game, an instruction that cannot be judged, no ffmpeg, or a
+            file that cannot be written.
+    """
+    out = Path(out)
+    check_target(out)
+    if not 1 <= fps <= 50:
+        raise HindsightError(f"--fps {fps}: from 1 to 50")
+    if not TEXELS <= tile <= 160:
+        raise HindsightError(f"--size {tile}: from {TEXELS} to 160 pixels per map cell")
+    opened = Run.open(run, kind="agent")
+    config = opened.read("config.json")
+    if not str(config.get("world", "")).startswith("classic"):
+        raise HindsightError(
+            f"{run} was trained in world '{config.get('world')}': films show the worlds classic and classic-32 alone"
+        )
+    refuse_unseen(text)  # before the policy is loaded, which takes seconds
+    policy = policy or load_policy(opened)
+    made = attempt(policy, text, steps, seed, world_index, epsilon, tries)
+    world = "classic-32, a smaller map than the game's" if config["world"] == "classic-32" else config["world"]
+    source = f"{config['method']}  ·  {world}  ·  held-out world {made.world_index}"
+    pictures = frames(made, policy, source, tile)
+    write_whole(out, lambda path: (write_mp4 if out.suffix.lower() == ".mp4" else write_gif)(pictures, path, fps))
+    if frame is not None:
+        last = pictures[made.fulfilled] if made.fulfilled else pictures[-1]
+        write_whole(Path(frame), lambda path: last.save(path, format="PNG", optimize=True))
+    return {
+        "fulfilled": made.fulfilled is not None,
+        "steps": made.steps,
+        "goals": [
+            {"text": goal, "step": int(column.argmax()) + 1 if column.any() else None}
+            for goal, column in zip(made.parsed.goals, made.reached.T, strict=True)
+        ],
+        "died": made.died is not None,
+        "world": config["world"],
+        "world_index": made.world_index,
+        "tries": made.tries,
+        "file": str(out),
+    }
+
+
+@dataclass
+class WatchConfig:
+    """Film the policy following any text, in a world that it has never seen."""
+
+    run: Annotated[str, tyro.conf.Positional]
+    """The run folder."""
+    text: Annotated[str, tyro.conf.Positional]
+    """The instruction, e.g. "collect wood, then place a table"."""
+    out: str | None = None
+    """The film, .gif or .mp4; by default RUN/films/<the words>.gif."""
+    steps: int = 300
+    """At most this many environment steps."""
+    seed: int = 0
+    """Of the actions and of the choice of the world."""
+    world_index: int | None = None
+    """Which held-out world, from 0 to 255; by default the seed chooses."""
+    tries: int = 1
+    """Worlds to try, one after another, until the instruction is fulfilled; the last one tried is filmed."""
+    size: int = TILE
+    """Pixels per map cell; a multiple of 16 looks best."""
+    fps: int = 10
+    """Steps per second."""
+    epsilon: float = EPSILON
+    """Rate of random actions, as in evaluation."""
+    frame: str | None = None
+    """Also write a PNG of the frame in which the instruction is fulfilled, or of the last one."""
+
+
+def main(argv: list[str]) -> int:
+    """`hindsight agent watch`."""
+    from hindsight_rl.agent.training.train import compile_cache
+
+    config = tyro.cli(WatchConfig, args=argv, prog="hindsight agent watch")
+    words = re.sub(r"[^\w]+", "-", config.text.lower()).strip("-")[:60] or "film"
+    out = Path(config.out) if config.out else Path(config.run) / "films" / f"{words}.gif"
+    compile_cache()
+    made = film(
+        config.run,
+        config.text,
+        out,
+        config.steps,
+        config.seed,
+        config.world_index,
+        config.size,
+        config.fps,
+        config.epsilon,
+        config.tries,
+        config.frame,
+    )
+    how = "fulfilled" if made["fulfilled"] else "not fulfilled"
+    end = " (died)" if made["died"] else ""
+    where = f"held-out world {made['world_index']} of {made['world']}"
+    tried = f" (number {made['tries']} tried)" if made["tries"] > 1 else ""
+    print(f"{how} after {made['steps']} steps{end}, {where}{tried}: {out}")
+    return 0

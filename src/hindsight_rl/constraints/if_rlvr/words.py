@@ -1,0 +1,253 @@
+"""IF-RLVR's constraints on words, letters and their places."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+from hindsight_rl.constraints.core import Param, checker
+from hindsight_rl.constraints.declare import RELATIONS, Letter, Word, bounded, count, fixed, nearest
+from hindsight_rl.constraints.text.readings import once, pieces, rule_sentences
+from hindsight_rl.constraints.text.response import Text
+from hindsight_rl.constraints.text.tokens import repeats, tokens
+
+_LOWERCASE_WORD = re.compile(r"\b[a-z]+\b")
+_LETTER = re.compile("[A-Za-z]")
+_MARK = re.compile(r"[^\w\s]")
+_UNBOUNDED = frozenset("*+?{}()|")
+
+
+def holds(relation: str, number: float, bound: float) -> bool:
+    """Whether "less than" or "at least" holds."""
+    return number < bound if relation == "less than" else number >= bound
+
+
+@lru_cache(maxsize=1024)
+def _keyword(keyword: str) -> re.Pattern[str]:
+    # The reference reads a keyword as a regular expression: "a.m" finds "arm". So do we, where that cannot
+    # take more than linear time; a keyword with a repetition, a group or an alternative stands for itself.
+    if _UNBOUNDED.isdisjoint(keyword):
+        try:
+            return re.compile(keyword, re.IGNORECASE)
+        except re.error:
+            pass
+    return re.compile(re.escape(keyword), re.IGNORECASE)
+
+
+def _times(text: Text, keyword: str) -> int:
+    return len(_keyword(keyword).findall(text.raw))
+
+
+@checker("keywords:word_once", Word("keyword"), wording="Include keyword {keyword} in your response.")
+def word_once(text: Text, keyword: str) -> bool:
+    """Exactly once, inside a longer word too."""
+    return _times(text, keyword) == 1
+
+
+@checker(
+    "keywords:word_count_different_numbers",
+    Word("keyword"),
+    count("frequency"),
+    Param("relation", choices=RELATIONS),
+    wording="In your response, the word {keyword} should appear {frequency} times.",
+    achieved=bounded(lambda text, keyword, **_: _times(text, keyword), "frequency", "relation"),
+)
+def word_count_different_numbers(text: Text, keyword: str, frequency: int, relation: str) -> bool:
+    """The relation decides, though the public wording leaves it out."""
+    return holds(relation, _times(text, keyword), frequency)
+
+
+@checker(
+    "count:count_increment_word",
+    Word("keyword1"),
+    Word("keyword2"),
+    wording="Include keyword {keyword1} once in your response, keyword {keyword2} twice in your response.",
+)
+def count_increment_word(text: Text, keyword1: str, keyword2: str) -> bool:
+    return _times(text, keyword1) == 1 and _times(text, keyword2) == 2
+
+
+@checker(
+    "keywords:exclude_word_harder",
+    Word("keyword"),
+    wording="Do not include keyword {keyword} in the response.",
+)
+def exclude_word_harder(text: Text, keyword: str) -> bool:
+    """Not as written and between two spaces; elsewhere it passes."""
+    return f" {keyword} " not in text.raw
+
+
+@fixed(
+    "keywords:no_adjacent_consecutive",
+    "No two adjacent words can start with consecutive letters of the alphabet.",
+)
+def no_adjacent_consecutive(text: Text) -> bool:
+    """By code point in lower case, so for digits and other scripts too."""
+    firsts = [piece[0].lower() for piece in pieces(text)]
+    if len(firsts) > 1 and any(len(first) != 1 for first in firsts):
+        return False  # a capital that becomes two characters, where the reference gives up
+    return all(ord(after) - ord(before) != 1 for before, after in pairwise(firsts))
+
+
+@fixed("keywords:palindrome", "Include a palindrome in your response.")
+def palindrome(text: Text) -> bool:
+    """A piece between white space, as written; one character is a palindrome."""
+    return any(piece == piece[::-1] for piece in pieces(text))
+
+
+@fixed(
+    "keywords:start_end",
+    "Start and end your response with the same word (do not write anything after the last word, not even punctuation).",
+)
+def start_end(text: Text) -> bool:
+    return len(text.tokens) >= 2 and text.tokens[0].lower() == text.tokens[-1].lower()
+
+
+def _achieved_position(text: Text, keyword: str, n: int, m: int) -> dict[str, Any] | None:
+    """Where the keyword stands, nearest to the place asked for: sentences first, then words."""
+    places = [
+        (nth, mth)
+        for nth, sentence in enumerate(rule_sentences(text), 1)
+        if keyword in sentence
+        for mth, token in enumerate(tokens(sentence), 1)
+        if token == keyword
+    ]
+    place = min(places, key=lambda place: (abs(place[0] - n), abs(place[1] - m)), default=None)
+    return {"n": place[0], "m": place[1]} if place else None
+
+
+@checker(
+    "keywords:keyword_specific_position",
+    Word("keyword"),
+    count("n", low=1),
+    count("m", low=1),
+    wording="Include keyword {keyword} in the {n}-th sentence, as the {m}-th word of that sentence.",
+    achieved=_achieved_position,
+)
+def keyword_specific_position(text: Text, keyword: str, n: int, m: int) -> bool:
+    """Punctuation marks count as words; case matters."""
+    sentence = rule_sentences(text)[n - 1 : n]
+    return bool(sentence) and tokens(sentence[0])[m - 1 : m] == [keyword]
+
+
+def _first(sentence: str) -> str:
+    return sentence.split(maxsplit=1)[0].lower() if sentence.strip() else ""
+
+
+def _last(sentence: str) -> str:
+    """The last piece without its marks, "" where there is none."""
+    return _MARK.sub("", sentence.rsplit(maxsplit=1)[-1]).lower() if sentence.strip() else ""
+
+
+@once
+def _sentence_firsts(text: Text) -> set[str]:
+    return {_first(sentence) for sentence in rule_sentences(text)}
+
+
+@once
+def _sentence_lasts(text: Text) -> set[str]:
+    return {_last(sentence) for sentence in rule_sentences(text)}
+
+
+def _only(name: str, words: set[str]) -> dict[str, Any] | None:
+    """The one word, if there is one and it is a word."""
+    return {name: min(words)} if len(words) == 1 and min(words) else None
+
+
+@checker(
+    "first_word:first_word_sent",
+    Word("first_word"),
+    wording="The first word of each sentence should be the word {first_word}.",
+    achieved=lambda text, **_: _only("first_word", _sentence_firsts(text)),
+)
+def first_word_sent(text: Text, first_word: str) -> bool:
+    return _sentence_firsts(text) <= {first_word.lower()}
+
+
+@checker(
+    "first_word:first_word_answer",
+    Word("first_word"),
+    wording="The first word of your response should be the word {first_word}.",
+    achieved=lambda text, **_: _only("first_word", {_first(text.raw)}),
+)
+def first_word_answer(text: Text, first_word: str) -> bool:
+    return _first(text.raw) == first_word.lower()
+
+
+@checker(
+    "last_word:last_word_sent",
+    Word("last_word"),
+    wording="The last word of each sentence, before punctuation, should be the word {last_word}.",
+    achieved=lambda text, **_: _only("last_word", _sentence_lasts(text)),
+)
+def last_word_sent(text: Text, last_word: str) -> bool:
+    return _sentence_lasts(text) <= {last_word.lower()}
+
+
+@checker(
+    "last_word:last_word_answer",
+    Word("last_word"),
+    wording="The last word of your response should be the word {last_word}.",
+    achieved=lambda text, **_: _only("last_word", {_last(text.raw)}),
+)
+def last_word_answer(text: Text, last_word: str) -> bool:
+    return _last(text.raw) == last_word.lower()
+
+
+@once
+def _lowercase_words(text: Text) -> int:
+    return len(_LOWERCASE_WORD.findall(text.raw))
+
+
+@checker(
+    "count:lowercase_counting",
+    count("N", low=1),
+    wording="In your response, all lowercase words should appear at most {N} times.",
+    achieved=lambda text, N: {"N": max(N, _lowercase_words(text))},
+)
+def lowercase_counting(text: Text, N: int) -> bool:
+    """All of them together, words of the letters a to z only."""
+    return _lowercase_words(text) <= N
+
+
+@once
+def _letters(text: Text) -> int:
+    return len(_LETTER.findall(text.raw))
+
+
+def _achieved_letters(text: Text, N: int, relation: str) -> dict[str, Any] | None:
+    bound = nearest(relation, _letters(text), N)
+    return {"N": bound} if bound else None
+
+
+@checker(
+    "letters:letter_counting",
+    count("N", low=1),
+    Param("relation", choices=RELATIONS),
+    wording="Answer with {relation} {N} letters.",
+    achieved=_achieved_letters,
+)
+def letter_counting(text: Text, N: int, relation: str) -> bool:
+    """Letters a to z in either case."""
+    return holds(relation, _letters(text), N)
+
+
+@checker(
+    "letters:letter_counting2",
+    Letter("letter"),
+    count("let_frequency"),
+    Param("let_relation", choices=RELATIONS),
+    wording="In your response, the letter {letter} should appear {let_relation} {let_frequency} times.",
+    achieved=bounded(lambda text, letter, **_: text.lower.count(letter.lower()), "let_frequency", "let_relation"),
+)
+def letter_counting2(text: Text, letter: str, let_frequency: int, let_relation: str) -> bool:
+    """In either case. The reference draws a letter for a character that is none; this counts it."""
+    return holds(let_relation, text.lower.count(letter.lower()), let_frequency)
+
+
+@fixed("count:count_unique", "Only use unique words in your response, no word should be repeated!")
+def count_unique(text: Text) -> bool:
+    """No token twice, punctuation marks included."""
+    return not repeats(text.sentences)

@@ -1,0 +1,1 @@
+"""The 25 constraints of IFEval."""

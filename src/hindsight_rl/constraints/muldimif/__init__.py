@@ -1,0 +1,1 @@
+"""The constraints of MulDimIF, and the parser of their descriptions."""

@@ -1,0 +1,1 @@
+"""What a checker reads off one response: words, sentences, tokens, markup, language."""

@@ -1,0 +1,1 @@
+"""Instruction-following benchmarks: prompts, responses, accuracies with intervals."""

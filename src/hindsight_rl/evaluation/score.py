@@ -1,0 +1,197 @@
+"""`hindsight score BENCH RESPONSES`: how many constraints and prompts a file of responses satisfies.
+
+hindsight score ifeval responses.jsonl --prompts prompts.jsonl --verdicts verdicts.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hindsight_rl.constraints.core import CURRENT
+from hindsight_rl.constraints.text.sentences import splitter, use_splitter
+from hindsight_rl.constraints.verdicts import both
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.evaluation import cfbench
+from hindsight_rl.evaluation.accuracy import SEEN_BY_HIR, accuracy, by_seen
+from hindsight_rl.evaluation.prompts import local_rows, read
+from hindsight_rl.evaluation.responses import Matched, match
+from hindsight_rl.replay.instruction import Instruction, Verdict
+
+BENCHMARKS = ("ifeval", "ifbench", "muldimif", "cfbench")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hindsight score", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("benchmark", choices=BENCHMARKS)
+    parser.add_argument("responses", help="JSON lines with `prompt` (or `key`) and `response`")
+    parser.add_argument("--prompts", help="the benchmark's prompts as a local file; default: from the hub")
+    parser.add_argument("--verdicts", help="write one line a prompt: key, instruction_id_list, strict, loose")
+    parser.add_argument("--json", action="store_true", help="print the scores as one JSON object")
+    parser.add_argument("--strict-input", action="store_true", help="fail on missing, duplicate or extra prompts")
+    parser.add_argument(
+        "--evaluator",
+        choices=("auto", "current", "hir"),
+        default="auto",
+        help="which version of the public checkers; auto: 'hir' for IFBench's older release, else 'current'",
+    )
+    parser.add_argument("--splitter", choices=("auto", "punkt", "native"), default="auto")
+    parser.add_argument("--judged", help="CFBench: JSON lines with `key` and `verdict` (a judge's booleans)")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit code. Raises :class:`HindsightError` on bad input."""
+    args = _parser().parse_args(argv)
+    use_splitter(args.splitter)
+    instructions = read(args.benchmark, args.prompts)
+    if args.benchmark == "cfbench":
+        return _cfbench(instructions, args)
+    evaluator = args.evaluator
+    if evaluator == "auto":
+        evaluator = "hir" if args.benchmark == "ifbench" and is_older_ifbench(instructions) else CURRENT
+    if evaluator != CURRENT:
+        instructions = read(args.benchmark, args.prompts, evaluator)
+    matched = match(instructions, args.responses)
+    _complain(matched, args.strict_input)
+    strict, loose = verdicts_of(instructions, matched.responses)
+    if args.verdicts:
+        write_verdicts(args.verdicts, instructions, strict, loose)
+    scores = score(args.benchmark, evaluator, instructions, matched, strict, loose)
+    print(json.dumps(scores, ensure_ascii=False) if args.json else table(scores))
+    return 0
+
+
+def is_older_ifbench(instructions: Sequence[Instruction]) -> bool:
+    """IFBench's first release has 294 prompts; keys 269 to 274 came later."""
+    keys = {str(each.key) for each in instructions}
+    return "268" in keys and "275" in keys and not keys & {str(key) for key in range(269, 275)}
+
+
+def verdicts_of(
+    instructions: Sequence[Instruction], responses: Sequence[str | None]
+) -> tuple[list[Verdict], list[Verdict]]:
+    """Strict and loose verdicts, in the order of the instructions; a missing response satisfies nothing."""
+    pairs = [
+        both(each.constraints, response or "", each.prompt)  # type: ignore[arg-type]
+        for each, response in zip(instructions, responses, strict=True)
+    ]
+    return [strict for strict, _ in pairs], [loose for _, loose in pairs]
+
+
+def write_verdicts(
+    path: str | Path, instructions: Sequence[Instruction], strict: Sequence[Verdict], loose: Sequence[Verdict]
+) -> None:
+    """One JSON line a prompt: key, instruction_id_list, strict, loose."""
+    with open(path, "w", encoding="utf-8") as out:
+        for each, tight, slack in zip(instructions, strict, loose, strict=True):
+            ids = [constraint.id for constraint in each.constraints]
+            line = {"key": each.key, "instruction_id_list": ids, "strict": tight, "loose": slack}
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def score(
+    benchmark: str,
+    evaluator: str,
+    instructions: Sequence[Instruction],
+    matched: Matched,
+    strict: Sequence[Verdict],
+    loose: Sequence[Verdict],
+) -> dict[str, Any]:
+    """Everything that the command reports, as plain JSON."""
+    scores: dict[str, Any] = {
+        "benchmark": benchmark,
+        "evaluator": evaluator,
+        "splitter": splitter().name,
+        "prompts": len(instructions),
+        "input": {"missing": matched.missing, "duplicate": matched.duplicate, "extra": matched.extra},
+        "strict": accuracy(instructions, strict),
+        "loose": accuracy(instructions, loose),
+    }
+    if benchmark == "ifbench":
+        scores["trained_on_by_hir_16k"] = {
+            "ids": sorted(SEEN_BY_HIR),
+            "strict": by_seen(instructions, strict),
+            "loose": by_seen(instructions, loose),
+        }
+    unchecked = [text for each in instructions for text in each.soft]
+    if unchecked:
+        scores["unchecked"] = unchecked
+    return scores
+
+
+def table(scores: dict[str, Any]) -> str:
+    """The scores for people."""
+
+    def cell(part: dict[str, Any]) -> str:
+        if not part["total"]:
+            return "-"
+        low, high = part["ci95"]
+        return f"{100 * part['accuracy']:6.2f} [{100 * low:5.1f}, {100 * high:5.1f}] {part['correct']}/{part['total']}"
+
+    lines = [
+        f"{scores['benchmark']}: {scores['prompts']} prompts, checkers '{scores['evaluator']}', "
+        f"sentences by '{scores['splitter']}'; % with 95 % interval",
+        f"{'':24} {'strict':>34} {'loose':>34}",
+    ]
+
+    def row(name: str, tight: dict[str, Any], slack: dict[str, Any]) -> None:
+        lines.append(f"{name:24} {cell(tight):>34} {cell(slack):>34}")
+
+    for level in ("prompt", "instruction"):
+        row(level, scores["strict"][level], scores["loose"][level])
+    for family, part in scores["strict"]["families"].items():
+        row(f"  {family}", part, scores["loose"]["families"][family])
+    split = scores.get("trained_on_by_hir_16k")
+    if split:
+        lines.append(f"by whether HIR-16K trains on the constraint's type ({len(split['ids'])} ids)")
+        for part in ("seen", "unseen"):
+            for level in ("prompt", "instruction"):
+                row(f"  {part}, {level}", split["strict"][part][level], split["loose"][part][level])
+    if "unchecked" in scores:
+        lines.append(f"{len(scores['unchecked'])} constraints that no program checks are left out (see --json)")
+    return "\n".join(lines)
+
+
+def _complain(matched: Matched, fatal: bool) -> None:
+    if matched.clean:
+        return
+    parts = [
+        (matched.missing, "prompts without a response, counted as failed", "keys"),
+        (matched.duplicate, "responses to a prompt answered before, the last counts", "at"),
+        (matched.extra, "responses to other prompts, not counted", "at"),
+    ]
+    said = [
+        f"{len(found)} {what} ({at} {', '.join(map(str, found[:5]))}{', ...' if len(found) > 5 else ''})"
+        for found, what, at in parts
+        if found
+    ]
+    if fatal:
+        raise HindsightError("; ".join(said))
+    for line in said:
+        print(f"hindsight: {line}", file=sys.stderr)
+
+
+def _cfbench(instructions: Sequence[Instruction], args: argparse.Namespace) -> int:
+    if not args.judged:
+        raise HindsightError(
+            "cfbench is scored from a judge's verdicts: name a file with `key` and `verdict` a line by --judged"
+        )
+    _complain(match(instructions, args.responses), args.strict_input)
+    judged = {}
+    for where, row in local_rows(Path(args.judged)):
+        verdict = row.get("verdict")
+        if not isinstance(verdict, list) or not all(each in (0, 1) for each in verdict):
+            raise HindsightError(f"{where}: 'verdict' must be a list of booleans")
+        judged[str(row.get("key"))] = [bool(each) for each in verdict]
+    # A prompt that was not judged satisfies nothing.
+    verdicts = [judged.get(str(each.key), [False] * len(each.soft)) for each in instructions]
+    found = asdict(cfbench.scores(instructions, verdicts))
+    names = " ".join(f"{name.upper()} {100 * found[name]:.2f}" for name in ("csr", "isr", "psr"))
+    print(json.dumps({"benchmark": "cfbench", **found}) if args.json else f"cfbench: {names} ({found['prompts']})")
+    return 0

@@ -1,0 +1,203 @@
+"""The settings of HiR on TRL, and what is refused before any training starts.
+
+Everything of TRL's ``GRPOConfig`` (and so of ``TrainingArguments``) plus the fields of :class:`HiRConfig`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import trl
+from trl import GRPOConfig
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.trl.buffer import TokenMemory
+from hindsight_rl.replay.replayer import Curriculum, Scope, Selector, Strategy
+from hindsight_rl.replay.rewriting import rewriter
+
+# The private methods that :class:`hindsight_rl.lm.trl.HiRTrainer` wraps were read in these versions.
+SUPPORTED = ((1, 16), (1, 17))
+ANY_TRL = "HINDSIGHT_ANY_TRL"
+# Losses that average over rows, which rows without a token would thin out.
+ROW_MEANS = ("grpo", "sapo", "dr_grpo", "luspo")
+
+Advantage = Literal["split", "pooled", "grpo", "rloo"]
+OldLogps = Literal["rewritten", "original"]
+
+
+def _setting(default: Any, about: str) -> Any:
+    return field(default=default, metadata={"help": about})
+
+
+# ruff: noqa: RUF009  the fields' defaults are made by `_setting`, which holds a plain value and its help
+
+
+@dataclass
+class HiRConfig(GRPOConfig):
+    """TRL's ``GRPOConfig`` and, beside it, which failures are replayed and how they enter the update."""
+
+    rewriter: str = _setting("drop", "drop (the paper's), retarget (ours) or keep (a control that must fail).")
+    reward: Literal["all", "fraction"] = _setting(
+        "all", "Reward of a rollout: 1 if all constraints hold, or the share that holds."
+    )
+    replays_per_prompt: int = _setting(
+        2, "Budget of replays, times the prompts of a generation batch; 0 turns replay off."
+    )
+    names: int = _setting(
+        1,
+        "Instructions that a failure is replayed under: its own, rewritten, and others made of the batch's constraints "
+        "(ours). All count against the budget.",
+    )
+    memory_per_prompt: int = _setting(
+        0,
+        "Replays and successes of earlier generation batches that are trained on again, times the prompts of a "
+        "generation batch (ours); 0 for none.",
+    )
+    memory_capacity: int = _setting(20_000, "Replays that the memory keeps, the newest, and as many successes.")
+    memory_successes: float = _setting(0.5, "Share of what is trained on again that is successes, where there are.")
+    repeat: bool = _setting(
+        False, "A control: in place of replays as many rollouts, drawn by chance, as they are, a second time."
+    )
+    strategy: Strategy = _setting("curriculum", "Which failures: curriculum, random, integrity or diversity.")
+    scope: Scope = _setting(
+        "batch", "Best of the whole batch (released code), or at most replays_per_prompt of each group (the paper)."
+    )
+    lambda_start: float = _setting(2.0, "Weight of integrity against diversity before the first step.")
+    lambda_growth: float = _setting(0.05, "Growth of that weight per generation batch.")
+    lambda_cap: float = _setting(math.inf, "The most that the weight becomes.")
+    advantage: Advantage = _setting(
+        "split",
+        "split: Reinforce++, originals whitened over the batch's tokens on their own, replays at replay_advantage; "
+        "pooled: one whitening over originals and replays (as released); grpo, rloo: originals by their group, "
+        "replays at replay_advantage.",
+    )
+    replay_advantage: float = _setting(1.0, "Advantage of a replay, where it is not pooled.")
+    old_logps: OldLogps = _setting(
+        "rewritten",
+        "Old log-probabilities of replays: under the rewritten prompt, or under the original one (as released).",
+    )
+    prompt_format: Literal["chat", "text"] = _setting("chat", "Through the tokenizer's chat template, or as it is.")
+    long_prompts: Literal["refuse", "skip"] = _setting(
+        "refuse",
+        "Prompts that leave no room for max_completion_length tokens in the model, or exceed max_prompt_tokens.",
+    )
+    chat_template_path: str | None = _setting(None, "A file with a chat template, in place of the tokenizer's own.")
+    max_prompt_tokens: int | None = _setting(None, "The longest prompt, in tokens; else what the model can hold.")
+    answer_after: str | None = _setting(
+        None, "Judge only what follows the last of these marks, e.g. </think>; a response without one answers nothing."
+    )
+    patience: int = _setting(10, "Updates in a row that may be left out, not being finite, before training stops.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, known in (
+            ("reward", ("all", "fraction")),
+            ("advantage", ("split", "pooled", "grpo", "rloo")),
+            ("old_logps", ("rewritten", "original")),
+            ("prompt_format", ("chat", "text")),
+            ("long_prompts", ("refuse", "skip")),
+        ):
+            if getattr(self, name) not in known:
+                raise HindsightError(f"{name} is {getattr(self, name)!r}: one of {', '.join(known)}")
+        lowest = {"replays_per_prompt": 0, "names": 1, "memory_per_prompt": 0, "memory_capacity": 1, "patience": 1}
+        for name, low in {**lowest, "max_prompt_tokens": 1}.items():
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise HindsightError(f"{name} is {value}: it must be at least {low}")
+        if not 0 <= self.memory_successes <= 1:
+            raise HindsightError(f"memory_successes is {self.memory_successes}: a share between 0 and 1")
+        if self.repeat and self.memory_per_prompt:
+            raise HindsightError("repeat trains on no replay, so there is nothing to remember: set memory_per_prompt=0")
+        rewriter(self.rewriter)
+        self.selector()
+
+    def selector(self) -> Selector:
+        """The selector; raises :class:`HindsightError` for an unknown strategy or scope."""
+        curriculum = Curriculum(self.lambda_start, self.lambda_growth, self.lambda_cap)
+        return Selector(self.strategy, self.scope, max(1, self.replays_per_prompt), curriculum)
+
+    def memory(self) -> TokenMemory | None:
+        """An empty memory, None where none is asked for."""
+        return TokenMemory(self.memory_capacity, self.memory_successes) if self.memory_per_prompt else None
+
+    @property
+    def adds_rows(self) -> bool:
+        """Whether rows are added to a generation batch at all."""
+        return self.replays_per_prompt > 0 or self.memory_per_prompt > 0
+
+    @property
+    def prompts_per_generation(self) -> int:
+        """Prompts of a generation batch, over all processes."""
+        size, group = self.generation_batch_size, self.num_generations
+        return int(size or 0) // int(group or 1)
+
+    @property
+    def replay_budget(self) -> int:
+        """Most replays of a generation batch, over all processes."""
+        return self.replays_per_prompt * self.prompts_per_generation
+
+
+def check_version() -> None:
+    """Refuse a TRL whose internals were not read; the environment variable ``HINDSIGHT_ANY_TRL=1`` lets it pass."""
+    found = tuple(int(part) for part in trl.__version__.split(".")[:2] if part.isdigit())
+    low, high = SUPPORTED
+    if not low <= found < high and os.environ.get(ANY_TRL) != "1":
+        wanted = f"trl>={low[0]}.{low[1]},<{high[0]}.{high[1]}"
+        raise HindsightError(
+            f"TRL {trl.__version__} is not supported: pip install '{wanted}' (or set {ANY_TRL}=1 to try it)"
+        )
+
+
+def check_config(args: HiRConfig, model: Any, *, own: bool, others: dict[str, Any]) -> None:
+    """Refuse what replay cannot be combined with, each with the reason and the mend.
+
+    own: the only reward is the one of the constraints. others: the remaining arguments of the trainer.
+    """
+    for name in ("tools", "environment_factory"):
+        if others.get(name):
+            raise HindsightError(f"{name}: a replay has one turn, without tools; leave it out")
+    if args.n_gpu > 1:
+        raise HindsightError(
+            f"{args.n_gpu} GPUs in one process: start one process per GPU (accelerate launch), or set "
+            "CUDA_VISIBLE_DEVICES to one"
+        )
+    if args.beta != 0.0 and not isinstance(model, str) and others.get("peft_config") is None:
+        raise HindsightError(
+            "beta > 0 needs the model as a path or id, not as an object: TRL loads the reference from there"
+        )
+    if args.advantage != "grpo" and args.multi_objective_aggregation != "sum_then_normalize":
+        raise HindsightError(
+            f"multi_objective_aggregation={args.multi_objective_aggregation} normalises per group and reward; "
+            "use advantage=grpo with it"
+        )
+    if not args.adds_rows:
+        return
+    if args.advantage == "pooled" and not own:
+        raise HindsightError(
+            "advantage=pooled needs a replay's reward, and further reward functions leave it unknown; "
+            "use advantage=split, or only the constraints' reward"
+        )
+    if args.loss_type in ROW_MEANS and (args.entropy_coef != 0.0 or args.use_adaptive_entropy):
+        raise HindsightError(
+            f"loss_type={args.loss_type} averages over rows, and its correction for rows without a replay would scale "
+            "the entropy bonus too; use loss_type=dapo or bnpo, or entropy_coef=0"
+        )
+    _check_batches(args)
+
+
+def _check_batches(args: HiRConfig) -> None:
+    """A generation batch is split into equal micro-batches on each process; replays must divide over them."""
+    parts = args.world_size * int(args.steps_per_generation or 1)
+    if args.replay_budget % parts:
+        prompts = args.prompts_per_generation
+        fits = parts // math.gcd(parts, prompts)
+        raise HindsightError(
+            f"{args.replay_budget} replays ({args.replays_per_prompt} for each of {prompts} prompts) do not divide "
+            f"over {parts} micro-batches ({args.world_size} processes x {args.steps_per_generation} steps per "
+            "generation): "
+            f"set replays_per_prompt to a multiple of {fits}, or per_device_train_batch_size larger and "
+            "steps_per_generation smaller"
+        )

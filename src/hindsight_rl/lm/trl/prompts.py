@@ -1,0 +1,139 @@
+"""Prompts for TRL: the tokenizer, how long a prompt may be, and instructions as rows of its dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import Sampler
+from transformers import AutoConfig, AutoTokenizer
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.trl.config import HiRConfig
+from hindsight_rl.replay.instruction import Instruction
+
+
+class EpochOrder(Sampler):
+    """TRL's sampler, whose order depends on the seed and the epoch alone.
+
+    TRL's own draws one order after the other from a generator that no checkpoint holds, so that a resumed run would
+    begin again with the order of its first epoch.
+    """
+
+    def __init__(self, inner: Any, seed: int) -> None:
+        self.inner, self.seed, self.epoch = inner, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer as an epoch begins."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        generator = getattr(self.inner, "generator", None)
+        if generator is not None:
+            generator.manual_seed(self.seed + self.epoch)
+        return iter(self.inner)
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+
+def prompt_rows(instructions: Sequence[Instruction], chat: bool, offset: int = 0) -> list[dict[str, Any]]:
+    """Rows of TRL's dataset: the prompt, and the instruction's index."""
+    return [
+        {"prompt": each.messages if chat else each.prompt, "instruction": offset + index}
+        for index, each in enumerate(instructions)
+    ]
+
+
+def prompt_lengths(instructions: Sequence[Instruction], tokenizer: Any, chat: bool, **kwargs: Any) -> list[int]:
+    """Tokens of each prompt, as the trainer renders it."""
+    if not instructions:
+        return []
+    if chat:
+        made = tokenizer.apply_chat_template(
+            [each.messages for each in instructions],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            **kwargs,
+        )
+    else:
+        made = tokenizer(text=[each.prompt for each in instructions])
+    return [len(ids) for ids in made["input_ids"]]
+
+
+def fitting(given: Sequence[Instruction], name: str, tokenizer: Any, room: int, args: HiRConfig) -> list[Instruction]:
+    """The instructions whose prompt fits in `room` tokens; raises :class:`HindsightError` for one that does not,
+    unless such are to be skipped."""
+    if not isinstance(given, Sequence) or not all(isinstance(each, Instruction) for each in given):
+        raise HindsightError(
+            f"{name} is a {type(given).__name__}: give a list of instructions, e.g. "
+            "hindsight_rl.data.rows.read_dataset(...).instructions"
+        )
+    chat = args.prompt_format == "chat"
+    if chat and not getattr(tokenizer, "chat_template", None):
+        raise HindsightError(
+            "the tokenizer has no chat template: set prompt_format=text for a base model, or give one by "
+            "chat_template_path"
+        )
+    lengths = prompt_lengths(given, tokenizer, chat, **dict(args.chat_template_kwargs or {}))  # type: ignore[arg-type]
+    found = []
+    for each, length in zip(given, lengths, strict=True):
+        if length <= room:
+            found.append(each)
+            continue
+        if args.long_prompts == "refuse":
+            raise HindsightError(
+                f"{name}: the prompt of {each.meta.get('where', each.key)} has {length} tokens, {room} fit beside "
+                f"{args.max_completion_length} of the completion; set long_prompts=skip, or max_completion_length "
+                "smaller"
+            )
+    if not found:
+        raise HindsightError(f"{name}: no prompt fits in {room} tokens; set max_completion_length smaller")
+    return found
+
+
+def tokenizer_of(model: Any, args: HiRConfig) -> Any:
+    """The model's tokenizer, padding on the left."""
+    name = model if isinstance(model, str) else getattr(model.config, "_name_or_path", "")
+    revision = (args.model_init_kwargs or {}).get("revision") if isinstance(args.model_init_kwargs, dict) else None
+    try:
+        return AutoTokenizer.from_pretrained(
+            name,
+            revision=revision,
+            padding_side="left",
+            truncation_side="left",
+            trust_remote_code=args.trust_remote_code,
+        )
+    except (OSError, ValueError) as error:
+        said = (str(error).splitlines() or [""])[0]
+        raise HindsightError(f"no tokenizer for {name or 'the model'} ({said}); give processing_class") from error
+
+
+def template_of(path: str) -> str:
+    """A chat template from a file."""
+    try:
+        return Path(path).read_text("utf-8")
+    except OSError as error:
+        raise HindsightError(f"chat_template_path {path}: {error.strerror}") from error
+
+
+def room_of(model: Any, args: HiRConfig) -> int:
+    """Tokens that a prompt may have."""
+    if isinstance(model, str):
+        try:
+            config = AutoConfig.from_pretrained(model, trust_remote_code=args.trust_remote_code)
+        except (OSError, ValueError) as error:
+            said = (str(error).splitlines() or [""])[0]
+            raise HindsightError(f"cannot read the model {model}: {said}") from error
+    else:
+        config = model.config
+    held = getattr(config.get_text_config(), "max_position_embeddings", None)
+    limits = [limit for limit in (held - args.max_completion_length if held else None, args.max_prompt_tokens) if limit]
+    if held and held <= args.max_completion_length:
+        raise HindsightError(
+            f"max_completion_length {args.max_completion_length} leaves no room for a prompt: the model holds {held} "
+            "tokens; set it smaller"
+        )
+    return min(limits, default=2**31)

@@ -1,0 +1,237 @@
+"""`hindsight lm train --model M --dataset D`: HiR, or an arm to compare it with, on any Hugging Face model.
+
+hindsight lm train --model Qwen/Qwen2.5-7B-Instruct --dataset hir-16k --judged skip --method hir --out runs/qwen \
+--num_generations 6 --per_device_train_batch_size 6 --gradient_accumulation_steps 8
+
+Every option of TRL's GRPOConfig is an option here, as is every field of HiRConfig; `--config FILE.yaml` reads them from
+a file. With several processes: `accelerate launch -m hindsight_rl.cli lm train ...`. Needs the extra `lm`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import yaml
+from accelerate import PartialState
+from transformers import HfArgumentParser, TrainerCallback
+from transformers.trainer_utils import get_last_checkpoint
+
+from hindsight_rl.data.rows import Loaded, read_dataset
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.sandbox.arms import arm
+from hindsight_rl.lm.trl import HiRConfig, HiRTrainer
+from hindsight_rl.run import Run, machine
+
+KIND = "lm-trl"
+FAILURES = 2
+"""Replayed per prompt, as in the paper, where each has several names."""
+REMEMBERED = 8
+"""Rows per prompt that an arm with a memory trains on again; the sandbox's 64 would make a large model's step dear."""
+
+
+def _option(default: Any, about: str) -> Any:
+    return field(default=default, metadata={"help": about})
+
+
+@dataclass
+class Options:
+    """What is trained on what; the other options are HiRConfig's."""
+
+    model: str = _option("", "Id on the hub, or path.")
+    dataset: str = _option("", "A .jsonl, .json or .parquet file, hir-16k, if-rlvr, or an id on the hub.")
+    out: str = _option("runs/lm-trl", "The run folder to make.")
+    method: str = _option("hir", "The arm: hir, retarget, rlvr, fraction, hir-random, retarget-random, keep, ...")
+    split: str = _option("train", "Of a dataset on the hub.")
+    limit: int | None = _option(None, "Read only so many rows.")
+    woven: Literal["keep", "skip", "refuse"] = _option("keep", "Rows whose constraints are part of the prose.")
+    judged: Literal["keep", "skip", "refuse"] = _option("refuse", "Rows with demands that no program checks.")
+    bad: Literal["skip", "refuse"] = _option("refuse", "Rows that cannot be read.")
+    judge_url: str | None = _option(None, "OpenAI-compatible server that judges what no program checks.")
+    judge_model: str | None = _option(None, "Its model.")
+    stored_code: bool = _option(False, "Run checkers that the data brings as Python source, in a separate process.")
+    lora: int = _option(0, "Rank of a LoRA adapter on all linear layers; 0 trains all weights.")
+    resume: bool = _option(False, "Go on from the last checkpoint of the run in --out.")
+    json: bool = _option(False, "Print the last metrics as JSON, on standard output.")
+
+
+class _Log(TrainerCallback):
+    """TRL's metrics as the run's `metrics.jsonl`, on the first process."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if state.is_world_process_zero and logs:
+            numbers = {name: value for name, value in logs.items() if isinstance(value, int | float)}
+            kept = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+            self.run.append("metrics.jsonl", {"step": state.global_step, **kept})
+
+
+def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
+    """The options of a command line; raises :class:`HindsightError` on a bad one."""
+    argv = _with_file(argv)
+    kinds: Any = [Options, HiRConfig]
+    parser = HfArgumentParser(kinds, prog="hindsight lm train --model M")
+
+    def refuse(message: str) -> NoReturn:
+        raise HindsightError(message)
+
+    parser.error = refuse  # type: ignore[method-assign]
+    method = _value(argv, "--method") or "hir"
+    out = _value(argv, "--out") or Options.out
+    # In front, so that an option given by hand wins.
+    argv = ["--output_dir", str(Path(out) / "trainer"), "--report_to", "none", *_method(method), *argv]
+    try:
+        options, config, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True)
+    except (ValueError, TypeError) as error:
+        mend = "; without a GPU, add --use_cpu" if "use_cpu" in str(error) else ""
+        raise HindsightError(" ".join(str(error).split()).rstrip(".") + mend) from error
+    if unknown:
+        known = [name for action in parser._actions for name in action.option_strings]
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        raise HindsightError(f"unknown option {unknown[0]}" + (f" (did you mean {near[0]}?)" if near else ""))
+    for name in ("model", "dataset"):
+        if not getattr(options, name):
+            raise HindsightError(f"--{name} is needed")
+    return options, config
+
+
+def _with_file(argv: list[str]) -> list[str]:
+    name = _value(argv, "--config")
+    if name is None:
+        return argv
+    try:
+        given = yaml.safe_load(Path(name).read_text("utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise HindsightError(f"--config {name}: {' '.join(str(error).split())}") from error
+    if not isinstance(given, dict):
+        raise HindsightError(f"--config {name}: it must hold options as `name: value`")
+    rest = [word for word in argv if not word.startswith("--config=")]
+    if "--config" in rest:
+        del rest[rest.index("--config") : rest.index("--config") + 2]
+    words = []
+    for option, value in given.items():
+        shown = json.dumps(value) if isinstance(value, dict) else str(value)
+        words += [f"--{option}", *(map(str, value) if isinstance(value, list) else [shown])]
+    return [*words, *rest]
+
+
+def _value(argv: list[str], name: str) -> str | None:
+    for at, word in enumerate(argv):
+        if word == name and at + 1 < len(argv):
+            return argv[at + 1]
+        if word.startswith(name + "="):
+            return word.partition("=")[2]
+    return None
+
+
+def _method(name: str) -> list[str]:
+    """The settings of an arm, by the names of the sandbox."""
+    chosen = arm(name)
+    if chosen.layout != "list":
+        raise HindsightError(
+            f"--method {name} is the sandbox's alone: with a model, the data say how an instruction is laid out"
+        )
+    words = ["--reward", "all" if chosen.reward == "binary" else "fraction", "--strategy", chosen.strategy]
+    if chosen.extra:
+        return [*words, "--repeat", "true"]
+    words += ["--rewriter", chosen.rewriter] if chosen.rewriter else ["--replays_per_prompt", "0"]
+    if chosen.names > 1:
+        words += ["--names", str(chosen.names), "--replays_per_prompt", str(FAILURES * chosen.names)]
+    return [*words, *(["--memory_per_prompt", str(REMEMBERED)] if chosen.memory else [])]
+
+
+def load(options: Options) -> tuple[Loaded, Any]:
+    """The instructions and what verifies them."""
+    choices: dict[str, Any] = {"woven": options.woven, "judged": options.judged, "bad": options.bad}
+    verify: Any = None
+    if options.stored_code:
+        from hindsight_rl.constraints import stored
+
+        stored.allow()
+    if options.judge_url or options.judge_model:
+        from hindsight_rl.endpoint import Endpoint, EndpointSettings
+        from hindsight_rl.lm.judge import Judge
+
+        given: dict[str, Any] = {"base_url": options.judge_url, "model": options.judge_model}
+        settings = EndpointSettings(**{name: value for name, value in given.items() if value})
+        verify = Judge(Endpoint(settings.resolved()))
+        choices["judge"] = verify.constraint
+    loaded = read_dataset(options.dataset, split=options.split, limit=options.limit, **choices)
+    return loaded, verify
+
+
+def train(options: Options, config: HiRConfig) -> Path:
+    """Train and save; returns the run folder with config, metrics, checkpoints and `model`."""
+    first = PartialState().is_main_process
+    loaded, verify = load(options)
+    if first:
+        _tell(loaded)
+    told = {"model": options.model, "dataset": options.dataset, "method": options.method, "seed": config.seed}
+    if options.resume:
+        run = Run.open(options.out, kind=KIND)
+        stored = run.read("config.json")
+        for name, value in told.items():
+            if stored.get(name) != value:
+                raise HindsightError(f"--resume: {options.out} was made with {name} {stored.get(name)}, not {value}")
+    elif first:
+        settings = json.loads(config.to_json_string())
+        run = Run.create(options.out, {**told, "machine": machine(), "settings": settings}, kind=KIND)
+    else:
+        run = Run(Path(options.out))
+    try:
+        peft = _lora(options.lora) if options.lora else None
+        trainer = HiRTrainer(
+            options.model, config, loaded.instructions, verify=verify, callbacks=[_Log(run)], peft_config=peft
+        )
+    except (HindsightError, ValueError) as error:
+        if first and not options.resume:  # nothing was trained: leave no folder in the way of the next try
+            shutil.rmtree(run.path, ignore_errors=True)
+        if isinstance(error, HindsightError):
+            raise
+        raise HindsightError(" ".join(str(error).split())) from error
+    checkpoint = _last(config.output_dir) if options.resume else None
+    if first and checkpoint:
+        run.cut_back("metrics.jsonl", int(checkpoint.rsplit("-", 1)[1]))
+    trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.save_model(str(run.path / "model"))
+    if first and trainer.processing_class is not None:
+        trainer.processing_class.save_pretrained(run.path / "model")
+    return run.path
+
+
+def _lora(rank: int) -> Any:
+    from peft import LoraConfig
+
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+def _last(folder: str | None) -> str | None:
+    found = get_last_checkpoint(folder) if folder and Path(folder).is_dir() else None
+    return str(found) if found else None
+
+
+def _tell(loaded: Loaded) -> None:
+    said = [f"{len(loaded.instructions)} instructions"]
+    said += [f"{loaded.woven} of them without replay (constraints woven into the prompt)"] if loaded.woven else []
+    said += [f"{count} left out: {reason}" for reason, count in loaded.skipped.items()]
+    print("; ".join(said), file=sys.stderr)
+
+
+def main(argv: list[str]) -> int:
+    """`hindsight lm train --model ...`; returns the exit code."""
+    options, config = parsed(argv)
+    path = train(options, config)
+    if PartialState().is_main_process:
+        print(f"run: {path}   next: hindsight report {path}   hindsight lm evaluate {path}", file=sys.stderr)
+        if options.json:
+            rows = [row for row in Run(path).lines("metrics.jsonl") if "reward" in row]
+            print(json.dumps(rows[-1] if rows else {}))
+    return 0

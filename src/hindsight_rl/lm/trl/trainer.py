@@ -1,0 +1,427 @@
+"""HiR on TRL: a ``GRPOTrainer`` that also trains on its failures, under the instruction that they fulfilled.
+
+trainer = HiRTrainer(
+    model="Qwen/Qwen2.5-7B-Instruct",
+    args=HiRConfig(output_dir="out", num_generations=6, per_device_train_batch_size=6, steps_per_generation=8),
+    train_dataset=read_dataset("hir-16k", judged="skip").instructions,
+)
+trainer.train()
+
+TRL's methods are wrapped, none is copied: ``_calculate_rewards`` is where the verdicts are kept, and
+``_generate_and_score_completions`` is where replays are appended to the batch. See docs/trl.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import broadcast_object_list, gather_object
+from torch import Tensor
+from transformers.trainer_utils import TrainOutput, get_last_checkpoint
+from trl import GRPOTrainer
+
+from hindsight_rl.constraints.rewards import message_text
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.trl.buffer import Saved, fulfilled
+from hindsight_rl.lm.trl.config import ROW_MEANS, HiRConfig, check_config, check_version
+from hindsight_rl.lm.trl.finite import Finite
+from hindsight_rl.lm.trl.plan import Planner
+from hindsight_rl.lm.trl.prompts import EpochOrder, fitting, prompt_rows, room_of, template_of, tokenizer_of
+from hindsight_rl.lm.trl.rows import Batch, Planned, Source, joined, leave_one_out, narrowed, replay_rows, share, whiten
+from hindsight_rl.replay.instruction import Instruction, Verdict
+from hindsight_rl.replay.replayer import Replayed, Rewriter, Rollout
+from hindsight_rl.replay.rewriting import rewriter as rewriter_of
+from hindsight_rl.replay.verification import Verifier, Verify, verifying
+
+__all__ = ["HiRConfig", "HiRTrainer"]
+
+
+class HiRTrainer(GRPOTrainer):
+    """TRL's GRPO trainer with hindsight instruction replay.
+
+    Args:
+        model: id or path (needed for beta > 0 without PEFT), or a model.
+        args: the settings.
+        train_dataset, eval_dataset: instructions, e.g. of :func:`hindsight_rl.data.rows.read_dataset`.
+        processing_class: the tokenizer; the model's own when absent.
+        reward_funcs: further rewards, added to the one of the constraints (``reward_weights``: that one's first).
+        verify: judges answers: a :class:`~hindsight_rl.replay.verification.Verifier` (a
+            :class:`hindsight_rl.lm.judge.Judge` is one), or a function of an instruction and an answer; the
+            constraints' own checks when absent. It runs on the process that has the response; for replays, a second
+            time on the first one.
+        rewriter: in place of the one that the settings name.
+        others: further arguments of ``GRPOTrainer``: callbacks, optimizers, peft_config, rollout_func, ...
+
+    Raises:
+        HindsightError: an unsupported TRL, settings or data that cannot be trained on; before anything is trained.
+    """
+
+    _tag_names = ["trl", "hir", "hindsight-rl"]  # noqa: RUF012  as TRL has it
+    _name = "HiR"
+    _paper = {  # noqa: RUF012  as TRL has it
+        "title": "Replay Failures as Successes: Sample-Efficient Reinforcement Learning for Instruction Following",
+        "id": "2512.23457",
+        "citation": "",
+    }
+
+    args: HiRConfig
+    # As they are after construction, which TRL's own declarations leave open.
+    model: Any
+    num_generations: int
+    pad_to_multiple_of: int | None
+    _logs: Any
+
+    def __init__(
+        self,
+        model: Any,
+        args: HiRConfig,
+        train_dataset: Sequence[Instruction],
+        eval_dataset: Sequence[Instruction] | None = None,
+        processing_class: Any = None,
+        reward_funcs: Callable[..., Any] | Sequence[Callable[..., Any]] | None = None,
+        verify: Verifier | Verify | None = None,
+        rewriter: Rewriter | None = None,
+        **others: Any,
+    ) -> None:
+        check_version()
+        extra = [] if reward_funcs is None else [reward_funcs] if callable(reward_funcs) else list(reward_funcs)
+        check_config(args, model, own=not extra, others=others)
+        rewriter = rewriter_of(args.rewriter) if rewriter is None else rewriter
+        self._verifier = verifying(verify, args.answer_after)
+        again = getattr(rewriter, "verify", None) if verify is None else verify
+        self._memory = args.memory()
+        tokenizer = tokenizer_of(model, args) if processing_class is None else processing_class
+        if args.chat_template_path is not None:
+            tokenizer.chat_template = template_of(args.chat_template_path)
+        room = room_of(model, args)
+        train = fitting(train_dataset, "train_dataset", tokenizer, room, args)
+        evaluated = fitting(eval_dataset, "eval_dataset", tokenizer, room, args) if eval_dataset else []
+        self.too_long = len(train_dataset) + len(eval_dataset or []) - len(train) - len(evaluated)
+        """Instructions left out because their prompt is too long."""
+        self.instructions: list[Instruction] = [*train, *evaluated]
+        self._planner = Planner(args, rewriter, verifying(again, args.answer_after), room, self._memory)
+        self._seen: list[Rollout] = []
+        self._rewards: Tensor | None = None
+
+        def constraints(prompts: list[Any], log_metric: Any = None, **_: Any) -> list[float | None]:
+            if log_metric is not None and self._seen:
+                log_metric("constraints/all", sum(each.succeeded for each in self._seen) / len(self._seen))
+                log_metric("constraints/fraction", sum(each.integrity for each in self._seen) / len(self._seen))
+            if args.reward == "all":
+                return [float(each.succeeded) for each in self._seen]
+            return [each.integrity for each in self._seen]
+
+        from datasets import Dataset
+
+        chat = args.prompt_format == "chat"
+        super().__init__(
+            model=model,
+            reward_funcs=[constraints, *extra],
+            args=args,
+            train_dataset=Dataset.from_list(prompt_rows(train, chat)),
+            eval_dataset=Dataset.from_list(prompt_rows(evaluated, chat, len(train))) if evaluated else None,
+            processing_class=tokenizer,
+            **others,
+        )
+        if self.aux_loss_enabled and args.loss_type in ROW_MEANS and args.adds_rows:
+            raise HindsightError(
+                f"loss_type={args.loss_type} averages over rows, and its correction for rows without a replay would "
+                "scale the experts' balancing loss too; use loss_type=dapo or bnpo, or router_aux_loss_coef=0"
+            )
+        self.add_callback(Finite(self, args.patience))
+        if self._memory is not None:
+            self.add_callback(Saved(self._memory))
+
+    def train(
+        self,
+        resume_from_checkpoint: str | bool | None = None,
+        trial: Any = None,
+        ignore_keys_for_eval: list[str] | None = None,
+    ) -> TrainOutput:
+        """TRL's `train`; what is remembered goes on, too, from the checkpoint.
+
+        Raises:
+            HindsightError: the checkpoint holds no memory and the settings ask for one, or training broke off.
+        """
+        if self._memory is not None and resume_from_checkpoint and self.accelerator.is_main_process:
+            last = get_last_checkpoint(str(self.args.output_dir))
+            folder = last if resume_from_checkpoint is True else str(resume_from_checkpoint)
+            if folder is not None:
+                self._memory.load(folder)
+        return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
+
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        return EpochOrder(super()._get_train_sampler(dataset), self.args.seed)
+
+    # -- what the rollouts achieved ---------------------------------------------------------------------------------
+
+    def _calculate_rewards(
+        self, inputs: list[Any], prompts: list[Any], completions: list[Any], completion_ids_list: list[list[int]]
+    ) -> Tensor:
+        ends = set(self.eos_token_ids)
+        asked = [self.instructions[row["instruction"]] for row in inputs]
+        texts = [message_text(completion) for completion in completions]
+        verdicts = self._verifier.verify_batch(list(zip(asked, texts, strict=True)))
+        self._seen = [
+            Rollout(instruction, text, verdict, complete=bool(ids) and ids[-1] in ends)
+            for instruction, text, verdict, ids in zip(asked, texts, verdicts, completion_ids_list, strict=True)
+        ]
+        rewards: Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        self._rewards = rewards
+        return rewards
+
+    # -- replays ----------------------------------------------------------------------------------------------------
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Batch:
+        batch: Batch = super()._generate_and_score_completions(inputs)
+        if not self.model.training:
+            return batch
+        step = self._generations() + 1
+        rows = batch["prompt_ids"].size(0)
+        if not self.args.adds_rows:
+            self._set_advantages(batch, [])
+            return batch
+        logps, entropy = self._looked_at(batch)
+        planned, found = self._plan(self.accelerator.gather(entropy), [row["instruction"] for row in inputs], step)
+        logps = batch.get("old_per_token_logps", logps)
+        sources = self._sources(batch, logps, planned, rows)
+        fresh = [at for at, each in enumerate(planned) if each.completion is None]
+        if self._memory is not None:
+            succeeded = gather_object(fulfilled(batch, self._seen))
+            if self.accelerator.is_main_process:
+                replays = ((planned[at].prompt, sources[at].completion.tolist()) for at in fresh)
+                self._memory.keep(replays, succeeded)
+        self._set_advantages(batch, [len(sources[at].completion) for at in range(len(planned))])
+        self._show(planned, rows)
+        mine, added = share(planned, self.accelerator.process_index, self.accelerator.num_processes, self._steps)
+        shift = torch.zeros(2, device=logps.device)
+        if added:
+            more = self._made([(planned[at], sources[at]) for at in mine], added, len(fresh), batch)
+            live = more["completion_mask"] * more["fresh"][:, None]
+            shift = torch.stack([((more["rewritten_logps"] - more["original_logps"]) * live).sum(), live.sum()])
+            batch = self._appended(batch, more, logps)
+        self._count(found, planned, added, self.accelerator.reduce(shift, reduction="sum"))
+        return batch
+
+    def _generations(self) -> int:
+        """Generation batches so far, also after a resume."""
+        window = self.args.gradient_accumulation_steps
+        every = self._steps * self.num_iterations
+        return int((self.state.global_step * window + self._step % window) // every)
+
+    @property
+    def _steps(self) -> int:
+        """Micro-batches that a generation batch is split into."""
+        return int(self.args.steps_per_generation or 1)
+
+    def _looked_at(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Under their own prompts, log-probabilities [N, T] and mean entropy [N] of the rows that may be replayed.
+
+        The others stay 0, unless the released ratio needs all. Every process passes as many rows through the model,
+        as sharded weights ask for.
+        """
+        rows = batch["prompt_ids"].size(0)
+        wanted = [at for at, each in enumerate(self._seen) if self._planner.eligible(each)]
+        if self.args.old_logps == "original" and "old_per_token_logps" not in batch:
+            wanted = list(range(rows))
+        logps = torch.zeros(batch["completion_ids"].shape, device=batch["completion_ids"].device)
+        entropy = logps.new_zeros(rows)
+        most = int(self.accelerator.gather(logps.new_tensor([len(wanted)])).max())
+        if most:
+            part = narrowed(batch, [*wanted, *[0] * (most - len(wanted))])
+            found, entropies = self._policy(part, entropy=True)
+            mask = part["completion_mask"]
+            mean = (entropies * mask).sum(1) / mask.sum(1).clamp(min=1)
+            logps[wanted, : found.size(1)] = found[: len(wanted)].float()
+            entropy[wanted] = mean[: len(wanted)].float()
+        return logps, entropy
+
+    def _policy(self, batch: Batch, *, entropy: bool = False, model: Any = None) -> tuple[Tensor, Tensor]:
+        """Log-probabilities [N, T] of a batch's completions and, where asked for, entropies in nats [N, T]."""
+        with torch.no_grad():
+            logps, entropies, _ = self._get_per_token_logps_and_entropies(
+                self.model if model is None else model,
+                torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1),
+                torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1),
+                batch["completion_ids"].size(1),
+                batch_size=self.args.per_device_train_batch_size,
+                compute_entropy=entropy,
+            )
+        return logps, entropies
+
+    def _plan(self, entropy: Tensor, asked: list[int], step: int) -> tuple[list[Planned], Replayed]:
+        """The replays of the whole batch, over all processes; decided on the first one, told to the others.
+
+        entropy: [N] of all processes' rows. asked: the instructions of this process's rows.
+        """
+        known: list[tuple[int, str, Verdict, bool]] = gather_object(
+            [(index, each.response, each.verdict, each.complete) for index, each in zip(asked, self._seen, strict=True)]
+        )
+        told: list[Any] = [None]
+        if self.accelerator.is_main_process:
+            # A row whose entropy is not a number has weights or logits that are not; it is no candidate.
+            rollouts = [
+                Rollout(
+                    self.instructions[index],
+                    text,
+                    verdict,
+                    at // self.num_generations,
+                    float(value) if np.isfinite(value) else 0.0,
+                    whole and bool(np.isfinite(value)),
+                )
+                for at, ((index, text, verdict, whole), value) in enumerate(
+                    zip(known, entropy.float().tolist(), strict=True)
+                )
+            ]
+            try:
+                told = [self._planner.plan(rollouts, step, lambda prompts: self._tokenize_prompts(prompts)[0])]
+            except HindsightError as error:  # every process has to hear of it, or the others wait for ever
+                told = [error]
+        broadcast_object_list(told, from_process=0)
+        if isinstance(told[0], HindsightError):
+            raise told[0]
+        planned, found = told[0]
+        return planned, found
+
+    def _sources(self, batch: Batch, logps: Tensor, planned: list[Planned], rows: int) -> dict[int, Source]:
+        """Of each replay, by its place, what it takes from its rollout, on whichever process that is."""
+        first = self.accelerator.process_index * rows
+        mine = {}
+        remembered = {}
+        for at, each in enumerate(planned):
+            if each.completion is not None:
+                remembered[at] = Source(torch.tensor(each.completion), torch.zeros(len(each.completion)))
+            elif first <= each.source < first + rows:
+                row = each.source - first
+                size = int(batch["completion_mask"][row].sum())
+                mine[at] = Source(batch["completion_ids"][row, :size].cpu(), logps[row, :size].float().cpu())
+        found: dict[int, Source] = remembered
+        for part in gather_object([mine]):
+            found.update(part)
+        return found
+
+    def _made(self, mine: list[tuple[Planned, Source]], rows: int, fresh: int, batch: Batch) -> Batch:
+        """This process's replays as rows, with the policy's log-probabilities under both prompts.
+
+        fresh: replays of this batch on all processes, which come before those remembered.
+        """
+        pad = self._tokenizer.pad_token_id
+        more = replay_rows(mine, rows, pad, like=batch, multiple=self.pad_to_multiple_of)
+        more["original_logps"] = more.pop("logps")
+        # What is remembered has one prompt; its old log-probabilities are needed only where the loss reads any.
+        read = self.args.old_logps == "original" or {"old_per_token_logps", "sampling_per_token_logps"} & batch.keys()
+        asked = rows if read else -(-fresh // self.accelerator.num_processes)
+        more["rewritten_logps"] = torch.zeros_like(more["original_logps"])
+        if asked:
+            found, _ = self._policy({name: value[:asked] for name, value in more.items()})
+            more["rewritten_logps"][:asked] = found
+        more["fresh"] = torch.zeros(rows, dtype=torch.bool, device=more["prompt_ids"].device)
+        more["fresh"][: len(mine)] = torch.tensor([each.completion is None for each, _ in mine], dtype=torch.bool)
+        more["original_logps"] = torch.where(more["fresh"][:, None], more["original_logps"], more["rewritten_logps"])
+        more["advantages"] = torch.zeros(rows, device=more["prompt_ids"].device)
+        more["advantages"][: len(mine)] = self._replay_advantage
+        if self.args.repeat:
+            own = self.accelerator.gather(batch["advantages"])
+            more["advantages"][: len(mine)] = own[[each.source for each, _ in mine]]
+        return more
+
+    def _appended(self, batch: Batch, more: Batch, logps: Tensor) -> Batch:
+        """The batch with the replays below it, and everything that the loss reads of them."""
+        original = self.args.old_logps == "original"
+        if original:
+            batch["old_per_token_logps"] = logps
+        old = more["original_logps" if original else "rewritten_logps"]
+        more["old_per_token_logps"] = more["sampling_per_token_logps"] = old
+        if "importance_sampling_ratio" in batch:  # the engine sampled under the other prompt: nothing to correct
+            width = 1 if batch["importance_sampling_ratio"].size(1) == 1 else old.size(1)
+            more["importance_sampling_ratio"] = old.new_ones(old.size(0), width)
+        if "ref_per_token_logps" in batch:
+            with self._reference() as model:
+                more["ref_per_token_logps"], _ = self._policy(more, model=model)
+        made = joined(batch, more, self._tokenizer.pad_token_id)
+        tokens = self.accelerator.gather(more["completion_mask"].sum()).sum()
+        made["num_items_in_batch"] = batch["num_items_in_batch"] + tokens
+        rows = torch.tensor([made["prompt_ids"].size(0), int((more["completion_mask"].sum(1) == 0).sum())])
+        total, dead = self.accelerator.reduce(rows.to(old.device).float(), reduction="sum").tolist()
+        made["rows_per_live_row"] = torch.tensor(total / (total - dead), device=old.device)
+        return made
+
+    @contextmanager
+    def _reference(self) -> Iterator[Any]:
+        """The model that the KL penalty is taken against."""
+        if self.ref_model is not None:
+            yield self.ref_model
+            return
+        from trl.trainer.utils import use_adapter
+
+        model = self.accelerator.unwrap_model(self.model)
+        with use_adapter(model, adapter_name="ref" if "ref" in model.peft_config else None):
+            yield self.model
+
+    def _compute_loss(self, model: Any, inputs: Batch) -> Tensor:
+        loss: Tensor = super()._compute_loss(model, inputs)
+        if self.args.loss_type in ROW_MEANS and "rows_per_live_row" in inputs:
+            return loss * inputs["rows_per_live_row"]
+        return loss
+
+    # -- advantages -------------------------------------------------------------------------------------------------
+
+    def _set_advantages(self, batch: Batch, replays: list[int]) -> None:
+        """Advantages of this process's originals, and the one of replays; `replays`: lengths of all their responses."""
+        args = self.args
+        self._replay_advantage = args.replay_advantage
+        if args.advantage == "grpo":
+            return
+        assert self._rewards is not None
+        weighted = self._rewards * self.reward_weights.to(self._rewards.device)
+        rewards = weighted.nansum(1).masked_fill(self._rewards.isnan().all(1), torch.nan)
+        if args.advantage == "rloo":
+            found = leave_one_out(rewards, self.num_generations)
+        else:
+            lengths = self.accelerator.gather(batch["completion_mask"].sum(1))
+            if args.advantage == "pooled" and replays:
+                one = float(self.reward_weights[0])  # a replay fulfils all that it is asked
+                rewards = torch.cat([rewards, rewards.new_full((len(replays),), one)])
+                lengths = torch.cat([lengths, lengths.new_tensor(replays)])
+            found = whiten(rewards, lengths)
+            if args.advantage == "pooled" and replays:
+                self._replay_advantage = float(found[-1])
+                found = found[: -len(replays)]
+        rows = batch["prompt_ids"].size(0)
+        first = self.accelerator.process_index * rows
+        batch["advantages"] = found[first : first + rows].to(batch["advantages"].device)
+        shown = self._logs["advantages"]
+        for _ in range(min(len(found), len(shown))):
+            shown.pop()
+        shown.extend(found.tolist())
+
+    # -- what a person sees -----------------------------------------------------------------------------------------
+
+    def _show(self, planned: list[Planned], rows: int) -> None:
+        """The rewritten prompt beside the original one in the table of completions; None where there is none."""
+        by_row = {each.source: each.text for each in reversed(planned)}  # of several names, its own; -1 is no row
+        total = rows * self.accelerator.num_processes
+        self._logs["extra"]["rewritten_prompt"].extend(by_row.get(row, "") for row in range(total))
+
+    def _count(self, found: Replayed, planned: list[Planned], added: int, shift: Tensor) -> None:
+        """Metrics of replay, the same on every process. shift: sum of the log-probabilities' change, and tokens."""
+        fresh = sum(each.completion is None for each in planned)
+        values = {
+            "repeats" if self.args.repeat else "replays": fresh,
+            "candidates": found.candidates,
+            "refused": sum(found.refused.values()),
+            "empty_rows": added * self.accelerator.num_processes - len(planned),
+            "lambda": found.weight,
+            "advantage": self._replay_advantage,
+        }
+        if self._memory is not None:
+            values["again"] = len(planned) - fresh
+        if fresh and not self.args.repeat:
+            values |= {"diversity": found.diversity, "integrity": found.integrity, "kept": found.kept}
+            values["logp_shift"] = float(shift[0] / shift[1].clamp(min=1))
+        for name, value in values.items():
+            self._metrics["train"][f"hir/{name}"].append(float(value))

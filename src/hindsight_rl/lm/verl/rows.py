@@ -1,0 +1,284 @@
+"""Between verl's rows and the core's rollouts: settings, what is refused, instructions, rewritten prompts.
+
+Knows verl's names but imports none of it, nor torch: :mod:`hindsight_rl.lm.verl` moves the tensors. A row is a
+mapping of the fields that verl's agent loop stores; those used here:
+
+| field | content |
+|---|---|
+| ``uid`` | of the prompt that the rollouts of a group share |
+| ``raw_prompt`` | the chat as messages, the last one the user's |
+| ``prompts``, ``responses``, ``response_mask`` | token ids; 1 where the model wrote the token |
+| ``reward_model`` | {"ground_truth": the constraints, in any shape of :mod:`hindsight_rl.constraints.rows`} |
+| ``extra_info`` | {"task", "texts", "soft", "layout", "key"}: how the prompt was put together (docs/verl.md) |
+| ``extra_fields`` | {"reward_extra_info": {"verdicts": "101", ...}}: what the reward function found |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+
+from hindsight_rl.constraints.rows import row_constraints
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.layouts import PLAIN
+from hindsight_rl.replay.replayer import Curriculum, Replay, Rollout, Selector, replay
+from hindsight_rl.replay.rewriting import rewriter
+from hindsight_rl.replay.verification import verifying
+
+OldLogps = Literal["rewritten", "original"]
+WHERE = "trainer.v1.sampler.sampler_kwargs"
+REWARD = (
+    "set reward.custom_reward_function.path=pkg://hindsight_rl.constraints.rewards and "
+    "reward.custom_reward_function.name=compute_score"
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a launch may say under ``trainer.v1.sampler.sampler_kwargs``.
+
+    rewriter: see :mod:`hindsight_rl.replay.rewriting`. replays_per_prompt: the budget of replays is this times the
+    prompts of the batch. names: instructions per replayed failure, see :func:`~hindsight_rl.replay.replayer.replay`.
+    strategy, scope: see :class:`~hindsight_rl.replay.replayer.Selector`; in scope "group" no prompt has more than
+    replays_per_prompt failures replayed. lambda_start, lambda_growth, lambda_cap: see
+    :class:`~hindsight_rl.replay.replayer.Curriculum`. old_logps: for a replay's importance ratio, "rewritten" (computed under the rewritten prompt, as verl does for
+    every row) or "original" (the source row's, under the original prompt, as HiR's released code does).
+    answer_after: the mark behind which the answer stands, as for the reward function
+    (:func:`hindsight_rl.replay.verification.answer_of`). grpo_singletons: accept GRPO, under which each replay is a group of one. seed: of selection's ties and random.
+    """
+
+    rewriter: str = "drop"
+    replays_per_prompt: int = 2
+    names: int = 1
+    strategy: str = "curriculum"
+    scope: str = "batch"
+    lambda_start: float = 2.0
+    lambda_growth: float = 0.05
+    lambda_cap: float = float("inf")
+    old_logps: OldLogps = "rewritten"
+    answer_after: str | None = None
+    grpo_singletons: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.old_logps not in ("rewritten", "original"):
+            raise HindsightError(f"{WHERE}.old_logps is {self.old_logps!r}: it is rewritten or original")
+        if self.replays_per_prompt < 0:
+            raise HindsightError(f"{WHERE}.replays_per_prompt is {self.replays_per_prompt}: it must be at least 0")
+        if self.names < 1:
+            raise HindsightError(f"{WHERE}.names is {self.names}: it must be at least 1")
+        self.selector()  # an unknown strategy or scope, before anything is loaded
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], also: Iterable[str] = ()) -> Settings:
+        """From the launch's mapping; `also` names keys that are another's. Raises :class:`HindsightError`."""
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known and name not in also:
+                raise HindsightError(f"{WHERE}.{name} is unknown; known: {', '.join([*known, *also])}")
+        return cls(**{name: given[name] for name in known if name in given})
+
+    def selector(self) -> Selector:
+        """The selector; raises :class:`HindsightError` for an unknown strategy or scope."""
+        curriculum = Curriculum(self.lambda_start, self.lambda_growth, self.lambda_cap)
+        return Selector(self.strategy, self.scope, max(self.replays_per_prompt, 1), curriculum)  # type: ignore[arg-type]
+
+
+def refuse(algorithm: Mapping[str, Any], settings: Settings) -> None:
+    """Raise :class:`HindsightError` for what verl's ``algorithm`` section cannot do with replays, with the reason."""
+    estimator = getattr(algorithm.get("adv_estimator"), "value", algorithm.get("adv_estimator"))
+    if estimator == "grpo" and not settings.grpo_singletons:
+        raise HindsightError(
+            "algorithm.adv_estimator=grpo: a replay is a group of one, so each gets advantage +1 and the failures of "
+            "an all-failing group get 0; use reinforce_plus_plus, or accept that with "
+            f"+{WHERE}.grpo_singletons=true"
+        )
+    if estimator not in ("reinforce_plus_plus", "grpo"):
+        raise HindsightError(
+            f"algorithm.adv_estimator={estimator}: replays are rows without a group or a critic's value; "
+            "use reinforce_plus_plus"
+        )
+    correction = algorithm.get("rollout_correction") or {}
+    if correction.get("bypass_mode"):
+        raise HindsightError(
+            "algorithm.rollout_correction.bypass_mode=true takes the rollout's log-probabilities as the old ones, and "
+            "a replay's rollout had another prompt; set it to false"
+        )
+    for name in ("rollout_is", "rollout_rs"):
+        if correction.get(name):
+            raise HindsightError(
+                f"algorithm.rollout_correction.{name}={correction.get(name)} weighs rows by the rollout's "
+                "log-probabilities, and a replay's rollout had another prompt; set it to null"
+            )
+    if (algorithm.get("filter_groups") or {}).get("enable"):
+        raise HindsightError(
+            "algorithm.filter_groups.enable=true throws away the groups that fail as one, which replay learns from; "
+            "set it to false"
+        )
+
+
+@dataclass(frozen=True)
+class Made:
+    """A replay as a row: what differs from the row `source` (an index).
+
+    prompt: token ids of the rewritten chat. messages: that chat. The response's tokens stay as they are.
+    """
+
+    source: int
+    prompt: list[int]
+    messages: list[dict[str, Any]]
+    replay: Replay
+
+
+def to_row(instruction: Instruction, index: int, generate: int | None = None, source: str = "") -> dict[str, Any]:
+    """The row of verl's parquet for an instruction; :meth:`Hindsight.instruction` reads it back.
+
+    generate: how many responses to sample for this prompt where that is not ``rollout.n`` (verl's own column
+    ``__rollout_n__``). source: the name under which verl's metrics know the data.
+    """
+    checks = [(each.id, each.kwargs) for each in instruction.constraints]
+    truth = {"instruction_id_list": [id for id, _ in checks], "kwargs": [kwargs for _, kwargs in checks]}
+    row: dict[str, Any] = {
+        "data_source": str(instruction.meta.get("source") or source or "hindsight"),
+        "prompt": instruction.messages,
+        "ability": "instruction following",
+        # As text: the kwargs of different constraints have no columns in common.
+        "reward_model": {"style": "rule", "ground_truth": json.dumps(truth)},
+        "extra_info": {
+            "index": index,
+            "key": str(instruction.key),
+            "prompt": instruction.prompt,
+            "task": instruction.task,
+            "texts": list(instruction.texts),
+            "soft": list(instruction.soft),
+            "layout": instruction.layout if isinstance(instruction.layout, str) else PLAIN,
+        },
+    }
+    return row if generate is None else {**row, "__rollout_n__": generate}
+
+
+class Hindsight:
+    """From a batch of verl's rows to replays.
+
+    tokenizer: Hugging Face's, with a chat template. prompt_length: the longest prompt in tokens. chat: keyword
+    arguments of the chat template (verl's ``data.apply_chat_template_kwargs``).
+    """
+
+    def __init__(
+        self, settings: Settings, tokenizer: Any, prompt_length: int, chat: Mapping[str, Any] | None = None
+    ) -> None:
+        self.settings, self.tokenizer, self.prompt_length = settings, tokenizer, prompt_length
+        self.chat = dict(chat or {})
+        self.selector, self.rewriter = settings.selector(), rewriter(settings.rewriter)
+        self.verifier = verifying(getattr(self.rewriter, "verify", None), settings.answer_after)
+        added = getattr(tokenizer, "added_tokens_decoder", {})
+        self.ends = {*tokenizer.all_special_ids, *(at for at, token in added.items() if token.special)}
+
+    def render(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Token ids of a chat up to where the response begins, as verl's agent loop makes them."""
+        made = self.tokenizer.apply_chat_template(
+            list(messages), add_generation_prompt=True, tokenize=True, return_dict=False, **self.chat
+        )
+        return [int(token) for token in made]
+
+    def instruction(self, row: Mapping[str, Any]) -> Instruction:
+        """What the row asked."""
+        messages = [dict(message) for message in row["raw_prompt"]]
+        where = f"verl row {row['uid']} ({row.get('data_source')})"
+        if not messages or messages[-1].get("role") != "user" or not isinstance(messages[-1].get("content"), str):
+            raise HindsightError(f"{where}: the last message of its prompt must be the user's, as a text")
+        prompt, extra = messages[-1]["content"], row.get("extra_info") or {}
+        constraints = row_constraints({"ground_truth": row["reward_model"]["ground_truth"]}, where).constraints
+        texts = tuple(str(text) for text in _list(extra.get("texts")))
+        if texts and len(texts) != len(constraints):
+            raise HindsightError(
+                f"{where}: {len(texts)} extra_info.texts for {len(constraints)} constraints; make the data anew "
+                "with examples/verl/prepare.py"
+            )
+        return Instruction(
+            # Without a task of its own the constraints are part of the prose: such a row is never rewritten.
+            str(extra.get("task") or prompt),
+            constraints,
+            prompt,
+            key=extra.get("key"),
+            texts=texts,
+            soft=tuple(str(text) for text in _list(extra.get("soft"))),
+            layout=str(extra.get("layout") or PLAIN),
+            earlier=tuple(messages[:-1]),
+        )
+
+    def rollout(self, row: Mapping[str, Any], instruction: Instruction, group: int, entropy: float) -> Rollout:
+        """The row as the core knows it; not complete (never replayed) where it was cut or is of several turns."""
+        found = (row["extra_fields"].get("reward_extra_info") or {}).get("verdicts")
+        if not isinstance(found, str) or len(found) != len(instruction.constraints):
+            raise HindsightError(
+                f"verl row {row['uid']}: verdicts {found!r} for {len(instruction.constraints)} constraints; {REWARD}"
+            )
+        response, mask = _ids(row["responses"]), _ids(row["response_mask"])
+        whole = bool(response) and all(mask) and response[-1] in self.ends
+        text = self.tokenizer.decode(response, skip_special_tokens=True)
+        return Rollout(instruction, text, [each == "1" for each in found], group, entropy, whole)
+
+    def replays(
+        self, rows: Sequence[Mapping[str, Any]], entropies: Sequence[float], step: int
+    ) -> tuple[list[Made], dict[str, float]]:
+        """The replays of a batch and metrics (``hir/...``); rows and entropies (nats, per token mean) in one order."""
+        groups: dict[str, int] = {}
+        asked: list[Instruction] = []
+        for row in rows:
+            if row["uid"] not in groups:
+                groups[row["uid"]] = len(asked)
+                asked.append(self.instruction(row))
+                if asked[-1].constraints:
+                    self._same_prompt(row, asked[-1])
+        rollouts = [
+            self.rollout(row, asked[groups[row["uid"]]], groups[row["uid"]], entropy)
+            for row, entropy in zip(rows, entropies, strict=True)
+        ]
+        budget = self.settings.replays_per_prompt * len(asked)
+        rng = np.random.default_rng([self.settings.seed, step])
+        found = replay(
+            rollouts, step=step, budget=budget, selector=self.selector, rewriter=self.rewriter, rng=rng,
+            names=self.settings.names, verify=self.verifier,
+        )  # fmt: skip
+        made, long = [], 0
+        for each in found.replays:
+            prompt = self.render(each.instruction.messages)
+            if len(prompt) > self.prompt_length:  # only a retargeted constraint may grow
+                long += 1
+            else:
+                made.append(Made(each.source, prompt, each.instruction.messages, each))
+        return made, {
+            "hir/replays": float(len(made)),
+            "hir/unfilled": float(budget - len(made)),
+            "hir/candidates": float(found.candidates),
+            "hir/refused": float(sum(found.refused.values()) + long),
+            "hir/incomplete": float(np.mean([not each.complete for each in rollouts])) if rollouts else 0.0,
+            "hir/lambda": found.weight,
+            "hir/diversity": found.diversity,
+            "hir/integrity": found.integrity,
+            "hir/kept": found.kept,
+        }
+
+    def _same_prompt(self, row: Mapping[str, Any], instruction: Instruction) -> None:
+        """Our rendering of the original chat must give the row's own tokens, else rewritten ones would differ too."""
+        rendered, given = self.render(instruction.messages), _ids(row["prompts"])
+        if len(rendered) <= self.prompt_length and rendered != given:
+            raise HindsightError(
+                f"verl row {row['uid']}: its prompt has {len(given)} tokens, the chat template gives {len(rendered)} "
+                "others; give the template's arguments as data.apply_chat_template_kwargs, and no tools"
+            )
+
+
+def _ids(tokens: Any) -> list[int]:
+    return [int(token) for token in (tokens.tolist() if hasattr(tokens, "tolist") else tokens)]
+
+
+def _list(value: Any) -> list[Any]:
+    """A list however a columnar file hands it out; none for null."""
+    return [] if value is None else list(value)

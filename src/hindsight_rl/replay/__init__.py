@@ -1,0 +1,31 @@
+"""From failed attempts to verified replays: instructions, selection, rewriting, the replay buffer, prompt layouts."""
+
+from importlib import import_module
+from typing import Any
+
+# Name -> module that holds it; imported when first asked for, so that `hindsight_rl.replay.instruction` stays light.
+_HOME = {
+    "Instruction": "instruction",
+    "Constraint": "instruction",
+    "Verdict": "instruction",
+    "Rollout": "replayer",
+    "Replay": "replayer",
+    "Replayed": "replayer",
+    "Rewrite": "replayer",
+    "Rewriter": "replayer",
+    "Selector": "replayer",
+    "Curriculum": "replayer",
+    "replay": "replayer",
+    "Drop": "rewriting",
+    "Retarget": "rewriting",
+    "Keep": "rewriting",
+    "rewriter": "rewriting",
+    "ReplayMemory": "buffer",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,243 @@
+"""The instructions that a failed response did fulfil: drop what failed, or ask for what was achieved instead.
+
+| name | what becomes of a constraint that failed |
+|---|---|
+| ``drop`` | it is left out (HiR, arXiv 2512.23457) |
+| ``retarget`` | it is asked at the value that the response achieved; without a sensible one, left out (ours) |
+| ``keep`` | nothing: the failure is replayed under its own instruction, a control that must fail |
+
+A demand that presupposes one that is left out is left out with it, and a set that its constraints declare in
+conflict is refused. Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import combinations
+from typing import Any, ClassVar
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.replay.instruction import Achieving, Constraint, Instruction, Verdict
+from hindsight_rl.replay.replayer import Refusal, Rewrite, Rewriter, Rollout
+
+
+def _made(
+    rollout: Rollout, kept: Sequence[int], changed: Mapping[int, Constraint], *, closed: bool, refuse: bool
+) -> Rewrite | None:
+    """The rewrite with these constraints, closed under what they need; None when none is left."""
+    asked = rollout.instruction
+    order = asked.closed({*kept, *changed}) if closed else sorted({*kept, *changed})
+    if not order:
+        return None
+    changed = {index: made for index, made in changed.items() if index in order}
+    made = asked.rewritten([index for index in order if index not in changed], changed)
+    # What was asked together from the start, and is now fulfilled together, is no contradiction of ours.
+    standing = [place for place, index in enumerate(order) if index not in changed]
+    if refuse and (why := conflict(made.constraints, standing)):
+        raise Refusal(why)
+    return Rewrite(
+        made,
+        kept=tuple(index for index in order if index not in changed),
+        changed=tuple(sorted(changed)),
+        dropped=tuple(index for index in range(len(asked.constraints)) if index not in order),
+    )
+
+
+def _beside(constraint: Constraint, others: Sequence[Constraint], refuse: bool) -> Constraint | None:
+    """The constraint, unless it stands there already or contradicts what does."""
+    mine = _identity(constraint)
+    if any(_identity(other) == mine or (refuse and conflict((other, constraint))) for other in others):
+        return None
+    return constraint
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Keep the constraints that hold, as the paper does: none or all of them is never replayed.
+
+    closed: leave out what presupposes a constraint that is left out. refuse: no conflicting sets.
+    """
+
+    name: ClassVar[str] = "drop"
+    closed: bool = True
+    refuse: bool = True
+
+    def eligible(self, rollout: Rollout) -> bool:
+        """Some constraints hold, not all."""
+        return 0 < sum(rollout.verdict) < len(rollout.verdict) and not rollout.instruction.woven
+
+    def rewrite(self, rollout: Rollout) -> Rewrite | None:
+        """The instruction with the constraints that hold."""
+        kept = [index for index, holds in enumerate(rollout.verdict) if holds]
+        return _made(rollout, kept, {}, closed=self.closed, refuse=self.refuse)
+
+    def lend(
+        self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
+    ) -> Constraint | None:
+        """The constraint, where it holds as it is."""
+        return _beside(constraint, beside, self.refuse) if constraint.check(response, prompt) else None
+
+
+@dataclass(frozen=True)
+class Retarget:
+    """Ask for a failed constraint at the value that the response achieved, else leave it out.
+
+    A response that satisfied nothing is usable too. A new value has to be worth asking (:func:`sensible`), has to
+    hold of the response, and must not repeat another constraint. reach: how many times smaller or larger a number
+    may become; ``inf`` for any. closed, refuse: as for :class:`Drop`.
+    """
+
+    name: ClassVar[str] = "retarget"
+    reach: float = 8.0
+    closed: bool = True
+    refuse: bool = True
+
+    def eligible(self, rollout: Rollout) -> bool:
+        """Something failed; and something holds, or might hold at another value."""
+        if all(rollout.verdict) or rollout.instruction.woven:
+            return False
+        return any(rollout.verdict) or any(isinstance(each, Achieving) for each in rollout.instruction.constraints)
+
+    def rewrite(self, rollout: Rollout) -> Rewrite | None:
+        """The instruction with what holds, and what failed at its achieved value."""
+        asked = rollout.instruction
+        kept = [index for index, holds in enumerate(rollout.verdict) if holds]
+        seen = {_identity(asked.constraints[index]) for index in kept}
+        changed: dict[int, Constraint] = {}
+        for index, holds in enumerate(rollout.verdict):
+            made = None if holds else self.retargeted(asked.constraints[index], rollout.response, asked.prompt)
+            if made is not None and _identity(made) not in seen:
+                seen.add(_identity(made))
+                changed[index] = made
+        return _made(rollout, kept, changed, closed=self.closed, refuse=self.refuse)
+
+    def retargeted(self, constraint: Constraint, response: str, prompt: str | None = None) -> Constraint | None:
+        """The constraint at the value that the response achieved; None where there is none worth asking."""
+        if not isinstance(constraint, Achieving):
+            return None
+        kwargs = constraint.achieved(response)
+        if not kwargs or not sensible(constraint.kwargs, kwargs, self.reach):
+            return None
+        try:
+            made = constraint.at(kwargs)
+        except HindsightError:  # a value that the constraint itself does not accept
+            return None
+        return made if made.check(response, prompt) else None
+
+    def lend(
+        self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
+    ) -> Constraint | None:
+        """The constraint, where it holds as it is or at another value."""
+        holds = constraint if constraint.check(response, prompt) else self.retargeted(constraint, response, prompt)
+        return None if holds is None else _beside(holds, beside, self.refuse)
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Replay failures under their own instruction: a control. It needs :meth:`verify`, for nothing holds anew."""
+
+    name: ClassVar[str] = "keep"
+
+    def eligible(self, rollout: Rollout) -> bool:
+        """As for :class:`Drop`, so that the two replay the same responses."""
+        return Drop().eligible(rollout)
+
+    def rewrite(self, rollout: Rollout) -> Rewrite | None:
+        """The instruction as it is."""
+        return Rewrite(rollout.instruction, kept=tuple(range(len(rollout.verdict))))
+
+    def lend(
+        self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
+    ) -> Constraint | None:
+        """Any constraint, held or not."""
+        return _beside(constraint, beside, True)
+
+    def verify(self, instruction: Instruction, response: str) -> Verdict:
+        """Says that everything holds, which is what makes it a control."""
+        return [True] * len(instruction.constraints)
+
+
+REWRITERS: dict[str, type[Drop] | type[Retarget] | type[Keep]] = {"drop": Drop, "retarget": Retarget, "keep": Keep}
+
+
+def rewriter(name: str, **settings: Any) -> Rewriter:
+    """The rewriter of a name, e.g. ``rewriter("retarget", reach=4)``; raises :class:`HindsightError`."""
+    if name not in REWRITERS:
+        raise HindsightError(f"unknown rewriter {name!r}: one of {', '.join(REWRITERS)}")
+    try:
+        return REWRITERS[name](**settings)
+    except TypeError:
+        known = ", ".join(each.name for each in fields(REWRITERS[name])) or "none"
+        raise HindsightError(f"rewriter {name!r} does not take {', '.join(settings)}; its settings: {known}") from None
+
+
+# How long a text may be that is asked for: words of a response, not passages of it.
+_LONGEST = 80
+
+
+def sensible(old: Mapping[str, Any], new: Mapping[str, Any], reach: float = 8.0) -> bool:
+    """Whether kwargs are worth asking in place of the old ones: no zero, no extremes, no empty words.
+
+    A number stays at least 1 and within `reach` times the old one, or within 3 of it; a word is not blank, stays
+    on its line and short; a list is not empty and no longer than it was.
+    """
+    return all(_sensible(old.get(name), value, reach) for name, value in new.items() if value is not None)
+
+
+def _sensible(old: Any, new: Any, reach: float) -> bool:
+    if new == old or isinstance(new, bool):
+        return True
+    if isinstance(new, int | float):
+        if not isinstance(old, int | float) or isinstance(old, bool):
+            return new >= 1
+        near = abs(new - old) <= 3 or old / reach <= new <= old * reach
+        return new >= 1 and near
+    if isinstance(new, str):
+        longest = max(_LONGEST, 2 * len(old)) if isinstance(old, str) else _LONGEST
+        one_line = len(new.splitlines()) == 1 or (isinstance(old, str) and len(old.splitlines()) > 1)
+        return bool(new.strip()) and one_line and len(new) <= longest
+    if isinstance(new, list | tuple):
+        if not new or (isinstance(old, list | tuple) and len(new) > len(old)):
+            return False
+        return all(_sensible(None, item, reach) for item in new)
+    return new is not None
+
+
+def conflict(constraints: Sequence[Constraint], standing: Sequence[int] = ()) -> str | None:
+    """Why constraints cannot be asked together, in words, or None.
+
+    standing: places of constraints that nothing has changed; two of those are not held against each other.
+
+    They conflict when one names the other's id in ``conflicts`` (its own id: two of them at different values), or
+    when two of an id bound the same count from both sides and leave no number between.
+    """
+    for (place, one), (beside, other) in combinations(enumerate(constraints), 2):
+        if place in standing and beside in standing:
+            continue
+        against = other.id in getattr(one, "conflicts", ()) or one.id in getattr(other, "conflicts", ())
+        if one.id == other.id:
+            if (against and one.kwargs != other.kwargs) or _crossed(one.kwargs, other.kwargs):
+                return f"two of {one.id} contradict each other"
+        elif against:
+            return f"{min(one.id, other.id)} conflicts with {max(one.id, other.id)}"
+    return None
+
+
+def _crossed(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """ "At least 5" beside "less than 3" of the same thing."""
+    differ = sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+    relations = [name for name in differ if {one.get(name), other.get(name)} == {"at least", "less than"}]
+    numbers = [name for name in {*one, *other} if _number(one.get(name)) and _number(other.get(name))]
+    if len(relations) != 1 or len(numbers) != 1 or not set(differ) <= {*relations, *numbers}:
+        return False
+    low, high = (one, other) if one[relations[0]] == "at least" else (other, one)
+    return bool(low[numbers[0]] >= high[numbers[0]])
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _identity(constraint: Constraint) -> tuple[str, str]:
+    return constraint.id, repr(sorted((name, value) for name, value in constraint.kwargs.items() if name != "text"))

@@ -1,0 +1,138 @@
+"""From a raw response to the answer that is judged, and from there to verdicts. Standard library only.
+
+    verifier = verifying()                          # the constraints' own checks
+    verifier = verifying(judge, mark="</think>")    # a judge's verdicts on what follows the thought
+    verifier.verify_batch([(instruction, response), ...])
+
+This rule is applied here and nowhere else, for training, scoring, evaluation and replay alike:
+
+1. A thought is removed: each ``<think>...</think>``, and what precedes a ``</think>`` without its start (some chat
+   templates open the thought in the prompt). With a `mark`, the answer is what follows its last occurrence.
+2. A thought that never ends, or a missing mark, means that nothing was answered.
+3. White space at both ends is removed.
+4. A blank answer fulfils no constraint.
+
+A response that was cut off is the engines' to know (``Rollout.complete``); it is never replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.replay.instruction import Instruction, Verdict
+
+Pairs = Sequence[tuple[Instruction, str]]
+Verify = Callable[[Instruction, str], Verdict]
+"""A verifier of one response at a time, as a plain function."""
+
+_OPEN, _CLOSE = "<think>", "</think>"
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """Whatever can say which constraints are fulfilled."""
+
+    def verify_batch(self, pairs: Pairs) -> list[Verdict]:
+        """One verdict per (instruction, response), aligned with the instruction's constraints."""
+        ...
+
+
+def answer_of(response: str, mark: str | None = None) -> str:
+    """The part of a response that is judged, "" where nothing was answered.
+
+    mark: the answer is what follows its last occurrence. Linear in the response.
+    """
+    if mark is not None:
+        # Without the mark the thought never ended.
+        response = response.rpartition(mark)[2] if mark in response else ""
+    if _CLOSE in response:
+        response = _without_thoughts(response)
+    return "" if _OPEN in response else response.strip()
+
+
+def _without_thoughts(response: str) -> str:
+    kept, at = [], 0
+    while (start := response.find(_OPEN, at)) >= 0 and (end := response.find(_CLOSE, start)) >= 0:
+        kept.append(response[at:start])
+        at = end + len(_CLOSE)
+    kept.append(response[at:])
+    return "".join(kept).rpartition(_CLOSE)[2]
+
+
+class Checks:
+    """The constraints' own checks."""
+
+    def verify_batch(self, pairs: Pairs) -> list[Verdict]:
+        """One boolean per constraint; those that read the prompt read the instruction's."""
+        return [[each.check(answer, asked.prompt) for each in asked.constraints] for asked, answer in pairs]
+
+
+@dataclass(frozen=True)
+class _Function:
+    """A plain function as a verifier."""
+
+    verify: Verify
+
+    def verify_batch(self, pairs: Pairs) -> list[Verdict]:
+        return [self.verify(asked, answer) for asked, answer in pairs]
+
+
+@dataclass(frozen=True)
+class AnswerVerifier:
+    """Any verifier behind the rule of this module; made by :func:`verifying`.
+
+    inner: judges answers. mark: see :func:`answer_of`.
+    """
+
+    inner: Verifier
+    mark: str | None = None
+
+    def answer(self, response: str) -> str:
+        """The part of a response that is judged."""
+        return answer_of(response, self.mark)
+
+    def verify_batch(self, pairs: Pairs) -> list[Verdict]:
+        """One verdict per (instruction, raw response); a blank answer is not shown to the inner verifier.
+
+        Raises:
+            HindsightError: a verdict is not aligned with its constraints.
+        """
+        return self.verify_answers([(asked, self.answer(response)) for asked, response in pairs])
+
+    def verify_answers(self, pairs: Pairs) -> list[Verdict]:
+        """As :meth:`verify_batch`, of what :meth:`answer` gave."""
+        given = [(asked, answer) for asked, answer in pairs if answer.strip() and asked.constraints]
+        verdicts = self.inner.verify_batch(given) if given else []
+        if len(verdicts) != len(given):
+            raise HindsightError(f"the verifier gave {len(verdicts)} verdicts for {len(given)} responses")
+        for (asked, _), verdict in zip(given, verdicts, strict=True):
+            if len(verdict) != len(asked.constraints):
+                raise HindsightError(
+                    f"{asked.key}: {len(verdict)} verdicts for {len(asked.constraints)} constraints; mend `verify`"
+                )
+        left = iter(verdicts)
+        return [
+            list(next(left)) if answer.strip() and asked.constraints else [False] * len(asked.constraints)
+            for asked, answer in pairs
+        ]
+
+
+def verifying(given: Verifier | Verify | None = None, mark: str | None = None) -> AnswerVerifier:
+    """The verifier that everything in this package uses.
+
+    given: a verifier, or a function of an instruction and a response; the constraints' own checks where absent.
+    mark: see :func:`answer_of`. An :class:`AnswerVerifier` comes back as it is.
+    """
+    if isinstance(given, AnswerVerifier):
+        return given
+    if given is None:
+        return AnswerVerifier(Checks(), mark)
+    return AnswerVerifier(given if isinstance(given, Verifier) else _Function(given), mark)
+
+
+def verify_batch(pairs: Pairs, mark: str | None = None) -> list[Verdict]:
+    """Verdicts of the constraints' own checks on raw responses."""
+    return verifying(mark=mark).verify_batch(pairs)
