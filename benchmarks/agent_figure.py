@@ -16,6 +16,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from grounding import write_between
 
+from hindsight_rl.agent.training.progress import SOURCES
+
 ROOT = Path(__file__).parents[1]
 SOURCE = "agent_methods.json"
 SPEED = "agent_speed.json"
@@ -25,7 +27,9 @@ COLOURS = {
     "oir": "#c2410c",
     "oracle": "#1d4ed8",
     "none": "#57534e",
-    "her": "#15803d",
+    "oir-no-buffer": "#15803d",
+    "oir-paper": "#0f766e",
+    "her": "#65a30d",
     "buffer": "#a16207",
     "ellm": "#7e22ce",
     "game": "#be185d",
@@ -52,8 +56,13 @@ def table(name: str, result: dict[str, Any]) -> str:
         spread = f" ± {achieved['standard_error']:.2f}" if seeds > 1 else ""
         cells.append(f"{achieved['mean']:.2f}{spread}")
         lines.append(f"| `{method}` | {seeds} | " + " | ".join(cells) + " |")
-    lines += ["", f"(`results/{name}`: `{result['command'].strip()}`)"]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", source(name, result)])
+
+
+def source(name: str, result: dict[str, Any]) -> str:
+    """Where figures come from, and what was renamed since the command was run."""
+    renamed = f"; {result['renamed']}" if "renamed" in result else ""
+    return f"(`results/{name}`: `{result['command'].strip()}`{renamed})"
 
 
 def draw(result: dict[str, Any], out: Path) -> None:
@@ -69,11 +78,12 @@ def draw(result: dict[str, Any], out: Path) -> None:
     left.legend(frameon=False, ncols=4, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.18))
     events = list(result["methods"]["oir"]["canonical_by_event"])
     shown = [e for e in events if any(r["canonical_by_event"][e] > 0.005 for r in result["methods"].values())]
-    bars = [m for m in ("oir", "her", "none") if m in result["methods"]]
+    bars = [m for m in ("oir", "oir-no-buffer", "her", "none") if m in result["methods"]]
+    width = 0.81 / len(bars)
     for i, name in enumerate(bars):
         heights = [result["methods"][name]["canonical_by_event"][e] for e in shown]
-        at = [x + (i - (len(bars) - 1) / 2) * 0.27 for x in range(len(shown))]
-        right.bar(at, heights, width=0.25, color=COLOURS[name], label=name)
+        at = [x + (i - (len(bars) - 1) / 2) * width for x in range(len(shown))]
+        right.bar(at, heights, width=0.92 * width, color=COLOURS[name], label=name)
     right.set_xticks(range(len(shown)), [e.replace("_", " ") for e in shown], rotation=40, ha="right")
     right.set(ylim=(0, 1.02), ylabel=f"success after {result['runs'][0]['steps'] / 1e6:.2g}M steps")
     right.legend(frameon=False, ncols=3, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.12))
@@ -126,7 +136,7 @@ def tuning(name: str, result: dict[str, Any]) -> str:
     note = (
         f"Canonical success, `game`: share of the 22 per trial; seed {seeds[0]}, where two stand in brackets "
         f"also {seeds[1]}. Defaults here: {defaults}. Bold: what the method gets, the defaults unless "
-        f"another cell is ahead by more than {margin} over both seeds. `results/{name}`: `{result['command'].strip()}`"
+        f"another cell is ahead by more than {margin} over both seeds. {source(name, result)}"
     )
     return "\n".join([*lines, "", note])
 
@@ -140,7 +150,18 @@ def untuned(name: str, result: dict[str, Any]) -> str:
         ("times `none`", lambda row: f"{row['mean'] / methods['none']['canonical']['mean']:.2f}"),
     ):
         lines.append(f"| {label} | " + " | ".join(shown(row["canonical"]) for row in methods.values()) + " |")
-    return "\n".join([*lines, "", f"(`results/{name}`: `{result['command'].strip()}`)"])
+    return "\n".join([*lines, "", source(name, result)])
+
+
+def sources(name: str, result: dict[str, Any]) -> str:
+    """The share of instructions that each source chose, per method, as Markdown."""
+    rows = {method: row["given"] for method, row in result["methods"].items() if row.get("given")}
+    if not rows:
+        return f"(The runs in `results/{name}` were made before this was counted.)"
+    lines = ["| method | " + " | ".join(SOURCES.values()) + " |", "|---" * (1 + len(SOURCES)) + "|"]
+    for method, given in rows.items():
+        lines.append(f"| `{method}` | " + " | ".join(f"{100 * given[k]:.1f} %" for k in SOURCES) + " |")
+    return "\n".join([*lines, "", source(name, result)])
 
 
 def main() -> None:
@@ -156,6 +177,7 @@ def main() -> None:
     )
     for page in (ROOT / "README.md", ROOT / "docs" / "agent.md"):
         write_between(page, "agent_methods", f"{table(SOURCE, result)}\n\n{note}")
+    write_between(ROOT / "docs" / "agent.md", "agent_sources", sources(SOURCE, result))
     timed = json.loads((ROOT / "results" / SPEED).read_text("utf-8"))
     write_between(ROOT / "docs" / "agent.md", "agent_speed", speed(SPEED, timed))
     before = json.loads((ROOT / "results" / DEFAULTS).read_text("utf-8"))

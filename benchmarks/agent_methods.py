@@ -51,7 +51,10 @@ class MethodsConfig:
         if self.tuned is None:
             return {}
         chosen = json.loads(Path(self.tuned).read_text("utf-8"))["methods"]
-        return dict(chosen["oir" if method == "oracle" else method]["chosen"])
+        method = "oir" if method == "oracle" else method
+        if method not in chosen:
+            raise SystemExit(f"{self.tuned} says nothing of {method}: run benchmarks/agent_tuning.py with it")
+        return dict(chosen[method]["chosen"])
 
 
 def train(config: MethodsConfig, method: str, seed: int) -> Path:
@@ -92,9 +95,16 @@ def summary(config: MethodsConfig, path: Path) -> dict[str, Any]:
         "canonical": {row["event"]: row["success"] for row in result["canonical"]},
         "lost": {row["event"]: row["lost"] for row in result["forgetting"]},
         "curve": [[row["step"], round(statistics.mean(row["success"].values()), 4)] for row in looks],
+        "given": shares([row["given"] for row in metrics if "given" in row]),
         "clusters": metrics[-1]["clusters"],
         "seconds": metrics[-1]["seconds"],
     }
+
+
+def shares(given: list[dict[str, int]]) -> dict[str, float]:
+    """Of all instructions given in training, the share that each source chose; {} where none is seen."""
+    total = sum(sum(row.values()) for row in given)
+    return {name: round(sum(row[name] for row in given) / total, 4) for name in given[0]} if total else {}
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -115,6 +125,9 @@ def compare(rows: list[dict[str, Any]]) -> dict[str, Any]:
         own = [row for row in rows if row["method"] == method]
         table[method] = {name: spread([row["mean"][name] for row in own]) for name in EXAMINED}
         table[method]["achievements_per_trial"] = spread([row["achievements_per_trial"] for row in own])
+        table[method]["given"] = {
+            name: round(statistics.mean(row["given"][name] for row in own), 4) for name in own[0].get("given", {})
+        }
         table[method]["canonical_by_event"] = {
             event: round(statistics.mean(row["canonical"][event] for row in own), 4) for event in own[0]["canonical"]
         }

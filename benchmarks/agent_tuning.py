@@ -29,7 +29,7 @@ from hindsight_rl.run import Run, machine
 class TuningConfig:
     """What to try."""
 
-    methods: tuple[str, ...] = ("none", "oir", "her", "game", "buffer", "ellm")
+    methods: tuple[str, ...] = ("none", "oir", "oir-no-buffer", "oir-paper", "her", "game", "buffer", "ellm")
     cells: tuple[str, ...] = (
         "",
         "learning-rate=0.00015",
@@ -74,7 +74,7 @@ def measure(config: TuningConfig, method: str, cell: str, seed: int) -> float:
         value = statistics.mean(row["achievements"] for row in rows) / len(rows)
     else:
         value = result["mean"]["canonical"]
-    print(f"{method:7} {cell or 'defaults':26} seed {seed}  {value:.4f}", flush=True)
+    print(f"{method:13} {cell or 'defaults':26} seed {seed}  {value:.4f}", flush=True)
     return round(float(value), 4)
 
 

@@ -2,13 +2,22 @@
 
 import json
 import os
+import statistics
 import subprocess
 import sys
+import time
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
+from hindsight_rl.run import Run
+
 ROOT = Path(__file__).parents[1]
+TINY = "--worlds 64 --width 32 --rank 8 --depth 1 --trajectories 8 --stretch 4 --learning.minibatch 256"
 
 
 def run(folder: Path, script: str, *arguments: str) -> None:
@@ -18,15 +27,102 @@ def run(folder: Path, script: str, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.fixture
+def agent_gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return import_module("agent_gpu")
+
+
+class Stub:
+    """A trainer of ten stretches that learns a little with each."""
+
+    steps_per_stretch, stretches, stretch = 100, 10, 0
+
+    def __init__(self, folder: Path):
+        self.seconds = {"train": 0.0, "relabel": 0.0, "evaluate": 0.0}
+        self.run = Run.create(folder, {}, kind="agent")
+
+    @property
+    def step(self) -> int:
+        return self.stretch * self.steps_per_stretch
+
+    def advance(self) -> dict[str, Any]:
+        self.stretch += 1
+        self.seconds["train"] += 2.0
+        self.seconds["relabel"] += 0.5
+        return {"step": self.step}
+
+    def evaluate(self) -> dict[str, float]:
+        return {"one": self.stretch / 10, "another": 0.0}
+
+
+@pytest.mark.parametrize(("until", "looked_at"), [(10, [0, 300, 500, 800, 1000]), (6, [0, 300, 500, 600])])
+def test_training_ends_at_its_end_or_when_it_is_late(
+    tmp_path: Path, agent_gpu: ModuleType, until: int, looked_at: list[int]
+) -> None:
+    trainer, told = Stub(tmp_path / "run"), []
+    agent_gpu.train(trainer, 4, lambda: trainer.stretch >= until, told.append)
+    last = told[-1]
+    assert [row["step"] for row in last["curve"]] == looked_at and len(told) == len(looked_at)
+    assert last["steps"] == looked_at[-1] and last["steps_planned"] == 1000 and last["cut_short"] == (until < 10)
+    assert [row["mean"] for row in last["curve"]] == [step / 2000 for step in looked_at]
+    assert last["steps_per_second"] == 40
+    rows = trainer.run.lines("metrics.jsonl")
+    assert [row["step"] for row in rows] == [100 * n for n in range(1, until + 1)]
+    assert [row["step"] for row in rows if "success" in row] == looked_at[1:]
+
+
+def test_no_more_stretches_are_planned_than_fit(agent_gpu: ModuleType) -> None:
+    assert agent_gpu.fitting(1000, 100, float("inf"), 2.0, 5.0) == 1000
+    assert agent_gpu.fitting(1001, 100, float("inf"), 2.0, 5.0) == 1100
+    assert agent_gpu.fitting(1000, 100, 16.9, 2.0, 5.0) == 500
+    assert agent_gpu.fitting(1000, 100, 1e6, 2.0, 5.0) == 1000
+    assert agent_gpu.fitting(1000, 100, -3.0, 2.0, 5.0) == 100
+
+
+def test_the_bound_ends_the_program_and_the_file_is_whole(tmp_path: Path) -> None:
+    began = time.monotonic()
+    run(tmp_path, "agent_gpu.py", "--seconds", "6", "--world", "classic-32", "--envs", "32", "--out", "gpu.json")
+    result = json.loads((tmp_path / "gpu.json").read_text())
+    assert result["bound"] == 6 and result["ended_by_bound"]["during"] in ("start", "set up", "compile")
+    assert 4 < result["ended_by_bound"]["seconds"] < 6 + time.monotonic() - began - 5
+    assert "training" not in result and not list(tmp_path.glob(".gpu*"))
+
+
 @pytest.mark.slow
 def test_the_agents(tmp_path: Path) -> None:
-    extra = "--worlds 64 --width 32 --rank 8 --depth 1 --trajectories 8 --stretch 4 --learning.minibatch 256"
-    sizes = ["--world", "classic-32", "--steps", "4096", "--envs", "32", "--rounds", "1", f"--extra={extra}"]
-    run(tmp_path, "agent_gpu.py", *sizes, "--out", "gpu.json")
+    sizes = ["--world", "classic-32", "--steps", "8192", "--envs", "32", "--looks", "2", "--stretches", "2"]
+    more = ["--scale", "0.1", "--rounds", "3", "--dry", f"--extra={TINY}"]
+    run(tmp_path, "agent_gpu.py", *sizes, *more, "--run", "trained", "--out", "gpu.json")
     result = json.loads((tmp_path / "gpu.json").read_text())
-    assert result["training"]["steps"] >= 4096 and len(result["training"]["success"]) == 22
+    assert result["ended_by_bound"] is None and result["settings"]["steps"] == 8192
+
+    training = result["training"]
+    assert training["steps"] == training["steps_planned"] == 8192 and not training["cut_short"]
+    steps = [row["step"] for row in training["curve"]]
+    assert steps == [0, 4096, 8192] and all(len(row["success"]) == 22 for row in training["curve"])
+    assert all(a["seconds"] < b["seconds"] for a, b in pairwise(training["curve"]))
+    spent = training["seconds"]
+    assert training["steps_per_second"] == pytest.approx(8192 / (spent["train"] + spent["relabel"]), rel=0.02)
+    assert Run.open(tmp_path / "trained").lines("metrics.jsonl")[-1]["step"] == 8192
+    assert result["checkpoint"] == "at step 8192" and (tmp_path / "trained" / "checkpoints" / "8192").is_dir()
+
+    examined = result["examination"]
+    assert examined["steps"] == 8192 and len(examined["success"]["canonical"]) == 22
+    found = [row["success"] for row in examined["success"]["canonical"]]
+    assert examined["mean"]["canonical"] == pytest.approx(statistics.mean(found), abs=1e-3)
     assert sum(result["parts"]["share"].values()) == pytest.approx(1.0, abs=0.01)
-    assert set(result["speed"]["steps_per_second"]) == {"ours", "stock"}
+
+    speed, seconds = result["speed"], result["speed"]["seconds"]
+    assert len(seconds["ours"]) == len(seconds["stock"]) == 3 and speed["steps_per_turn"] == 32 * 16 * 4
+    for name, times in seconds.items():
+        expected = speed["steps_per_turn"] / statistics.median(times)
+        assert speed["steps_per_second"][name] == pytest.approx(expected, rel=0.01)
+    ratios = [stock / ours for stock, ours in zip(seconds["stock"], seconds["ours"], strict=True)]
+    told = speed["ours_over_stock"]
+    assert [told["min"], told["median"], told["max"]] == pytest.approx(
+        [min(ratios), statistics.median(ratios), max(ratios)], rel=0.01
+    )
 
 
 @pytest.mark.slow
@@ -35,5 +131,7 @@ def test_the_language_models(tmp_path: Path) -> None:
     sizes = ["--width", "64", "--layers", "2", "--tokens", "64", "--prompts", "4", "--rounds", "1", "--steps", "2"]
     run(tmp_path, "trl_step.py", *sizes, "--out", "trl.json")
     result = json.loads((tmp_path / "trl.json").read_text())
-    assert result["rows_per_step"]["hir"] > result["rows_per_step"]["plain"] == 24
-    assert result["per_row_ratio"]["median"] > 0
+    rows, seconds = result["rows_per_step"], result["seconds_per_step"]
+    assert rows["hir"] > rows["plain"] == 24
+    per_row = {arm: seconds[arm][0] / rows[arm] for arm in ("hir", "plain")}
+    assert result["per_row_ratio"]["median"] == pytest.approx(per_row["hir"] / per_row["plain"], rel=0.01)

@@ -4,10 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from hindsight_rl.constraints import constraint, stored
+from hindsight_rl.constraints import Checker, constraint, stored
 from hindsight_rl.data.rows import read_dataset, separated
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.layouts import FoundLayout, layout_from_json, layout_to_json
 
 COMMA = "In your entire response, refrain from the use of any commas."
 WORDS = "Answer with at least 5 words."
@@ -24,6 +28,10 @@ TYPE4 = {
     "criteria": ["Be kind.", "Be short."],
     "ground_truth": {"checker": ["[llm] Be kind.", "[rule] Be short."], "functions": [SOURCE]},
 }
+
+
+def _constraint(id: str, kwargs: dict) -> Checker:
+    return constraint(id, kwargs)
 
 
 def write(folder: Path, *rows: object) -> Path:
@@ -67,19 +75,83 @@ def test_prompts_that_say_their_constraints_word_for_word(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("prompt", "task", "layout"),
+    ("prompt", "task", "without_comma"),
     [
-        (f"Go.\n\nYour response should comply with these constraints:\n1. {COMMA}\n2. {WORDS}", "Go.", "type3"),
-        (f"Go.\n{WORDS} {COMMA}", "Go.", "type2"),
-        (f"{COMMA} {WORDS}\n\nGo.", "Go.", "type5"),
-        (f"Go.\n\n{COMMA}\n{WORDS}", "Go.", "type6"),
-        (f"{COMMA} Go. {WORDS}", None, "plain"),
-        ("Go with five words.", None, "plain"),
-        (f"{COMMA} {WORDS}", None, "plain"),
+        (
+            f"Go.\n\nYour response should comply with these constraints:\n1. {COMMA}\n2. {WORDS}",
+            "Go.",
+            f"Go.\n\nYour response should comply with these constraints:\n1. {WORDS}",
+        ),
+        (f"Go.\n{WORDS} {COMMA}", "Go.", f"Go.\n{WORDS}"),
+        (f"{COMMA} {WORDS}\n\nGo.", "Go.", f"{WORDS}\n\nGo."),
+        (f"Go.\n\n{COMMA}\n{WORDS}", "Go.", f"Go.\n\n{WORDS}"),
+        (f"Go.\n\n- {COMMA}\n- {WORDS}", "Go.", f"Go.\n\n- {WORDS}"),
+        (f"Go.\n* {COMMA}\n* {WORDS}\n", "Go.", f"Go.\n* {WORDS}\n"),
+        (f"Go. Follow these rules:\n1) {COMMA}\n2) {WORDS}", "Go.", f"Go. Follow these rules:\n1) {WORDS}"),
+        (f"Follow these rules:\n- {WORDS}\n- {COMMA}\n\nGo.", "Go.", f"Follow these rules:\n- {WORDS}\n\nGo."),
+        (f"Go with these rules:\n- {COMMA}\n- {WORDS}", "Go with these rules:", f"Go with these rules:\n- {WORDS}"),
+        (f"Go. {COMMA[:-1]} and {WORDS}", "Go.", f"Go. {WORDS}"),
+        (f"Go. {WORDS[:-1]} and {COMMA}", "Go.", f"Go. {WORDS}"),
+        (f"{COMMA} Go. {WORDS}", None, None),
+        ("Go with five words.", None, None),
+        (f"{COMMA} {WORDS}", None, None),
     ],
 )
-def test_separating(prompt: str, task: str | None, layout: str) -> None:
-    assert separated(prompt, [COMMA, WORDS]) == (task or prompt, (COMMA, WORDS), layout)
+def test_a_rewrite_keeps_the_layout_that_it_found(prompt: str, task: str | None, without_comma: str | None) -> None:
+    found, texts, layout = separated(prompt, [COMMA, WORDS])
+    assert found == (task or prompt)
+    asked = Instruction(found, tuple(map(_constraint, IDS["instruction_id_list"], IDS["kwargs"])), prompt, texts=texts,
+                        layout=layout)  # fmt: skip
+    assert asked.woven == (task is None)
+    if task is not None:
+        assert asked.keep([True, True]).prompt == prompt
+        assert asked.keep([False, True]).prompt == without_comma
+        assert asked.rewritten([0], {1: asked.constraints[1].at({"num_words": 3})}).prompt == prompt.replace("5", "3")
+
+
+def test_a_constraint_is_found_with_the_plurals_of_the_public_data() -> None:
+    one = constraint("length_constraints:number_sentences", {"relation": "at least", "num_sentences": 1})
+    assert one.describe() == "Your response should contain at least 1 sentence."
+    prompt = f"Go. Your response should contain at least 1 sentences. {COMMA}"
+    task, texts, _ = separated(prompt, [one.describe(), COMMA])
+    assert task == "Go." and texts == ("Your response should contain at least 1 sentences.", COMMA)
+
+
+TEXTS = ["No commas", "Use 5 words", "Begin with tea", "Write a title", "Be blue"]
+LEADS = ["", "\n\nFollow these rules:", " Please keep to these constraints.", "\nRules:\n"]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.permutations(TEXTS).map(lambda texts: texts[:4]),
+    st.sampled_from(LEADS),
+    st.sampled_from(["- ", "* ", "{}. ", "{}) ", "", "\u2022 "]),
+    st.sampled_from(["\n", "\n\n", "\n  "]),
+    st.lists(st.sampled_from(["", "."]), min_size=4, max_size=4),
+    st.sampled_from(["", "\n", " \n"]),
+    st.booleans(),
+    st.sets(st.integers(0, 3), min_size=1),
+)
+def test_dropping_a_constraint_takes_its_line_alone(
+    texts: list[str], lead: str, mark: str, gap: str, stops: list[str], end: str, before: bool, kept: set[int]
+) -> None:
+    def prompt(places: list[int]) -> str:
+        lines = [mark.format(at) + texts[place] + stops[place] for at, place in enumerate(places, 1)]
+        rules = gap.join(lines)
+        if before:
+            return f"{lead.strip()}{gap if lead else ''}{rules}\n\nDescribe a cat.{end}"
+        return f"Describe a cat.{lead}{gap}{rules}{end}"
+
+    whole = prompt([0, 1, 2, 3])
+    order = sorted(range(4), key=texts.__getitem__)  # of the data, which need not be the prompt's
+    task, words, layout = separated(whole, [texts[place] for place in order])
+    assert isinstance(layout, FoundLayout) and task.strip() == "Describe a cat."
+    asked = Instruction(
+        task, tuple(constraint("punctuation:no_comma") for _ in order), whole, texts=words, layout=layout
+    )
+    assert asked.keep([True] * 4).prompt == whole
+    assert asked.keep([place in kept for place in order]).prompt == prompt(sorted(kept))
+    assert layout_from_json(layout_to_json(layout)) == layout
 
 
 def test_woven_rows_are_trained_on_whole_or_not_at_all(tmp_path: Path) -> None:

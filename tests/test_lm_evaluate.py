@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ pytest.importorskip("transformers", reason="transformers is not installed: pip i
 
 from hindsight_rl import cli
 from hindsight_rl.lm import evaluate
+from hindsight_rl.run import Run
 from tiny_lm import WORDS, tiny_model
 
 
@@ -104,3 +106,95 @@ def test_bad_input_is_one_line(model: str, prompts: str, tmp_path: Path, capsys:
         error = capsys.readouterr().err.strip().splitlines()[-1]
         assert error.startswith("hindsight: ") and said in error
     assert cli.main(command(bare, prompts, tmp_path / "6", "--prompt-format", "text", "--temperature", "0")) == 0
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """The folder of a run of `hindsight lm train --model`: a model, and two checkpoints."""
+    made = Run.create(tmp_path / "run", {"model": "tiny"}, kind="lm-trl").path
+    for at, name in enumerate(("trainer/checkpoint-9", "trainer/checkpoint-10", "model")):
+        tiny_model(made / name, seed=at)
+    return made
+
+
+def test_a_run_is_its_model_else_its_newest_whole_checkpoint(
+    run: Path, prompts: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    for at, used in enumerate(("model", "trainer/checkpoint-10", "trainer/checkpoint-9")):
+        out = tmp_path / f"out{at}"
+        assert cli.main(command(str(run), prompts, out)) == 0
+        assert json.loads((out / "config.json").read_text())["model"] == str(run / used)
+        weights = run / used / "model.safetensors"
+        if at == 0:
+            shutil.rmtree(weights.parent)
+        else:
+            weights.write_bytes(weights.read_bytes()[:-7])  # torn
+    capsys.readouterr()
+    assert cli.main(command(str(run), prompts, tmp_path / "none")) == 2
+    (line,) = [each for each in capsys.readouterr().err.splitlines() if each.startswith("hindsight:")]
+    assert "is a run without a whole model or checkpoint (trainer/checkpoint-10: model.safetensors is torn;" in line
+    assert not (tmp_path / "none").exists()
+    Run.create(tmp_path / "sandbox", {}, kind="lm")
+    assert cli.main(command(str(tmp_path / "sandbox"), prompts, tmp_path / "none")) == 2
+    assert "is a run of kind 'lm', which leaves no model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fault", ["torn", "empty", "foreign", "part", "missing", "tokenizer", "config"])
+def test_a_failed_call_is_one_line_and_blocks_no_other(
+    model: str, prompts: str, tmp_path: Path, fault: str, capsys: pytest.CaptureFixture
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    bad, out = tmp_path / "bad", tmp_path / "out"
+    shutil.copytree(model, bad)
+    weights = bad / "model.safetensors"
+    if fault == "torn":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    elif fault == "empty":
+        weights.write_bytes(b"")
+    elif fault == "foreign":
+        weights.write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    elif fault == "part":
+        kept = {name: value for name, value in load_file(weights).items() if "layers.1" not in name}
+        save_file(kept, weights, {"format": "pt"})
+    elif fault == "missing":
+        weights.unlink()
+    elif fault == "tokenizer":
+        for file in bad.glob("token*"):
+            file.unlink()
+    elif fault == "config":
+        (bad / "config.json").write_text('{"model_type": "no-such"}')
+    assert cli.main(command(str(bad), prompts, out)) == 2
+    (line,) = [each for each in capsys.readouterr().err.splitlines() if each.startswith("hindsight:")]
+    assert "cannot be loaded" in line and str(bad) in line
+    assert not out.exists()
+    assert cli.main(command(model, prompts, out)) == 0
+
+
+def test_a_call_that_failed_before_its_first_response_blocks_no_other(
+    model: str, prompts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(args: object) -> object:
+        return lambda batch, seed: (_ for _ in ()).throw(MemoryError)
+
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setitem(evaluate.ENGINES, "transformers", failing)
+        cli.main(command(model, prompts, tmp_path / "out"))
+    assert cli.main(command(model, prompts, tmp_path / "out", "--temperature", "0")) == 0
+
+
+def test_thoughts_are_no_part_of_the_response(
+    model: str, prompts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["<think>red</think>\n\ngold ", "<think>red", " red, "]
+
+    def thinking(args: object) -> object:
+        return lambda batch, seed: [(texts[at % 3], True) for at in range(len(batch))]
+
+    monkeypatch.setitem(evaluate.ENGINES, "transformers", thinking)
+    for more, found in (((), ["gold", "", "red,"]), (("--answer-after", "</think>"), ["gold", "", ""])):
+        out = tmp_path / str(len(more))
+        assert cli.main(command(model, prompts, out, "--limit", "3", *more)) == 0
+        rows = [json.loads(line) for line in (out / "ifeval.jsonl").read_text().splitlines()]
+        assert [row["response"] for row in rows] == found
+        assert rows[0]["whole"] == texts[0]

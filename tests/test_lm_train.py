@@ -109,8 +109,8 @@ def test_without_replays_the_arms_are_one(tiny: Any) -> None:
 
 
 def test_when_nothing_succeeds_only_replay_learns(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = learning.check
-    monkeypatch.setattr(learning, "check", lambda i, r: [False, *real(i, r)[1:]])
+    real = learning.verify_batch
+    monkeypatch.setattr(learning, "verify_batch", lambda pairs: [[False, *each[1:]] for each in real(pairs)])
     config = tiny("rlvr,hir,retarget", evaluations=0)
     path = train(config)
     for line in rows(path, "rlvr"):
@@ -127,7 +127,7 @@ def test_when_nothing_succeeds_only_replay_learns(tiny: Any, monkeypatch: pytest
 
 
 def test_when_everything_succeeds_there_is_nothing_to_replay(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "check", lambda i, r: [True] * len(i.constraints))
+    monkeypatch.setattr(learning, "verify_batch", lambda pairs: [[True] * len(i.constraints) for i, _ in pairs])
     path = train(tiny("hir,fraction,retarget", evaluations=0))
     for name in ("hir", "fraction", "retarget"):
         for line in rows(path, name):

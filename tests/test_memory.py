@@ -50,6 +50,9 @@ def seen(mark: float, **events: tuple[int, int]) -> tuple[Transitions, jax.Array
         "instruction": zero,
         "ended": no,
         "fulfilled": no,
+        "given": no,
+        "new_instruction": zero,
+        "chosen": zero,
     }
     last = jnp.full((E, F), mark + 0.5)
     return Transitions(**{k: jnp.asarray(v) for k, v in fields.items()}), last

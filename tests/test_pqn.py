@@ -51,6 +51,9 @@ def transitions(**changes: Any) -> Transitions:
         "instruction": np.zeros((T, E), int),
         "ended": no,
         "fulfilled": no,
+        "given": no,
+        "new_instruction": np.zeros((T, E), int),
+        "chosen": np.zeros((T, E), int),
     } | changes
     return Transitions(**{k: jnp.asarray(v) for k, v in fields.items()})
 

@@ -53,7 +53,7 @@ def make_run(path, method="oir", seed=0, world="classic-32", level=0.8, done=Tru
     for i, step in enumerate(range(100, 1001 if done else 501, 100)):
         slots = [{"text": "collect wood", "status": "new" if i < 3 else "mastered", "mean_return": 0.5, "attempts": 9}]
         row = {"step": step, "loss": 0.1, "success_of_given": 0.5, "events": {"collect_wood": 3, "die": i},
-               "slots": slots,
+               "slots": slots, "given": {"initial": 70, "slots": 3, "rehearsal": 0, "undone": 20, "again": 7},
                "known_goals": 5 + i, "unique_instructions": 10 + i, "clusters": 4, "accepted": 7, "rejected": 1,
                "seconds": {"train": float(i), "relabel": 0.1, "evaluate": 1.0}}  # fmt: skip
         if i % 2:
@@ -115,6 +115,7 @@ def test_one_run_shows_every_section_without_asking_anyone(tmp_path):
     for part in ("oir in classic-32", "another task than the game's 64 × 64", "0.400", "3 instructions × 20 trials",
                  "16/20", "hit a cow", "Paraphrased ÷ canonical: oir 0.90", "collect wood, then place a table",
                  "70 accepted, 10 rejected (12.5%)", "the reward does not fire", "9 · wake up", "0.961", "0.872",
+                 "Where instructions came from", "oir 70.0 % 3.0 % 0.0 % 20.0 % 7.0 % 1,000",
                  "Test CPU, 2 cores, 8 GiB", "acting.patience",
                  "placed <a> table collected wood from a tree", "became mastered", "unique instructions"):  # fmt: skip
         assert part in text, part

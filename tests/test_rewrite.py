@@ -244,3 +244,109 @@ def test_the_example_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> Non
     code, said = (page.split(f"```{kind}\n", 1)[1].split("```", 1)[0] for kind in ("python", "text"))
     exec(code, {})
     assert capsys.readouterr().out == said
+
+
+BABBLE = "- moon the rain gull bird, song song"
+PLAIN = "The gull sat on the wall and it looked at the sea for most of the day. It was not hungry."
+
+
+@pytest.mark.parametrize(
+    ("id", "kwargs", "response", "becomes"),
+    [
+        # One of a thing that every text has says nothing.
+        ("length_constraints:number_paragraphs", {"num_paragraphs": 3}, PLAIN, None),
+        ("length_constraints:number_sentences", {"relation": "at least", "num_sentences": 4}, "One gull.", None),
+        ("length_constraints:number_sentences", {"relation": "at least", "num_sentences": 4}, PLAIN, "2 sentences"),
+        ("length_constraints:number_words", {"relation": "at least", "num_words": 3}, "Gull", None),
+        ("count:unique_word_count", {"N": 3}, "Gull gull", None),
+        ("muldimif:length:sentences", {"low": 3}, "One gull.", None),
+        ("muldimif:length:words", {"low": 3, "high": 3}, "Gull", "exactly 1 word."),
+        ("length_constraints:nth_paragraph_first_word",
+         {"num_paragraphs": 2, "nth_paragraph": 2, "first_word": "tea"}, PLAIN, None),
+        ("length_constraints:nth_paragraph_first_word",
+         {"num_paragraphs": 3, "nth_paragraph": 2, "first_word": "tea"}, "A.\n\n- b", None),
+        ("detectable_format:multiple_sections", {"section_spliter": "Part", "num_sections": 3}, "Part 1\nA", None),
+        # One of a thing that a text may lack says something, in the singular.
+        ("keywords:frequency", {"keyword": "gull", "relation": "at least", "frequency": 3}, "A gull.", " 1 time."),
+        ("detectable_content:number_placeholders", {"num_placeholders": 3}, "[name] sat", "at least 1 placeholder "),
+        ("detectable_format:number_bullet_lists", {"num_bullets": 3}, "* gull", "exactly 1 bullet point."),
+        ("count:conjunctions", {"small_n": 3}, "gulls and terns", "at least 1 different coordinating conjunction "),
+        # First and last words are words.
+        ("first_word:first_word_answer", {"first_word": "tea"}, BABBLE, None),
+        ("first_word:first_word_answer", {"first_word": "tea"}, "Gulls, too", None),
+        ("first_word:first_word_answer", {"first_word": "tea"}, "Gulls sat", "the word gulls."),
+        ("first_word:first_word_sent", {"first_word": "tea"}, "Gulls sat", None),
+        ("first_word:first_word_sent", {"first_word": "tea"}, "It sat. It ate.", "the word it."),
+        ("last_word:last_word_answer", {"last_word": "tea"}, "I know that it's", None),
+        ("last_word:last_word_answer", {"last_word": "tea"}, "It is 7.", None),
+        ("last_word:last_word_answer", {"last_word": "tea"}, 'He said "gull."', "the word gull."),
+        ("last_word:last_word_sent", {"last_word": "tea"}, "I saw a gull.", None),
+        ("muldimif:content:start", {"start": "tea"}, BABBLE, None),
+        # End phrases are words, not all the same, and not the whole response.
+        ("startend:end_checker", {"end_phrase": "the end"}, BABBLE, None),
+        ("startend:end_checker", {"end_phrase": "the end"}, "It is\n1. gulls", None),
+        ("startend:end_checker", {"end_phrase": "the end"}, "It sat", None),
+        ("startend:end_checker", {"end_phrase": "the end"}, "It sat on walls.", "phrase on walls."),
+        # A language is told of a text that leaves no doubt.
+        ("language:response_language", {"language": "hi"}, "gull moon", None),
+        ("language:response_language", {"language": "hi"}, BABBLE * 8, None),
+        ("language:response_language", {"language": "hi"}, PLAIN, "in English language"),
+    ],
+)  # fmt: skip
+def test_degenerate_values_are_not_asked_for(id: str, kwargs: dict, response: str, becomes: str | None) -> None:
+    asked = constraint(id, kwargs)
+    assert not asked.check(response)
+    found = Retarget(reach=99).retargeted(asked, response)
+    assert (found is None) if becomes is None else (found is not None and becomes in found.describe()), found
+
+
+@pytest.mark.parametrize(
+    ("id", "vacuous", "evidence"),
+    [
+        ("detectable_format:sentence_hyphens", "One gull sat.", "One gull.-Two gulls."),
+        ("words:last_first", "One gull sat.", "One gull sat. Sat it on a wall."),
+        ("sentence:alliteration_increment", "One gull sat.", "One gull sat. Two tall terns."),
+        ("ratio:sentence_type", "no end", "A gull. A tern. A wall?"),
+        ("ratio:sentence_balance", "no end", "A gull. A tern! A wall?"),
+        ("format:quote_unquote", "No quotes here.", 'He said "gull" aloud.'),
+        ("format:sub-bullets", "No bullets.", "* gull\n - tern"),
+        ("format:line_indent", "One line.", "One\n two"),
+        ("keywords:palindrome", "A gull I saw.", "At noon we came."),
+        ("detectable_format:json_format", "5", '{"gull": 5}'),
+        ("count:count_unique", "Gull", "Gull and tern"),
+        ("words:no_consecutive", "Gull", "Gull and tern"),
+        ("words:paragraph_last_first", "Gull", "Gull saw gull"),
+        ("startend:quotation", '""', '"gull"'),
+    ],
+)
+def test_what_holds_for_want_of_evidence_is_no_success_to_learn_from(id: str, vacuous: str, evidence: str) -> None:
+    asked = constraint(id, {})
+    no = constraint("keywords:existence", {"keywords": ["unsayable"]})
+    comma = constraint("punctuation:no_comma")
+    for response, kept in ((vacuous, (1,)), (evidence, (0, 1))):
+        assert asked.check(response)  # the verdict is the public one
+        for each in (Drop(), Retarget()):
+            assert made(each.rewrite(rolled(asked, comma, no, response=response)))[0] == kept, (each.name, response)
+            assert (each.lend(asked, response, []) is None) == (response == vacuous)
+    assert Drop().rewrite(rolled(asked, no, response=vacuous)) is None
+
+
+AT_LEAST = {
+    "length_constraints:number_words": ({"relation": "at least"}, "num_words"),
+    "length_constraints:number_sentences": ({"relation": "at least"}, "num_sentences"),
+    "keywords:frequency": ({"relation": "at least", "keyword": "the"}, "frequency"),
+    "keywords:letter_frequency": ({"let_relation": "at least", "letter": "e"}, "let_frequency"),
+    "letters:letter_counting": ({"relation": "at least"}, "N"),
+    "count:unique_word_count": ({}, "N"),
+    "count:pronouns": ({}, "N"),
+    "muldimif:length:words": ({}, "low"),
+}
+
+
+@pytest.mark.parametrize("id", AT_LEAST)
+def test_a_retargeted_lower_bound_is_what_the_response_has(id: str) -> None:
+    others, bound = AT_LEAST[id]
+    asked = constraint(id, {**others, bound: 400})
+    found = Retarget(reach=float("inf")).retargeted(asked, PLAIN)
+    assert found is not None
+    assert not asked.at({bound: found.kwargs[bound] + 1}).check(PLAIN)  # so it is no lower than it has to be

@@ -19,6 +19,7 @@ from hindsight_rl.agent.policy.pqn import LearningRules
 from hindsight_rl.agent.relabeling.relabeler import Relabel
 from hindsight_rl.agent.training.config import load_config
 from hindsight_rl.agent.training.methods import METHODS
+from hindsight_rl.agent.training.progress import SOURCES
 from hindsight_rl.agent.training.train import TrainConfig, train
 from hindsight_rl.agent.training.trainer import load_policy
 from hindsight_rl.cli import main as cli
@@ -52,6 +53,10 @@ def test_every_method_trains(name: str, tmp_path: Path) -> None:
     relabels = sum(row.get("accepted", 0) for row in rows)
     assert (relabels > 0) == METHODS[name].relabel
     assert (rows[-1]["slots"] != []) == METHODS[name].buffer
+    assert (rows[-1]["known_goals"] > 22) == METHODS[name].relabel or METHODS[name].objective == "novel"
+    if not METHODS[name].buffer and METHODS[name].conditioned:
+        assert all({k for k, v in row["given"].items() if v} == {"initial"} for row in rows)
+    assert ("given" in rows[-1]) == METHODS[name].conditioned
 
 
 def test_the_run_tells_what_it_did(run: Run) -> None:
@@ -63,7 +68,10 @@ def test_the_run_tells_what_it_did(run: Run) -> None:
     assert {row["what"] for row in decisions} >= {"admit"}
     samples = run.lines("relabels.jsonl")
     assert any(row["rejected"] is None for row in samples) and all(row["evidence"] for row in samples)
-    assert load_config(run) == dataclasses.replace(tiny(run.path), eval_every=1)
+    assert load_config(run) == dataclasses.replace(tiny(run.path), eval_every=1, settled=True)
+    given = [row["given"] for row in rows]
+    assert all(set(row) == set(SOURCES) for row in given)
+    assert all(sum(row[source] for row in given) > 0 for source in ("initial", "slots", "undone", "again"))
 
 
 def test_evaluation_reports_every_question_with_counts(run: Run) -> None:
@@ -96,6 +104,17 @@ def test_policy_of_a_method_that_cannot_see_instructions(tmp_path: Path) -> None
     policy = load_policy(Run.open(train(tiny(tmp_path / "game", method="game", steps=2048))))
     conditions = policy.conditions(["collect wood", "drink water"])
     np.testing.assert_array_equal(conditions[0], conditions[1])
+
+
+def test_the_papers_method_takes_its_instructions_from_the_buffer(tmp_path: Path) -> None:
+    run = Run.open(train(tiny(tmp_path / "paper", method="oir-paper")))
+    config, rows = load_config(run), run.lines("metrics.jsonl")
+    assert config.buffer.capacity == 10 and config.reward_mode == "global" and config.acting.reset_on_success
+    assert config.buffer.trial == 4 and config.learning.hindsight == 8  # what was set is kept
+    first, *later = (row["given"] for row in rows)
+    assert first["initial"] > 0 and first["slots"] == 0, "the buffer is empty until the first relabels"
+    assert all({k for k, v in row.items() if v} == {"slots"} for row in later)
+    assert all(len(row["slots"]) <= 10 for row in rows)
 
 
 class Liar:
@@ -209,4 +228,4 @@ def test_a_foreign_folder_is_no_run(tmp_path: Path) -> None:
 
 def test_diverging_training_stops_with_the_mend(tmp_path: Path) -> None:
     with pytest.raises(HindsightError, match="--learning-rate"):
-        train(tiny(tmp_path / "wild", learning_rate=float("nan")))
+        train(tiny(tmp_path / "wild", learning=LearningRules(own_weight=1e38)))

@@ -217,6 +217,47 @@ def test_loss_and_gradients_equal_a_reference_by_hand(model: str, tmp_path: Path
     agree(watched, model, loss_type, 0)
 
 
+def rows_per_pass(trainer: HiRTrainer) -> list[int]:
+    """Filled while it trains: rows of each pass that a gradient goes through."""
+    found: list[int] = []
+
+    def count(module: Any, args: Any, given: dict[str, Any]) -> None:
+        if torch.is_grad_enabled() and module.training:
+            found.append(given["input_ids"].size(0))
+
+    trainer.model.register_forward_pre_hook(count, with_kwargs=True)
+    return found
+
+
+@pytest.mark.parametrize("loss_type", ["dapo", "grpo", "dr_grpo", "bnpo"])
+def test_no_pass_has_more_rows_than_were_asked_for(model: str, tmp_path: Path, loss_type: str) -> None:
+    settings = {"loss_type": loss_type, "replays_per_prompt": 8, "per_device_train_batch_size": 4, "max_steps": 1}
+    settings |= {"steps_per_generation": 2, "gradient_accumulation_steps": 2, "num_generations": 4, "beta": 0.1}
+    trainer = HiRTrainer(model, config(tmp_path, **settings, names=3), [*asked(1), *MIXED])
+    sizes, watched = rows_per_pass(trainer), Watched(trainer)
+    trainer.train()
+    (entry,) = logged(trainer)
+    assert [len(batch["advantages"]) > 4 for batch in watched.batches] == [True, True]
+    assert max(sizes) <= 4 and sum(sizes) == sum(len(batch["advantages"]) for batch in watched.batches)
+    agree(watched, model, loss_type, 0, kl=0.1)
+    # TRL's metrics are those of one pass over the whole.
+    whole = HiRTrainer(model, config(tmp_path, **settings, names=3), [*asked(1), *MIXED])
+    whole._compute_loss = lambda m, i: whole._loss_of(m, i)  # type: ignore[method-assign]
+    more = rows_per_pass(whole)
+    whole.train()
+    assert max(more) > 4
+    for name, value in logged(whole)[0].items():
+        if name not in ("step_time", "epoch"):
+            assert entry[name] == pytest.approx(value, abs=1e-6), name
+
+
+def test_a_loss_over_all_rows_is_not_divided(model: str, tmp_path: Path) -> None:
+    trainer = HiRTrainer(model, config(tmp_path, entropy_coef=0.01, max_steps=1), MIXED)
+    sizes = rows_per_pass(trainer)
+    trainer.train()
+    assert len(sizes) == 2 and max(sizes) > 8
+
+
 def test_rows_without_a_replay_are_in_no_denominator(model: str, tmp_path: Path) -> None:
     """An odd number of replays over two micro-batches leaves one empty row."""
     args = config(tmp_path, loss_type="grpo", max_steps=4, learning_rate=0.0)
@@ -312,6 +353,48 @@ def test_the_control_replays_under_the_same_prompt(model: str, tmp_path: Path) -
     assert replays and set(replays) <= originals
 
 
+LINE = Instruction(
+    "Write a line .",
+    (
+        constraint("length_constraints:number_words", {"relation": "less than", "num_words": 15}),
+        constraint("keywords:existence", {"keywords": ["unsayable"]}),
+    ),
+    key=0,
+)
+
+
+@pytest.mark.parametrize("rewriter", ["drop", "retarget", "keep"])
+def test_a_blank_response_is_never_trained_on_as_a_success(model: str, tmp_path: Path, rewriter: str) -> None:
+    ends = {"sequence_bias": [[[1], 100.0]]}  # the end, at once
+    trainer = HiRTrainer(model, config(tmp_path, rewriter=rewriter, generation_kwargs=ends, max_steps=1), [LINE] * 4)
+    watched = Watched(trainer)
+    trainer.train()
+    (entry,) = logged(trainer)
+    assert entry["constraints/fraction"] == 0 and entry["hir/candidates"] == 0 and entry["hir/replays"] == 0
+    assert all(advantage <= 0 for _, _, advantage in rows_of(watched.batches))
+
+
+def test_a_response_without_the_mark_answers_nothing(model: str, tmp_path: Path) -> None:
+    trainer = HiRTrainer(model, config(tmp_path, answer_after="</think>", max_steps=1), asked())
+    trainer.train()
+    (entry,) = logged(trainer)
+    assert entry["constraints/fraction"] == 0 and entry["hir/candidates"] == 0
+    marked = HiRTrainer(model, config(tmp_path, answer_after=" ", max_steps=1), asked())  # the last word is the answer
+    marked.train()
+    (entry,) = logged(marked)
+    assert 0 < entry["constraints/fraction"] < 0.5 and entry["hir/replays"] > 0
+
+
+def test_an_explicit_verifier_wins_over_the_rewriters_own(model: str, tmp_path: Path) -> None:
+    def none(instruction: Instruction, response: str) -> list[bool]:
+        return [True, *[False] * (len(instruction.constraints) - 1)]
+
+    trainer = HiRTrainer(model, config(tmp_path, rewriter="keep", max_steps=1), asked(), verify=none)
+    trainer.train()
+    (entry,) = logged(trainer)
+    assert entry["hir/candidates"] > 0 and entry["hir/replays"] == 0
+
+
 def test_the_control_with_as_many_rows_trains_on_rollouts_twice(model: str, tmp_path: Path) -> None:
     trainer = HiRTrainer(model, config(tmp_path, repeat=True, reward="fraction", max_steps=1), asked())
     watched = Watched(trainer)
@@ -381,7 +464,9 @@ def test_adapters_and_text_prompts(tmp_path: Path) -> None:
 
 
 def test_a_failure_under_several_names_fills_the_budget(model: str, tmp_path: Path) -> None:
-    trainer = HiRTrainer(model, config(tmp_path, names=4, max_steps=1, log_completions=True), asked())
+    more = (constraint("punctuation:no_comma"), constraint("punctuation:punctuation_dot"))
+    given = [Instruction(each.task, (*each.constraints, *more), key=each.key) for each in asked()]
+    trainer = HiRTrainer(model, config(tmp_path, names=4, max_steps=1, log_completions=True), given)
     watched = Watched(trainer)
     trainer.train()
     (entry,) = logged(trainer)

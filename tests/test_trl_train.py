@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ import pytest
 pytest.importorskip("trl", reason="TRL is not installed: pip install 'hindsight-rl[lm]'")
 
 from hindsight_rl import cli
+from hindsight_rl.lm.trl import HiRTrainer
+from hindsight_rl.lm.trl.resume import last_whole
 from hindsight_rl.run import Run
 from tiny_lm import WORDS, tiny_model
 
@@ -59,7 +64,8 @@ def test_trains_saves_and_goes_on(model: str, rows: Path, tmp_path: Path, capsys
     assert "exists: choose another --out, or add --resume" in capsys.readouterr().err
     assert cli.main(command(model, rows, out, "--resume", "--method", "rlvr")) == 2
     assert "was made with method hir, not rlvr" in capsys.readouterr().err
-    assert cli.main(command(model, rows, out, "--resume", "--max_steps", "3")) == 0
+    assert cli.main(["lm", "train", "--out", str(out), "--resume", "--max_steps", "3"]) == 0
+    assert "going on from" in capsys.readouterr().err
     assert [row["step"] for row in run.lines("metrics.jsonl") if "reward" in row] == [1, 2, 3]
     assert cli.main(["report", str(out)]) == 0
     page = (out / "report.html").read_text("utf-8")
@@ -112,3 +118,131 @@ def test_bad_input_is_one_line_and_leaves_no_folder(
         (line,) = [each for each in capsys.readouterr().err.splitlines() if each.startswith("hindsight:")]
         assert said in line
     assert not (tmp_path / "out").exists()
+
+
+def again(out: Path, *more: str) -> list[str]:
+    return ["lm", "train", "--out", str(out), "--resume", *more]
+
+
+def steps(out: Path) -> list[int]:
+    return [row["step"] for row in Run(out).lines("metrics.jsonl") if "reward" in row]
+
+
+def weights(out: Path) -> bytes:
+    return (out / "model" / "model.safetensors").read_bytes()
+
+
+def test_a_resume_has_the_options_of_the_run_and_refuses_others(
+    model: str, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "run"
+    assert cli.main(command(model, rows.relative_to(tmp_path), out, "--lora", "2", "--method", "retarget")) == 0
+    monkeypatch.chdir("/")
+    for more, said in (
+        (["--learning_rate", "0.5"], "was made with learning_rate 1e-06, not 0.5; leave --learning_rate out"),
+        (["--rewriter", "drop"], "was made with rewriter retarget, not drop"),
+        (["--lora", "0"], "was made with lora 2, not 0"),
+        (["--model", "other"], f"was made with model {model}, not other"),
+        (["--max_steps", "1"], "was made with max_steps 2; 1 is less, and a run only grows"),
+        (["--lerning_rate", "1"], "unknown option --lerning_rate"),
+    ):
+        assert cli.main(again(out, *more)) == 2
+        assert said in capsys.readouterr().err
+    assert cli.main(again(out, "--max_steps", "3", "--json")) == 0
+    assert json.loads(capsys.readouterr().out.strip().splitlines()[-1])["step"] == 3
+    stored = Run(out).read("config.json")
+    assert stored["settings"]["max_steps"] == 3 and stored["settings"]["rewriter"] == "retarget"
+    assert (out / "model" / "adapter_config.json").is_file() and steps(out) == [1, 2, 3]
+    assert cli.main(again(tmp_path / "no")) == 2
+
+
+def test_a_resume_without_a_checkpoint_says_that_it_starts_anew(
+    model: str, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "run"
+    assert cli.main(command(model, rows, out, "--save_strategy", "no")) == 0
+    assert "no checkpoints, so a stopped run cannot go on" in capsys.readouterr().err
+    before = weights(out)
+    assert cli.main(again(out)) == 0
+    assert f"{out}/trainer holds no whole checkpoint: starting anew" in capsys.readouterr().err
+    assert steps(out) == [1, 2] and weights(out) == before
+
+
+def spoil(checkpoint: Path, name: str) -> None:
+    file = checkpoint / name
+    if name == "hindsight_memory.json":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:100])
+
+
+def test_a_torn_checkpoint_is_passed_over(
+    model: str, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "run"
+    assert cli.main(command(model, rows, out, "--max_steps", "3", "--memory_per_prompt", "2")) == 0
+    before, trainer = weights(out), out / "trainer"
+    for name in ("model.safetensors", "optimizer.pt", "trainer_state.json", "rng_state.pth", "hindsight_memory.json"):
+        copy = tmp_path / name
+        shutil.copytree(trainer, copy)
+        spoil(copy / "checkpoint-3", name)
+        found, passed = last_whole(copy, ("hindsight_memory.json",))
+        assert found == copy / "checkpoint-2" and len(passed) == 1 and name in passed[0], passed
+    spoil(trainer / "checkpoint-3", "optimizer.pt")
+    capsys.readouterr()
+    assert cli.main(again(out)) == 0
+    said = capsys.readouterr().err
+    assert "passing over checkpoint-3: optimizer.pt is torn" in said and f"going on from {trainer}/checkpoint-2" in said
+    assert steps(out) == [1, 2, 3] and weights(out) == before
+
+
+def test_a_run_that_says_nothing_saves_within_it(
+    model: str, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "run"
+    words = command(model, rows, out, "--max_steps", "7")
+    at = words.index("--save_steps")
+    assert cli.main(words[:at] + words[at + 2 :]) == 0
+    said = capsys.readouterr().err
+    assert "7 steps of 4 prompts x 4 responses, and up to 8 replays a generation; at most 8 rows a pass" in said
+    assert "checkpoints of about 0 MiB, the first at step 2" in said
+    assert sorted(each.name for each in (out / "trainer").glob("checkpoint-*")) == ["checkpoint-6", "checkpoint-7"]
+
+
+def test_no_room_for_a_checkpoint_is_said_before_training(
+    model: str, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hindsight_rl.lm.trl import resume
+
+    monkeypatch.setattr(resume, "checkpoint_bytes", lambda model: 2**60)
+    assert cli.main(command(model, rows, tmp_path / "run")) == 2
+    assert "MiB free for" in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_saves_and_says_how_to_go_on(
+    model: str, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    more = ("--max_steps", "4", "--save_steps", "3")
+    assert cli.main(command(model, rows, whole, *more)) == 0
+    inner, left = HiRTrainer._compute_loss, [signal.SIGINT] * times
+
+    def interrupted(self: HiRTrainer, *args: object) -> object:
+        while self.state.global_step == 1 and left:
+            os.kill(os.getpid(), left.pop())
+        return inner(self, *args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HiRTrainer, "_compute_loss", interrupted)
+        assert cli.main(command(model, rows, out, *more)) == 130
+    said = capsys.readouterr().err
+    assert f"go on with: hindsight lm train --out {out} --resume" in said
+    if times == 1:
+        assert "stopped after step 2, saved as checkpoint-2" in said and steps(out) == [1, 2]
+    else:
+        assert "stopped within a step, nothing saved yet" in said
+    assert not (out / "model").exists() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert cli.main(again(out)) == 0
+    assert steps(out) == [1, 2, 3, 4] and weights(out) == weights(whole)

@@ -166,6 +166,13 @@ def test_never_replayed_are_nothing_everything_the_cut_and_several_turns():
     assert metrics["hir/incomplete"] == pytest.approx(2 / 5)
 
 
+def test_nothing_answered_is_never_replayed():
+    blank = rollout("", extra_fields={"reward_extra_info": {"verdicts": "110"}})
+    thought = rollout("<think>gold moon", extra_fields={"reward_extra_info": {"verdicts": "110"}})
+    assert replays([blank, thought])[0] == []
+    assert replays([rollout("hm FINAL gold moon"), rollout("gold moon")], answer_after="FINAL")[0][0].source == 0
+
+
 def test_the_budget_is_of_the_batch_and_goes_to_the_highest_scores():
     rows = [rollout("gold", "a"), rollout("silver moon", "a"), rollout("gold moon", "b"), rollout("gold", "b")]
     made, _ = replays(rows, [0.9, 0.1, 0.0, 0.5], replays_per_prompt=1)
@@ -177,9 +184,10 @@ def test_the_budget_is_of_the_batch_and_goes_to_the_highest_scores():
 
 
 def test_names_are_passed_on():
-    rows = [rollout("gold", "a"), rollout("silver moon", "b")]
-    made, _ = replays(rows, names=2)
-    assert sorted(each.source for each in made) == [0, 0, 1, 1]
+    rows = [rollout("gold", "a"), rollout("gold moon", "b")]
+    made, metrics = replays(rows, names=6, replays_per_prompt=9)
+    # Another instruction is made of the same two constraints in another order; of one alone there is no other.
+    assert sorted(each.source for each in made) == [0, 1, 1] and metrics["hir/refused"] == 9
 
 
 def test_woven_constraints_are_trained_on_but_not_replayed():

@@ -18,6 +18,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str, str]] = {
     ("agent", "worlds"): ("hindsight_rl.agent.envs.bank", "main", "generate a bank of worlds ahead of training"),
     ("lm", "train"): ("hindsight_rl.lm.train", "main", "train a language model: in the sandbox, or any with --model"),
     ("lm", "evaluate"): ("hindsight_rl.lm.evaluate", "main", "responses to IFEval, IFBench, MulDimIF, scored"),
+    ("compose",): ("hindsight_rl.data.compose.command", "main", "training rows out of any prompts and constraints"),
     ("judge",): ("hindsight_rl.lm.judging", "main", "a language model's verdicts on what no program checks"),
     ("decompose",): ("hindsight_rl.lm.decompose", "main", "take instructions apart into task and constraints"),
     ("report",): ("hindsight_rl.report.page", "main", "one HTML page from one or more runs"),

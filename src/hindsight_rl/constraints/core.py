@@ -36,6 +36,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Self
 
+from hindsight_rl.constraints.text.plurals import agreeing
 from hindsight_rl.constraints.text.response import Text, as_text
 from hindsight_rl.errors import HindsightError
 
@@ -162,7 +163,7 @@ class Checker:
 
     def describe(self) -> str:
         """The constraint in words, the same every time."""
-        return _FORMATTER.vformat(self.wording, (), self.values)
+        return agreeing(_FORMATTER.vformat(self.wording, (), self.values))
 
     def follows(self, text: Text) -> bool:
         """Override: whether the response satisfies the constraint, in time linear in the response."""
@@ -178,6 +179,13 @@ class Checker:
         Those that stay as they are may be left out: :meth:`at` keeps them.
         """
         return None
+
+    def vacuous(self, response: str | Text) -> bool:
+        """Whether it could hold only for want of what it is about: one sentence is no evidence of "all sentences".
+
+        For replay, which teaches no such success; a verdict does not depend on it.
+        """
+        return False
 
     def at(self, kwargs: Mapping[str, Any]) -> Self:
         """This constraint with these kwargs in place of its own; raises :class:`ConstraintError`."""
@@ -232,11 +240,13 @@ def checker(
     conflicts: Iterable[str] = (),
     depends: Iterable[str] = (),
     achieved: Callable[..., dict[str, Any] | None] | None = None,
+    vacuous: Callable[[Text], bool] | None = None,
 ) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
     """Function decorator: ``f(text, **values) -> bool`` becomes the constraint `id`; returns ``f`` unchanged.
 
     wording: the description, a format string over the params' names. achieved: see
-    :meth:`Checker.achieved`; like ``f`` it gets the :class:`Text` and the values.
+    :meth:`Checker.achieved`; like ``f`` it gets the :class:`Text` and the values. vacuous: see
+    :meth:`Checker.vacuous`; it gets the :class:`Text`.
     """
 
     def put(function: Callable[..., bool]) -> Callable[..., bool]:
@@ -249,6 +259,8 @@ def checker(
         }
         if achieved is not None:
             body["achieved"] = lambda self, response: achieved(as_text(response), **self.values)
+        if vacuous is not None:
+            body["vacuous"] = lambda self, response: vacuous(as_text(response))
         name = "".join(word.title() for word in function.__name__.split("_"))
         register(id, version=version, conflicts=conflicts, depends=depends)(type(name, (Checker,), body))
         return function

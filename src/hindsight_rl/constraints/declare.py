@@ -50,16 +50,20 @@ def nearest(relation: str, found: int, asked: int) -> int:
     return max(asked, found + 1) if relation == "less than" else min(asked, found)
 
 
-def bounded(found: Callable[..., int], bound: str, relation: str = "") -> Callable[..., dict[str, int]]:
+def bounded(
+    found: Callable[..., int], bound: str, relation: str = "", least: int = 1
+) -> Callable[..., dict[str, int] | None]:
     """An ``achieved`` for constraints that bound a count: the kwarg `bound`, moved as little as it takes.
 
     found: from the text, and the constraint's values where it takes any, to the count. relation: the kwarg that says
-    "less than" or "at least"; without one, it is "at least".
+    "less than" or "at least"; without one, it is "at least". least: the lowest "at least" that asks for anything: 2
+    where every text has one.
     """
 
-    def achieved(text: Text, **values: Any) -> dict[str, int]:
+    def achieved(text: Text, **values: Any) -> dict[str, int] | None:
         how = values[relation] if relation else "at least"
-        return {bound: nearest(how, found(text, **values), values[bound])}
+        new = nearest(how, found(text, **values), values[bound])
+        return {bound: new} if how == "less than" or new >= min(least, values[bound]) else None
 
     return achieved
 
@@ -70,7 +74,7 @@ def count(name: str, low: int = 0) -> Param:
 
 
 def fixed(
-    id: str, wording: str, *, version: str = CURRENT
+    id: str, wording: str, *, version: str = CURRENT, vacuous: Callable[[Text], bool] | None = None
 ) -> Callable[[Callable[[Text], bool]], Callable[[Text], bool]]:
     """Declare a constraint without kwargs, ``f(text) -> bool``; a response achieves it if it holds."""
 
@@ -80,6 +84,7 @@ def fixed(
             wording=wording.replace("{", "{{").replace("}", "}}"),
             version=version,
             achieved=lambda text, **_: {} if function(text) else None,
+            vacuous=vacuous,
         )(function)
         return function
 

@@ -28,20 +28,25 @@ from typing import Any, Literal
 from hindsight_rl.constraints import stored
 from hindsight_rl.constraints.core import CURRENT
 from hindsight_rl.constraints.rows import RowConstraints, row_constraints
+from hindsight_rl.constraints.text.plurals import as_published
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.evaluation.prompts import HUB, local_rows
 from hindsight_rl.replay.instruction import Constraint, Instruction
-from hindsight_rl.replay.layouts import LAYOUTS, layout_of
+from hindsight_rl.replay.layouts import LAYOUTS, FoundLayout, layout_of, render
 
 Row = Mapping[str, Any]
 Judge = Callable[[str], Constraint]
 CHATS = ("messages", "conversations", "prompt")
-# The end of a task that only announces its constraints.
-_LEAD_IN = re.compile(r"\n[^\n]*\b(?:rules|constraints|requirements)\b[^\n]*:\s*$", re.IGNORECASE)
+# The end of a task that only leads to its constraints: its last sentence, if that ends in a colon or names them.
+_NAMED = r"(?:rules|constraints|requirements|instructions|guidelines|conditions|restrictions)"
+_LEAD_IN = re.compile(
+    rf"(?:(?<=\n)|(?<=[.!?]\s)|^)(?:[^\n.!?]*:|[^\n.!?]*\b{_NAMED}\b[^\n.!?]*[.:])\s*$", re.IGNORECASE
+)
 # The number or bullet of the first constraint of a list.
-_MARKER = re.compile(r"(?:\d{1,2}[.)]|[-*\u2022])\s*$")
+_MARKER = re.compile(r"(?:\(?\d{1,3}[.)]|[-*+\u2022\u2013\u2014])\s*$")
+_ITEM = re.compile(r"(\d{1,3})[.)]\s*$")
 # What may stand between two constraints in a prompt: white space, numbers and bullets of a list, a joint "and".
-_BETWEEN = re.compile(r"(?:[\s.,;*\u2022-]|\b\d{1,2}[.)]|\band\b)*", re.IGNORECASE)
+_BETWEEN = re.compile(r"(?:[\s.,;*+\u2022\u2013\u2014-]|\(?\b\d{1,3}[.)]|\band\b)*", re.IGNORECASE)
 
 
 class Skip(Exception):
@@ -272,34 +277,79 @@ def _criteria(given: Any, found: RowConstraints, where: str) -> tuple[str, ...]:
     return () if found.unchecked else texts
 
 
-def separated(prompt: str, texts: Sequence[str]) -> tuple[str, tuple[str, ...], str]:
+def separated(prompt: str, texts: Sequence[str]) -> tuple[str, tuple[str, ...], str | FoundLayout]:
     """(task, texts, layout) of a prompt that ends or begins with its constraints, word for word; else woven.
 
-    Woven means that the task is the whole prompt (:attr:`Instruction.woven`).
+    The texts come back in the prompt's own words, and the layout gives the prompt back byte for byte. Woven means
+    that the task is the whole prompt (:attr:`Instruction.woven`).
     """
     woven = (prompt, tuple(texts), "plain")
     spans: list[tuple[int, int]] = []
     for text in texts:
-        body = text.strip().rstrip(".")
-        start = prompt.find(body)
-        while start >= 0 and any(start < end and begin < start + len(body) for begin, end in spans):
-            start = prompt.find(body, start + 1)
-        if not body or start < 0:
+        span = next((there for way in _ways(text) if (there := _span(prompt, way, spans))), None)
+        if span is None:
             return woven
-        spans.append((start, start + len(body)))
-    ordered = sorted(spans)
+        spans.append(span)
+    order = sorted(range(len(spans)), key=spans.__getitem__)
+    ordered = [spans[index] for index in order]
     gaps = [prompt[end:start] for (_, end), (start, _) in pairwise(ordered)]
     if not spans or not all(_BETWEEN.fullmatch(gap) for gap in gaps):
         return woven
-    before, after = prompt[: ordered[0][0]], prompt[ordered[-1][1] :]
-    if _BETWEEN.fullmatch(after):
-        before = _MARKER.sub("", before)
-        lead = _LEAD_IN.search(before)
-        task = before[: lead.start() if lead else None].rstrip()
-        gap = before[len(task) :]
-        style = "type3" if lead else "type6" if "\n\n" in gap else "type2" if "\n" in gap else "type1"
-    elif _BETWEEN.fullmatch(before):
-        task, style = after.lstrip(" .\n"), "type5"
+    head, tail = prompt[: ordered[0][0]], prompt[ordered[-1][1] :]
+    if _BETWEEN.fullmatch(tail) and not _BETWEEN.fullmatch(head):
+        task = _MARKER.sub("", head).rstrip()
+        lead = _LEAD_IN.search(task)
+        task = task[: lead.start()].rstrip() if lead and lead.start() else task
+        task_first, opening, closing = True, head[len(task) :], tail
+    elif _BETWEEN.fullmatch(head) or _LEAD_IN.fullmatch(_MARKER.sub("", head).strip()):
+        task = tail.lstrip(" .\n")
+        task_first, opening, closing = False, head, tail[: len(tail) - len(task)]
     else:
         return woven
-    return (task, tuple(texts), style) if task else woven
+    if not task:
+        return woven
+    found = [prompt[start:end] for start, end in spans]
+    stopped = tuple(found[index].endswith(".") for index in order)
+    listed = "\n" in "".join(gaps) or (not gaps and _MARKER.search(opening))
+    layout = FoundLayout(
+        before=(opening, *gaps),
+        after=closing,
+        order=tuple(order),
+        stopped=stopped,
+        ending=None if listed else stopped[-1],
+        task_first=task_first,
+        numbered=_counted((opening, *gaps)),
+    )
+    if render(layout, task, found) != prompt:
+        return woven
+    return task, tuple(found), layout
+
+
+def _ways(text: str) -> list[str]:
+    """How a constraint may be written: as described, and with the plurals of the public data ("1 sentences")."""
+    return list(dict.fromkeys(way.strip().rstrip(".") for way in (as_published(text), text)))
+
+
+def _span(prompt: str, text: str, taken: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """Where the text stands, its full stop included, apart from what is taken."""
+    start = prompt.find(text) if text else -1
+    while start >= 0:
+        end = start + len(text)
+        end += prompt[end : end + 1] == "." and prompt[end : end + 2] != ".."
+        cut = _inside_word(prompt, start) or _inside_word(prompt, end)
+        if not cut and not any(start < stop and begin < end for begin, stop in taken):
+            return start, end
+        start = prompt.find(text, start + 1)
+    return None
+
+
+def _inside_word(text: str, at: int) -> bool:
+    around = text[max(at - 1, 0) : at + 1]
+    return len(around) == 2 and around.isascii() and around.isalnum()
+
+
+def _counted(before: Sequence[str]) -> bool:
+    """Whether all constraints have numbers that go up by one."""
+    numbers = [_ITEM.search(each) for each in before]
+    values = [int(found[1]) for found in numbers if found]
+    return len(values) == len(numbers) and all(after == one + 1 for one, after in pairwise(values))

@@ -1,9 +1,10 @@
 """`hindsight lm evaluate MODEL`: generate responses to instruction-following benchmarks, and score them.
 
-hindsight lm evaluate runs/qwen/model --bench ifeval,ifbench,muldimif --out runs/qwen/evaluation
+hindsight lm evaluate runs/qwen --bench ifeval,ifbench,muldimif --out runs/qwen/evaluation
 
 Responses are saved batch by batch, and a second call with the same --out goes on where the first one stopped. MODEL is
-an id on the hub, a path, or a folder with a PEFT adapter. General abilities: `--lm-eval TASKS` calls the lm-eval
+an id on the hub, the folder of a model or of a PEFT adapter, or a run of `hindsight lm train --model` (its `model`,
+else its newest whole checkpoint). General abilities: `--lm-eval TASKS` calls the lm-eval
 harness (extra `lm-eval`). Needs the extra `lm`.
 """
 
@@ -23,6 +24,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.evaluation.prompts import read
 from hindsight_rl.evaluation.responses import match
 from hindsight_rl.evaluation.score import is_older_ifbench, score, table, verdicts_of, write_verdicts
+from hindsight_rl.lm.checkpoints import model_of
 from hindsight_rl.replay.instruction import Instruction
 from hindsight_rl.replay.verification import answer_of
 from hindsight_rl.run import Run
@@ -47,7 +49,7 @@ Generate = Callable[[Sequence[list[dict[str, Any]]], int], list[tuple[str, bool]
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hindsight lm evaluate", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("model", help="id on the hub, path, or folder with a PEFT adapter")
+    parser.add_argument("model", help="id on the hub, folder of a model or a PEFT adapter, or a run")
     parser.add_argument("--bench", default="ifeval,ifbench,muldimif", help="by commas; '' for none")
     parser.add_argument("--prompts", action="append", default=[], metavar="BENCH=FILE", help="local prompts")
     parser.add_argument("--out", default="runs/evaluation", help="folder of responses and scores")
@@ -60,7 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--engine", choices=("auto", "transformers", "vllm"), default="auto")
     parser.add_argument("--device", default="auto", help="cpu, cuda, ...; auto takes what there is")
     parser.add_argument("--prompt-format", choices=("chat", "text"), default="chat")
-    parser.add_argument("--answer-after", help="score only what follows the last of these marks, e.g. </think>; a response without one answers nothing")
+    parser.add_argument(
+        "--answer-after",
+        help="score only what follows the last of these marks, e.g. </think>; a response without one answers nothing",
+    )
     parser.add_argument("--lm-eval", nargs="?", const=GENERAL, metavar="TASKS", help=f"default tasks: {GENERAL}")
     parser.add_argument("--json", action="store_true", help="print the scores as one JSON object")
     return parser
@@ -79,16 +84,20 @@ def main(argv: list[str] | None = None) -> int:
     asked = {name: _read(name, files.get(name), args.limit) for name in names}
     if args.engine == "auto":
         args.engine = "vllm" if importlib.util.find_spec("vllm") else "transformers"
-    run = _folder(args)
+    args.model = model_of(args.model)
+    run, fresh = _folder(args)
     scores: dict[str, Any] = {}
+    left = {name: _left(run, name, asked[name][1]) for name in names}
     generate: Generate | None = None
+    try:
+        generate = ENGINES[args.engine](args) if any(left.values()) else None
+    finally:
+        if generate is None and any(left.values()) and fresh:
+            _discard(run)
     for name in names:
         evaluator, instructions = asked[name]
-        left = _left(run, name, instructions)
-        if left and generate is None:
-            generate = ENGINES[args.engine](args)
-        if left and generate is not None:
-            respond(run, name, instructions, left, generate, args)
+        if generate is not None and left[name]:
+            respond(run, name, instructions, left[name], generate, args)
         scores[name] = _scored(run, name, evaluator, instructions)
     run.write("scores.json", scores)
     print(json.dumps(scores) if args.json else "\n\n".join(table(each) for each in scores.values()))
@@ -110,19 +119,29 @@ def _read(name: str, path: str | None, limit: int | None) -> tuple[str, list[Ins
     return evaluator, instructions[:limit]
 
 
-def _folder(args: argparse.Namespace) -> Run:
-    """The folder of this evaluation, new or the one to go on with."""
+def _folder(args: argparse.Namespace) -> tuple[Run, bool]:
+    """The folder of this evaluation, and whether it is new; else it is the one to go on with."""
     settings = {name: getattr(args, name) for name in SETTINGS}
     if not (Path(args.out) / "config.json").exists():
-        return Run.create(args.out, settings, kind="lm-evaluation")
+        return Run.create(args.out, settings, kind="lm-evaluation"), True
     run = Run.open(args.out, kind="lm-evaluation")
     stored = run.read("config.json")
+    if not any(file.stat().st_size for file in run.path.glob("*.jsonl")):  # a call that failed before any response
+        run.write("config.json", {**stored, **settings})
+        return run, False
     for name, value in settings.items():
         if stored.get(name) != value:
             raise HindsightError(
                 f"{args.out} holds responses with {name} {stored.get(name)}, not {value}; choose another --out"
             )
-    return run
+    return run, False
+
+
+def _discard(run: Run) -> None:
+    """Take away a folder in which nothing was written but its settings."""
+    (run.path / "config.json").unlink(missing_ok=True)
+    if not any(run.path.iterdir()):
+        run.path.rmdir()
 
 
 def _left(run: Run, name: str, instructions: Sequence[Instruction]) -> list[int]:
@@ -183,14 +202,25 @@ def _transformers(args: argparse.Namespace) -> Generate:
     adapter = (Path(args.model) / "adapter_config.json").is_file()
     try:
         tokenizer = AutoTokenizer.from_pretrained(args.model, padding_side="left")
+        if set(tokenizer.get_vocab()) <= set(
+            tokenizer.all_special_tokens
+        ):  # transformers makes an empty one up where the files are missing
+            raise HindsightError(f"{args.model}: cannot be loaded (no tokenizer)")
         if adapter:
             from peft import AutoPeftModelForCausalLM
 
             model: Any = AutoPeftModelForCausalLM.from_pretrained(args.model, dtype="auto")
         else:
-            model = AutoModelForCausalLM.from_pretrained(args.model, dtype="auto")
-    except (OSError, ValueError) as error:
-        raise HindsightError(f"{args.model}: cannot be loaded ({(str(error).splitlines() or [''])[0]})") from error
+            made: Any = AutoModelForCausalLM.from_pretrained(args.model, dtype="auto", output_loading_info=True)
+            model, loaded = made
+            if missing := sorted(loaded["missing_keys"]):
+                raise HindsightError(
+                    f"{args.model}: cannot be loaded ({len(missing)} weights missing: {missing[0]}, ...)"
+                )
+    except HindsightError:
+        raise
+    except Exception as error:  # each library that reads a part of a model has errors of its own
+        raise HindsightError(f"{args.model}: cannot be loaded ({_said(error)})") from error
     _check_format(args, tokenizer.chat_template)
     model = model.to(device).eval()
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
@@ -230,7 +260,10 @@ def _vllm(args: argparse.Namespace) -> Generate:
         raise HindsightError("--engine vllm needs the package vllm (pip install vllm)") from None
     if (Path(args.model) / "adapter_config.json").is_file():
         raise HindsightError(f"{args.model} is an adapter: merge it into its model first, or use --engine transformers")
-    engine = LLM(model=args.model, seed=args.seed)
+    try:
+        engine = LLM(model=args.model, seed=args.seed)
+    except Exception as error:
+        raise HindsightError(f"{args.model}: vLLM cannot load it ({_said(error)})") from error
     _check_format(args, engine.get_tokenizer().chat_template)
 
     def generate(batch: Sequence[list[dict[str, Any]]], seed: int) -> list[tuple[str, bool]]:
@@ -247,6 +280,10 @@ def _vllm(args: argparse.Namespace) -> Generate:
 
 
 ENGINES: dict[str, Callable[[argparse.Namespace], Generate]] = {"transformers": _transformers, "vllm": _vllm}
+
+
+def _said(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _check_format(args: argparse.Namespace, template: Any) -> None:

@@ -39,7 +39,7 @@ class JudgeConfig:
 
 
 def judged_rows(judge: Judge, instructions: Sequence[Instruction], responses: Sequence[str | None]) -> list[Verdict]:
-    """A verdict per instruction: its checkable constraints, then its soft demands; a missing or blank response meets none."""
+    """A verdict per instruction: its checkable constraints, then its soft demands; no response meets none."""
     whole = [judge.judged(each) for each in instructions]
     given = [(each, response) for each, response in zip(whole, responses, strict=True) if response is not None]
     found = iter(verifying(judge).verify_batch(given))

@@ -54,9 +54,21 @@ def train(config: Any) -> Path:
     return run.path
 
 
+def _goes_on_with_trl(argv: list[str]) -> bool:
+    """`--out RUN --resume` of a run that was made with a model."""
+    out = next((argv[at + 1] for at, word in enumerate(argv[:-1]) if word == "--out"), None)
+    out = next((word.partition("=")[2] for word in argv if word.startswith("--out=")), out)
+    if out is None or "--resume" not in argv:
+        return False
+    try:
+        return bool(json.loads((Path(out) / "config.json").read_text("utf-8"))["kind"] == "lm-trl")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def main(argv: list[str]) -> int:
     """`hindsight lm train`."""
-    if any(word == "--model" or word.startswith("--model=") for word in argv):
+    if any(word == "--model" or word.startswith("--model=") for word in argv) or _goes_on_with_trl(argv):
         from hindsight_rl.lm.trl.train import main as train_with_trl
 
         return int(train_with_trl(argv) or 0)

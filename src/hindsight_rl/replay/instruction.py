@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from hindsight_rl.replay.layouts import PLAIN, Layout, Template, render
+from hindsight_rl.replay.layouts import PLAIN, FoundLayout, Layout, Template, render
 
 Verdict = list[bool]
 
@@ -48,6 +48,15 @@ class Achieving(Protocol):
 
     def at(self, kwargs: Mapping[str, Any]) -> Constraint:
         """The same demand with these kwargs in place of its own."""
+        ...
+
+
+@runtime_checkable
+class MaybeVacuous(Protocol):
+    """A constraint that knows when it holds for want of what it is about; for rewriting, not for checking."""
+
+    def vacuous(self, response: str) -> bool:
+        """Whether it could hold of the response in no other way: "all sentences ..." of a single one."""
         ...
 
 
@@ -127,7 +136,7 @@ class Instruction:
             texts=tuple(changed[index].describe() if index in changed else self.texts[index] for index in order),
             soft=self.soft,
             meta=self.meta,
-            layout=self.layout,
+            layout=self.layout.keeping(order) if isinstance(self.layout, FoundLayout) else self.layout,
             needs=tuple(tuple(place[need] for need in self.needs[index] if need in place) for index in order),
             earlier=self.earlier,
         )

@@ -1,15 +1,21 @@
-"""How a task and its constraints become one prompt: six layouts of HiR's data, and chat templates.
+"""How a task and its constraints become one prompt: six layouts of HiR's data, found ones, and chat templates.
 
 render("type4", "Describe a gull.", ["Use two sentences.", "No commas."])
 "Describe a gull.\\n\\n- Use two sentences.\\n- No commas."
+
+A prompt that comes as one text keeps the layout that it has (:class:`FoundLayout`): its bullets or numbers, what stands
+between its constraints, and the line that leads to them.
 
 Source: the released code of HiR (arXiv 2512.23457), ``q_type`` type1 to type6. Standard library only.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hindsight_rl.errors import HindsightError
@@ -66,6 +72,103 @@ LAYOUTS: dict[str, Layout] = {
     "type6": _lines,
 }
 _KNOWN: dict[str, Layout] = {PLAIN: _plain, **LAYOUTS}
+
+
+# The number that opens an item of a list, at the end of what stands before the item.
+_NUMBER = re.compile(r"\d{1,3}(?=[.)]\s*$)")
+_STOPS = (".", "!", "?", ",", ";", ":", "\u3002")
+
+
+@dataclass(frozen=True)
+class FoundLayout:
+    """The layout that a prompt has: what stands around its task and its constraints.
+
+    before: what stands before each constraint, in the order of the prompt; of the first, everything from the task on
+    (or from the prompt's beginning), a line that leads to the constraints included. after: what stands behind the
+    last one. order: of the constraints in the prompt, as indices into the instruction's. stopped: which of them, in
+    the prompt's order, end in a full stop. ending: in running text, whether the last one does; None in a list.
+    task_first: the task stands before the constraints, else behind them. numbered: the constraints are numbered
+    without a gap, and stay so.
+    """
+
+    before: tuple[str, ...]
+    after: str
+    order: tuple[int, ...]
+    stopped: tuple[bool, ...]
+    ending: bool | None = None
+    task_first: bool = True
+    numbered: bool = False
+
+    def __call__(self, task: str, texts: Sequence[str]) -> str:
+        """The prompt with these texts, in the instruction's order, in place of the constraints."""
+        order = [index for index in self.order if index < len(texts)]
+        order += range(len(order), len(texts))
+        parts = []
+        for place, index in enumerate(order):
+            before = self.before[min(place, len(self.before) - 1)]
+            if place and len(self.before) == 1:  # one constraint was found, and more are asked for
+                before = _again(before)
+            if place and self.numbered:
+                before = _NUMBER.sub(str(self._first + place), before)
+            parts += [before, self._stopped(texts[index], place, last=place == len(order) - 1)]
+        rules = "".join(parts) + self.after
+        return task + rules if self.task_first else rules + task
+
+    @property
+    def _first(self) -> int:
+        found = _NUMBER.search(self.before[0])
+        return int(found[0]) if found else 1
+
+    def _stopped(self, text: str, place: int, last: bool) -> str:
+        """The text with or without a full stop, as the one in its place has it."""
+        ends = self.stopped[min(place, len(self.stopped) - 1)]
+        if last and self.ending is not None:
+            ends = self.ending
+        if text.endswith(_STOPS):
+            return text if ends or not text.endswith(".") else text[:-1]
+        return text + "." if ends else text
+
+    def keeping(self, kept: Sequence[int]) -> FoundLayout:
+        """The layout of an instruction that keeps these constraints (indices, in the new order)."""
+        renamed = {index: at for at, index in enumerate(kept)}
+        places = [place for place, index in enumerate(self.order) if index in renamed]
+        if not places:
+            return self
+        # What comes first now stands where the first one stood.
+        before = (self.before[0], *(self.before[place] for place in places[1:]))
+        return replace(
+            self,
+            before=before,
+            order=tuple(renamed[self.order[place]] for place in places),
+            stopped=tuple(self.stopped[place] for place in places),
+        )
+
+
+def _again(before: str) -> str:
+    """What stands before a further constraint where only one was found: its line break and its mark."""
+    line = before.rpartition("\n")[2]
+    return "\n" + line if "\n" in before else " "
+
+
+def layout_to_json(layout: str | Layout) -> str:
+    """The name of a layout, or JSON for a found one; :data:`PLAIN` for a function of one's own."""
+    if isinstance(layout, FoundLayout):
+        return json.dumps(asdict(layout))
+    return layout if isinstance(layout, str) else PLAIN
+
+
+def layout_from_json(text: str) -> str | Layout:
+    """The layout that :func:`layout_to_json` wrote; raises :class:`HindsightError` for something else."""
+    if not text.startswith("{"):
+        return text
+    try:
+        given = json.loads(text)
+        made: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+        }
+        return FoundLayout(**made)
+    except (ValueError, TypeError) as error:
+        raise HindsightError(f"not a layout: {text!r:.60} ({error})") from error
 
 
 def render(layout: str | Layout, task: str, texts: Sequence[str]) -> str:

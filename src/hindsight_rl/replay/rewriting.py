@@ -7,7 +7,8 @@
 | ``keep`` | nothing: the failure is replayed under its own instruction, a control that must fail |
 
 A demand that presupposes one that is left out is left out with it, and a set that its constraints declare in
-conflict is refused. Standard library only.
+conflict is refused. What holds only vacuously ("all sentences ..." of a single one) counts as failed and stays
+failed. Standard library only.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from itertools import combinations
 from typing import Any, ClassVar
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.replay.instruction import Achieving, Constraint, Instruction, Verdict
+from hindsight_rl.replay.instruction import Achieving, Constraint, Instruction, MaybeVacuous, Verdict
 from hindsight_rl.replay.replayer import Refusal, Rewrite, Rewriter, Rollout
 
 
@@ -52,6 +53,21 @@ def _beside(constraint: Constraint, others: Sequence[Constraint], refuse: bool) 
     return constraint
 
 
+def _holds(constraint: Constraint, response: str, prompt: str | None) -> bool:
+    """The response is evidence of it."""
+    return constraint.check(response, prompt) and not _vacuous(constraint, response)
+
+
+def _vacuous(constraint: Constraint, response: str) -> bool:
+    return isinstance(constraint, MaybeVacuous) and constraint.vacuous(response)
+
+
+def _held(rollout: Rollout) -> list[int]:
+    """The constraints that the response fulfils, those aside that it fulfils vacuously."""
+    each = enumerate(zip(rollout.instruction.constraints, rollout.verdict, strict=True))
+    return [index for index, (asked, holds) in each if holds and not _vacuous(asked, rollout.response)]
+
+
 @dataclass(frozen=True)
 class Drop:
     """Keep the constraints that hold, as the paper does: none or all of them is never replayed.
@@ -68,15 +84,15 @@ class Drop:
         return 0 < sum(rollout.verdict) < len(rollout.verdict) and not rollout.instruction.woven
 
     def rewrite(self, rollout: Rollout) -> Rewrite | None:
-        """The instruction with the constraints that hold."""
-        kept = [index for index, holds in enumerate(rollout.verdict) if holds]
+        """The instruction with the constraints that hold, and not vacuously."""
+        kept = _held(rollout)
         return _made(rollout, kept, {}, closed=self.closed, refuse=self.refuse)
 
     def lend(
         self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
     ) -> Constraint | None:
         """The constraint, where it holds as it is."""
-        return _beside(constraint, beside, self.refuse) if constraint.check(response, prompt) else None
+        return _beside(constraint, beside, self.refuse) if _holds(constraint, response, prompt) else None
 
 
 @dataclass(frozen=True)
@@ -102,7 +118,7 @@ class Retarget:
     def rewrite(self, rollout: Rollout) -> Rewrite | None:
         """The instruction with what holds, and what failed at its achieved value."""
         asked = rollout.instruction
-        kept = [index for index, holds in enumerate(rollout.verdict) if holds]
+        kept = _held(rollout)
         seen = {_identity(asked.constraints[index]) for index in kept}
         changed: dict[int, Constraint] = {}
         for index, holds in enumerate(rollout.verdict):
@@ -123,13 +139,14 @@ class Retarget:
             made = constraint.at(kwargs)
         except HindsightError:  # a value that the constraint itself does not accept
             return None
-        return made if made.check(response, prompt) else None
+        return made if _holds(made, response, prompt) else None
 
     def lend(
         self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
     ) -> Constraint | None:
         """The constraint, where it holds as it is or at another value."""
-        holds = constraint if constraint.check(response, prompt) else self.retargeted(constraint, response, prompt)
+        there = _holds(constraint, response, prompt)
+        holds = constraint if there else self.retargeted(constraint, response, prompt)
         return None if holds is None else _beside(holds, beside, self.refuse)
 
 

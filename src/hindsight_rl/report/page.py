@@ -190,6 +190,7 @@ def _chapter(chapter: Chapter, many: bool, number: int) -> str:
         sections.compositions(chapter),
         sections.others(chapter),
         sections.forgetting(chapter),
+        sections.sources(chapter),
         records.buffer(chapter),
         sections.prerequisites(chapter),
         sections.coverage(chapter),

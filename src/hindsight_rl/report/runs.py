@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 
-METHOD_ORDER = ("oir", "oracle", "her", "buffer", "none", "ellm", "game")
+METHOD_ORDER = ("oir", "oracle", "oir-no-buffer", "oir-paper", "her", "buffer", "none", "ellm", "game")
 KINDS_READ = ("agent", "lm", "lm-trl")
 KINDS = ("canonical", "paraphrased", "composed", "others")
 WORLDS = {
@@ -25,7 +25,7 @@ WORLDS = {
     "craftax": "Craftax, the full game",
 }
 _NOT_A_DIFFERENCE = frozenset(
-    ("seed", "out", "resume", "machine", "version", "kind", "checkpoints", "eval_every", "method", "world")
+    ("seed", "out", "resume", "machine", "version", "kind", "checkpoints", "eval_every", "method", "world", "settled")
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from hindsight_rl.report import curves, rates
-from hindsight_rl.report.runs import Chapter, Group, RunData, Seeds
+from hindsight_rl.report.runs import Chapter, Group, RunData, Seeds, number
 from hindsight_rl.report.svg import Dot, escaped, line_chart, scatter, short, spark, stacked
 
 KIND_TITLES = {
@@ -292,6 +292,34 @@ def prerequisites(chapter: Chapter) -> str:
     head = "<thead><tr><th>before this</th><th>it does</th></tr></thead>"
     body = f'<div class="scroll"><table class="plain">{head}<tbody>{rows}</tbody></table></div>'
     return section("prerequisites", "What comes before what", lead, body)
+
+
+SOURCES = {
+    "initial": "the initial instructions",
+    "slots": "the buffer's slots",
+    "rehearsal": "mastered, left the buffer, rehearsed",
+    "undone": "found by relabeling, not yet done in this life",
+    "again": "found by relabeling, not done lately",
+}
+
+
+def sources(chapter: Chapter) -> str:
+    """Where the instructions that environments were given came from, as shares, by group."""
+    rows = []
+    for group in chapter.groups:
+        given = [row["given"] for run in group.runs for row in run.metrics if isinstance(row.get("given"), dict)]
+        counts = {name: sum(number(row.get(name)) or 0.0 for row in given) for name in SOURCES}
+        total = sum(counts.values())
+        if total:
+            cells = "".join(f"<td>{100 * counts[name] / total:.1f} %</td>" for name in SOURCES)
+            rows.append(f"<tr><td>{escaped(group.label)}</td>{cells}<td>{total:,.0f}</td></tr>")
+    if not rows:
+        return ""
+    head = "".join(f"<th>{escaped(title)}</th>" for title in SOURCES.values())
+    head = f"<thead><tr><th></th>{head}<th>instructions given</th></tr></thead>"
+    body = f'<div class="scroll"><table class="headline">{head}<tbody>{"".join(rows)}</tbody></table></div>'
+    lead = "Of all instructions given to environments during training, the share that each source chose; all seeds."
+    return section("sources", "Where instructions came from", lead, body)
 
 
 def coverage(chapter: Chapter) -> str:

@@ -135,6 +135,8 @@ class WorldsConfig:
     """`classic-32`, `classic` (64 x 64) or `craftax`."""
     count: int = 1024
     """Worlds per split."""
+    observation: str = "compact"
+    """`compact` or `raw`, as in training; `craftax` has `raw` alone."""
 
 
 def main(argv: list[str]) -> int:
@@ -144,7 +146,7 @@ def main(argv: list[str]) -> int:
     from hindsight_rl.agent.envs import make_world
 
     config = tyro.cli(WorldsConfig, args=argv, prog="hindsight agent worlds")
-    world = make_world(config.world)
+    world = make_world(config.world, config.observation)
     for split in SPLITS:
         bank = load_bank(world, split, config.count)
         print(f"{bank.size} {split} worlds of {config.world} in {cache_dir() / 'worlds'}")

@@ -177,8 +177,20 @@ class InstructionBuffer:
         entry.evicted = self.clock
         self._note("evict", entry, status=self.status(entry))
 
-    def chances(self, size: int) -> np.ndarray:
-        """float32 [size], the probability of each instruction; sums to 1 (uniform over nothing: instruction 0)."""
+    @property
+    def rehearsed(self) -> list[int]:
+        """Instructions that were mastered once and hold no slot now."""
+        if self.rules.uniform or self.rules.rehearsal <= 0:
+            return []
+        return [e.instruction for e in self.entries.values() if e.mastered and e.instruction not in self.slots]
+
+    def chances(self, size: int, initial: int = 0) -> np.ndarray:
+        """float32 [size], the probability of each instruction; sums to 1.
+
+        Args:
+            size: of the library.
+            initial: while there is nothing to practise, the first so many instructions are given, evenly.
+        """
         chance = np.zeros(size, np.float32)
         for index in self.slots:
             entry = self.entries[index]
@@ -189,15 +201,15 @@ class InstructionBuffer:
         if chance.sum() > 0:
             chance /= chance.sum()
         # Whatever was once mastered and is not practised now is rehearsed, the more the further it has fallen.
-        absent = [e for e in self.entries.values() if e.mastered and e.instruction not in self.slots]
-        if absent and not self.rules.uniform and self.rules.rehearsal > 0:
+        absent = [self.entries[index] for index in self.rehearsed]
+        if absent:
             share = np.zeros(size, np.float32)
             for entry in absent:
                 share[entry.instruction] = 0.1 + max(0.0, entry.best - entry.mean_return)
             weight = self.rules.rehearsal if self.slots else 1.0
             chance = (1 - weight) * chance + weight * share / share.sum()
         if chance.sum() == 0:
-            chance[0] = 1.0
+            chance[: max(initial, 1)] = 1.0
         return chance / chance.sum()
 
     def snapshot(self) -> list[dict[str, object]]:

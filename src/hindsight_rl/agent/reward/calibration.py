@@ -113,11 +113,16 @@ def _threshold(probability: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _floor(vectors: np.ndarray, labels: np.ndarray, classes: int) -> float:
-    """The cosine with another phrasing of the same event that all but 1 in 200 phrasings exceed."""
+    """The cosine with another phrasing of the same event that all but 1 in 200 phrasings exceed.
+
+    An event with one phrasing alone has no other to be compared with, and does not count.
+    """
     cosine = vectors @ vectors.T
     np.fill_diagonal(cosine, -1.0)
     cosine[labels[:, None] != labels[None, :]] = -1.0
-    events = labels != classes - 1
+    events = (labels != classes - 1) & (np.bincount(labels, minlength=classes)[labels] > 1)
+    if not events.any():
+        return Reading.floor
     return round(float(np.quantile(cosine[events].max(1), 0.005)), 2)
 
 

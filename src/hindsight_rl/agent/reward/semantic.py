@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, Event, fulfilling
-from hindsight_rl.agent.envs.craftax.phrases import NONE, Split, labelled, phrases
+from hindsight_rl.agent.envs.craftax.phrases import Split, labelled, unrelated
 from hindsight_rl.agent.reward.calibration import Reading, best_global, fit_reading
 from hindsight_rl.encoder import Encoder
 from hindsight_rl.errors import HindsightError
@@ -110,17 +110,17 @@ class SemanticReward:
         vectors, captioned = _captions(encoder, events)
         texts: list[str] = []
         owners: list[int] = []
-        unrelated: list[str] = []
+        none_of_them: list[str] = []
         for split in splits:
             more, meant = labelled(split, events)
             texts, owners = texts + more, owners + meant
-            unrelated += phrases(NONE, split)
+            none_of_them += unrelated(split, events)
         none = len(events)
         known = np.concatenate([vectors, encoder.encode(texts)])
         owner = np.concatenate([captioned, np.array(owners, int)])
         reading = fit_reading(
-            np.concatenate([known, encoder.encode(unrelated)]),
-            np.concatenate([owner, np.full(len(unrelated), none)]),
+            np.concatenate([known, encoder.encode(none_of_them)]),
+            np.concatenate([owner, np.full(len(none_of_them), none)]),
             none + 1,
             fixed=len(captioned),
         )

@@ -2,12 +2,16 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import tyro
 
 from hindsight_rl.agent.instructions.buffer import BufferRules
 from hindsight_rl.agent.policy.pqn import LearningRules
 from hindsight_rl.agent.relabeling.llm import LlmRules
 from hindsight_rl.agent.relabeling.noise import NoiseRules
 from hindsight_rl.agent.training.methods import method
+from hindsight_rl.agent.training.ranges import check_ranges
 from hindsight_rl.agent.training.rollout import ActingRules
 from hindsight_rl.agent.training.sharding import ProcessRules
 from hindsight_rl.endpoint.settings import EndpointSettings
@@ -23,7 +27,7 @@ class TrainConfig:
     """Where all other defaults come from: `laptop`, `gpu` (the game's own map, one GPU filled) or `craftax` (the full
     game)."""
     method: str = "oir"
-    """`oir`, `none`, `her`, `buffer`, `ellm`, `oracle` or `game`."""
+    """`oir`, `oir-paper`, `oir-no-buffer`, `her`, `buffer`, `none`, `ellm`, `oracle` or `game`."""
     world: str = "classic-32"
     """`classic-32` (fast preset: a smaller map, another task), `classic` (the game's 64 x 64) or `craftax`."""
     steps: int = 1_500_000
@@ -34,7 +38,8 @@ class TrainConfig:
     out: str = "runs/agent"
     """The run folder to make."""
     resume: bool = False
-    """Go on with the run in --out from its newest checkpoint; its own settings are used."""
+    """Go on with the run in --out from its newest checkpoint, under its own settings. Another one that is given is
+    refused, but for more --steps, and for what changes no training: evaluations, checkpoints, the endpoint."""
     observation: str = "compact"
     """`compact` or `raw`."""
     encoder: str = "default"
@@ -97,13 +102,21 @@ class TrainConfig:
     noise: NoiseRules = field(default_factory=NoiseRules)
     """Errors put into the relabels, for studies."""
     processes: ProcessRules = field(default_factory=ProcessRules)
+    settled: Annotated[bool, tyro.conf.Suppress] = False
+    """Every value is meant as it stands. Otherwise a value that is the preset's gives way to the method's own (see
+    `methods.Method.settings`) and, on resume, to the run's. The command line, which knows what was given, sets this."""
 
     def checked(self) -> "TrainConfig":
         """The same settings, or a HindsightError that names the bad one."""
         method(self.method)
-        for name in ("steps", "envs", "rollout", "worlds", "stretch", "relabels", "trajectories"):
-            if getattr(self, name) < 1:
-                raise HindsightError(f"--{name} {getattr(self, name)}: must be at least 1")
+        check_ranges(self)
+        if self.delta == 1:
+            raise HindsightError("--delta 1: must be above 0 and below 1")
+        if self.buffer.failing_below > self.buffer.mastered_above:
+            raise HindsightError(
+                f"--buffer.failing-below {self.buffer.failing_below}: "
+                f"at most --buffer.mastered-above ({self.buffer.mastered_above})"
+            )
         if self.trajectories > self.envs:
             raise HindsightError(f"--trajectories {self.trajectories}: at most --envs ({self.envs})")
         if self.envs * self.rollout < self.learning.minibatch:
@@ -115,21 +128,30 @@ class TrainConfig:
             raise HindsightError(f"--reward-mode {self.reward_mode}: 'calibrated' or 'global'")
         if self.condition not in ("both", "affinity", "embedding"):
             raise HindsightError(f"--condition {self.condition}: 'both', 'affinity' or 'embedding'")
-        if self.buffer.capacity < 1:
-            raise HindsightError(f"--buffer.capacity {self.buffer.capacity}: must be at least 1")
         if self.relabeler not in ("templates", "llm"):
             raise HindsightError(f"--relabeler {self.relabeler}: 'templates' or 'llm'")
-        for name in ("candidates", "pending"):
-            if getattr(self.llm, name) < 1:
-                raise HindsightError(f"--llm.{name} {getattr(self.llm, name)}: must be at least 1")
-        if self.seeds < 1:
-            raise HindsightError(f"--seeds {self.seeds}: must be at least 1")
         self.noise.checked()
         if self.relabeler == "llm" and self.processes.coordinator is not None:
             raise HindsightError("--relabeler llm answers when it is ready: it goes with one process, not several")
         if self.relabeler == "llm":
             self.endpoint = self.endpoint.resolved()
         return self
+
+
+def setting(config: TrainConfig, name: str) -> Any:
+    """The value of a dotted name, e.g. `buffer.capacity`."""
+    value: Any = config
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def with_setting(config: TrainConfig, name: str, value: Any) -> TrainConfig:
+    """A copy with another value of a dotted name."""
+    group, _, last = name.rpartition(".")
+    if not group:
+        return dataclasses.replace(config, **{last: value})
+    return dataclasses.replace(config, **{group: dataclasses.replace(getattr(config, group), **{last: value})})
 
 
 def load_config(run: Run) -> TrainConfig:

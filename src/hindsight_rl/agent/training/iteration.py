@@ -15,7 +15,7 @@ from hindsight_rl.agent.policy.network import QNetwork
 from hindsight_rl.agent.policy.pqn import LearningRules, learn
 from hindsight_rl.agent.policy.prerequisites import Order, observe
 from hindsight_rl.agent.policy.rare_events import Memory, remember, with_memories
-from hindsight_rl.agent.training.rollout import ActingRules, Actors, Tables, roll
+from hindsight_rl.agent.training.rollout import AGAIN, ActingRules, Actors, Tables, roll
 from hindsight_rl.agent.training.sharding import Placement
 
 
@@ -74,7 +74,8 @@ def advance(
 
     Returns:
         the learner and a report: `events` bool [updates x rollout, R, n_events], `over` bool of the same leading
-        shape, `counts` [n_events], `attempts` and `successes` [I], `loss` scalar.
+        shape, `counts` [n_events], `attempts` and `successes` [I], `given` [4, I], how often each instruction was given
+        by each way to choose one (`rollout.DRAWN` ...), `loss` scalar.
     """
     n = learner.actors.instruction.shape[0]
     opt = optimizer()
@@ -109,6 +110,7 @@ def advance(
             "counts": seen.events.sum((0, 1)),
             "attempts": tally.at[where].add(seen.ended.reshape(-1)),
             "successes": tally.at[where].add(seen.fulfilled.reshape(-1)),
+            "given": jnp.zeros((AGAIN + 1, len(tally))).at[seen.chosen, seen.new_instruction].add(seen.given),
             "loss": loss,
         }
         shared = placement.keep_copied((params, opt_state, order, memory, key))
@@ -122,7 +124,7 @@ def advance(
     rarest = jnp.where(events.any(axis=0), tables.rarity, 0.0).max(axis=1)
     named = jax.lax.top_k(jnp.where(watched, jnp.inf, rarest), trajectories)[1]
     joined = {"events": events[:, named], "over": over[:, named]}
-    summed = {k: report[k].sum(0) for k in ("counts", "attempts", "successes")}
+    summed = {k: report[k].sum(0) for k in ("counts", "attempts", "successes", "given")}
     return learner, placement.keep_copied({**joined, **summed, "loss": report["loss"].mean()})
 
 

@@ -1,8 +1,11 @@
 """The methods that can be compared: one flag, one learner, different sources of instructions and reward."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from hindsight_rl.errors import HindsightError
+
+Settings = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,8 @@ class Method:
         relabel: trajectories are relabeled.
         true_reward: the reward is the goal's true event instead of the semantic reward.
         objective: `goal`, `game` or `novel` (see `ActingRules`).
+        settings: dotted names and values of the settings that belong to the method; whoever sets one by hand has it
+            otherwise.
     """
 
     about: str
@@ -25,6 +30,7 @@ class Method:
     relabel: bool = False
     true_reward: bool = False
     objective: str = "goal"
+    settings: Settings = ()
 
     @property
     def conditioned(self) -> bool:
@@ -32,10 +38,29 @@ class Method:
         return self.objective == "goal"
 
 
+# What is known of the paper's method, and nothing of ours where we know that it is ours. What is not known of it (how
+# the buffer evicts, the learner's values) is as in `oir`.
+PAPER: Settings = (
+    ("reward_mode", "global"),
+    ("buffer.capacity", 10),
+    ("acting.told", 0.0),  # all instructions come from the buffer, once it holds any
+    ("acting.fresh", 0.0),
+    ("acting.candidates", 1),
+    ("acting.reset_on_success", True),
+    ("acting.waypoints", False),
+    ("acting.explore_after", 0),
+    ("buffer.rehearsal", 0.0),
+    ("buffer.favour_rare", 0.0),
+    ("favour_rare", 0.0),
+    ("learning.memories", 0),
+)
+
 METHODS: dict[str, Method] = {
     "oir": Method("relabeling, hindsight replay and the instruction buffer", True, True, True),
     "none": Method("plain PQN on the semantic reward of its own instruction"),
-    "her": Method("hindsight replay without the buffer", hindsight=True, relabel=True),
+    "oir-paper": Method("oir as the paper describes it", True, True, True, settings=PAPER),
+    "oir-no-buffer": Method("relabeling and hindsight replay without the buffer", hindsight=True, relabel=True),
+    "her": Method("hindsight replay over the given instructions alone", hindsight=True),
     "buffer": Method("the instruction buffer without hindsight replay", buffer=True, relabel=True),
     "ellm": Method("ELLM's rules: any suggested goal, each once per life, instruction unseen", objective="novel"),
     "oracle": Method("oir with the true event of each instruction as its reward", True, True, True, True),

@@ -1,12 +1,13 @@
-"""Presets: whole settings by one word; every other option still overrides its own.
+"""Presets: whole settings by one word, and the settings that belong to a method; every other option overrides its own.
 
-hindsight agent train --preset gpu --steps 200000000
+hindsight agent train --preset gpu --method oir-paper --steps 200000000
 """
 
 import dataclasses
 from collections.abc import Sequence
 
-from hindsight_rl.agent.training.config import TrainConfig
+from hindsight_rl.agent.training.config import TrainConfig, setting, with_setting
+from hindsight_rl.agent.training.methods import method
 from hindsight_rl.errors import HindsightError
 
 _LAPTOP = TrainConfig()
@@ -44,18 +45,48 @@ PRESETS: dict[str, TrainConfig] = {
 }
 
 
-def preset_of(argv: Sequence[str]) -> TrainConfig:
-    """The settings that the command line starts from.
+def preset(name: str) -> TrainConfig:
+    """The preset of that name.
 
     Raises:
-        HindsightError: no preset of that name.
+        HindsightError: there is none.
     """
-    name = "laptop"
-    for at, word in enumerate(argv):
-        if word == "--preset" and at + 1 < len(argv):
-            name = argv[at + 1]
-        elif word.startswith("--preset="):
-            name = word.removeprefix("--preset=")
     if name not in PRESETS:
         raise HindsightError(f"--preset {name}: one of {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def preset_of(argv: Sequence[str]) -> TrainConfig:
+    """The settings that the command line starts from: of its preset, then of its method.
+
+    Raises:
+        HindsightError: no preset or no method of that name.
+    """
+    config = preset(word_after("--preset", argv) or "laptop")
+    return settled(dataclasses.replace(config, method=word_after("--method", argv) or config.method))
+
+
+def settled(config: TrainConfig) -> TrainConfig:
+    """With the settings that belong to its method, wherever a setting is as the preset has it.
+
+    Raises:
+        HindsightError: no preset or no method of that name.
+    """
+    if config.settled:
+        return config
+    base = preset(config.preset)
+    for name, value in method(config.method).settings:
+        if setting(config, name) == setting(base, name):
+            config = with_setting(config, name, value)
+    return dataclasses.replace(config, settled=True)
+
+
+def word_after(option: str, argv: Sequence[str]) -> str | None:
+    """The value of an option on a command line, None where it is absent; of several the last."""
+    found = None
+    for at, word in enumerate(argv):
+        if word == option and at + 1 < len(argv):
+            found = argv[at + 1]
+        elif word.startswith(f"{option}="):
+            found = word.removeprefix(f"{option}=")
+    return found

@@ -18,6 +18,14 @@ from hindsight_rl.display import Display
 PLAIN_LINES = 10
 WIDE = 118  # columns from which success and buffer stand side by side
 STATUS_STYLE = {"new": "cyan", "failing": "red", "learning boundary": "yellow", "mastered": "green"}
+SOURCES = {
+    "initial": "initial",
+    "slots": "buffer slots",
+    "rehearsal": "rehearsal",
+    "undone": "not yet done in this life",
+    "again": "not done lately",
+}
+"""Where instructions come from: the names in `metrics.jsonl` and in words. The last two were found by relabeling."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -62,6 +70,7 @@ class Progress(Display):
         self.success: Mapping[str, float] = {}
         self.success_at = 0
         self.accepted = self.rejected = 0
+        self.given = dict.fromkeys(SOURCES, 0)
         self._began = clock()
         # A window, so that compilation and the pauses of evaluation weigh on the speed only for a while.
         self._passed: deque[tuple[float, int]] = deque(maxlen=16)
@@ -72,7 +81,7 @@ class Progress(Display):
 
         Args:
             metrics: `step` and, where known, `success`, `slots`, `accepted`, `rejected`, `unique_instructions`,
-                `clusters`, `loss`, `success_of_given`.
+                `clusters`, `loss`, `success_of_given`, `given`.
         """
         try:
             self._take(metrics)
@@ -90,6 +99,8 @@ class Progress(Display):
         self._passed.append((self._clock(), self.step))
         self.accepted += int(metrics.get("accepted") or 0)
         self.rejected += int(metrics.get("rejected") or 0)
+        for source, count in (metrics.get("given") or {}).items():
+            self.given[source] = self.given.get(source, 0) + int(count)
         if metrics.get("success"):
             self.success, self.success_at = metrics["success"], self.step
 
@@ -116,6 +127,8 @@ class Progress(Display):
         given = self.latest.get("success_of_given")
         if given is not None:
             parts.append(f"given instructions fulfilled {given:.0%}")
+        if shares := self._shares():
+            parts.append(f"given: {shares}")
         if "accepted" in self.latest:
             parts.append(f"relabels {self.accepted:,} accepted, {self.rejected:,} rejected")
         if "unique_instructions" in self.latest:
@@ -127,6 +140,14 @@ class Progress(Display):
         if self.latest.get("loss") is not None:
             parts.append(f"loss {self.latest['loss']:.4f}")
         return parts
+
+    def _shares(self) -> str:
+        """`70% initial, 3% buffer slots, 27% found`: of all instructions given so far; empty for one source alone."""
+        found = self.given["undone"] + self.given["again"]
+        shown = {SOURCES[k]: self.given[k] for k in ("initial", "slots", "rehearsal")} | {"found by relabeling": found}
+        total = sum(shown.values())
+        shown = {name: count for name, count in shown.items() if count}
+        return ", ".join(f"{n / total:.0%} {name}" for name, n in shown.items()) if len(shown) > 1 else ""
 
     def line(self) -> str:
         """The state as one plain line."""

@@ -23,6 +23,9 @@ HOPE = 0.1
 """What a goal is taken to be worth when it looks worth nothing here: how often the seemingly hopeless is asked for."""
 DOUBT = 0.02
 """Values below this are taken for noise when moments are compared."""
+DRAWN, TOLD, UNDONE, AGAIN = range(4)
+"""How an instruction was chosen: by its chance, as an initial one (`ActingRules.told`), because this life has not done
+it (`fresh`), because it has not done it lately (`again`)."""
 
 
 @struct.dataclass
@@ -105,6 +108,9 @@ class Transitions(NamedTuple):
         instruction: int32 [E], the instruction in force.
         ended: bool [E], the instruction ended with this step.
         fulfilled: bool [E], it ended in success.
+        given: bool [E], a new instruction was given after this step.
+        new_instruction: int32 [E], which; without meaning where none was.
+        chosen: int32 [E], how it was chosen: `DRAWN`, `TOLD`, `UNDONE` or `AGAIN`.
     """
 
     observation: jax.Array
@@ -122,6 +128,9 @@ class Transitions(NamedTuple):
     instruction: jax.Array
     ended: jax.Array
     fulfilled: jax.Array
+    given: jax.Array
+    new_instruction: jax.Array
+    chosen: jax.Array
 
 
 @struct.dataclass
@@ -322,6 +331,7 @@ def roll(
         else:
             choice = jnp.zeros(n, jnp.int32)
         next_instruction = jnp.take_along_axis(drawn_instructions, choice[:, None], axis=1)[:, 0]
+        chosen = jnp.full(n, DRAWN, jnp.int32)
 
         witnessed = jnp.where(over[:, None], 0, jnp.minimum(actors.witnessed + step.events, waypoints.MOST))
         first = jnp.where(step.events & (actors.witnessed == 0), tables.rarity, 0.0).max(axis=1)
@@ -335,12 +345,14 @@ def roll(
             left, undone = undone_yet(near, left, jnp.where(again, useful, tables.rarity), tables, k_which)
             wanted = jax.random.uniform(k_whether, (n,)) < rules.fresh
             next_instruction = jnp.where(wanted & left, undone, next_instruction)
+            chosen = jnp.where(wanted & left, jnp.where(again[:, 0], AGAIN, UNDONE), chosen)
 
         if rules.told:
             k_whether, k_which = jax.random.split(jax.random.fold_in(key, 11))
             practised = drawn_by(ladder, jax.random.uniform(k_which, (n,)))
             given = (jax.random.uniform(k_whether, (n,)) < rules.told) & (ladder[-1] > 0)
             next_instruction = jnp.where(given, practised, next_instruction)
+            chosen = jnp.where(given, TOLD, chosen)
 
         explored_out = ~pursuing & ((actors.explore <= 1) | over)
         # Something rare is at hand: what may follow from it is best looked for there and then.
@@ -366,6 +378,9 @@ def roll(
             instruction=actors.instruction,
             ended=ended,
             fulfilled=ended & fulfilled,
+            given=renewed,
+            new_instruction=next_instruction,
+            chosen=chosen,
         )
         after = Actors(
             world=next_world,

@@ -9,12 +9,12 @@ them to the instruction buffer, and lays down new tables; text never enters the 
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from hindsight_rl.agent.envs import make_world
 from hindsight_rl.agent.envs.bank import cache_dir
 from hindsight_rl.agent.evaluation.evaluate import evaluate_run
 from hindsight_rl.agent.relabeling.relabeler import Relabeler
@@ -22,8 +22,9 @@ from hindsight_rl.agent.relabeling.sources import relabeler_of
 from hindsight_rl.agent.training.checkpoint import Checkpoints
 from hindsight_rl.agent.training.cohort import Cohort
 from hindsight_rl.agent.training.config import TrainConfig, load_config
-from hindsight_rl.agent.training.presets import preset_of
+from hindsight_rl.agent.training.presets import preset_of, settled, word_after
 from hindsight_rl.agent.training.progress import Progress
+from hindsight_rl.agent.training.resume import Lock, resumed, vacant
 from hindsight_rl.agent.training.sharding import first_process, meet
 from hindsight_rl.agent.training.trainer import Trainer
 from hindsight_rl.errors import HindsightError
@@ -55,51 +56,86 @@ def train_seeds(
         raise HindsightError("--seeds: with a relabeler beside training, train one seed at a time")
     configs = [_settings(dataclasses.replace(config, seed=s, out=o)) for s, o in zip(seeds, outs, strict=True)]
     compile_cache()
-    if not config.resume:
-        make_world(config.world, config.observation)  # refuse a bad name before a folder is made
-    trainers, saved = [], []
-    for own in configs:
-        trainer = Trainer(own, _folder(own), relabeler)
-        trainer.relabeler = relabeler or relabeler_of(own, trainer.reward, trainer.run)
-        checkpoints = Checkpoints(trainer.run.path / "checkpoints")
-        if config.resume and checkpoints.latest() is not None:
-            trainer.restore(checkpoints)
-        for name in ("metrics.jsonl", "relabels.jsonl", "buffer.jsonl"):
-            trainer.run.cut_back(name, trainer.step)
-        if config.resume and trainer.source:
-            trainer.source.resume()
-        trainers.append(trainer)
-        saved.append(checkpoints)
-    try:
-        _loop(Cohort(trainers), saved)
-    finally:
+    with ExitStack() as held:
+        # A run that goes on is held before it is read, a new one as soon as it is there.
+        for own in configs if config.resume else ():
+            _hold(held, own)
+        # All that can be refused is made before any folder is: the corrected command finds none in its way.
+        trainers = [_trainer(own, relabeler) for own in configs]
         for trainer in trainers:
-            if trainer.source:
-                trainer.source.close()
-    for trainer in trainers:
-        if trainer.config.final_eval:
-            evaluate_run(trainer.run, trainer.policy)
-    meet("trained")
+            held.callback(_close, trainer)
+        for own in () if config.resume else configs:
+            _make_folder(own)
+        meet("folder")
+        for own in () if config.resume else configs:
+            _hold(held, own)
+        saved = [_go_on(trainer) for trainer in trainers]
+        try:
+            _loop(Cohort(trainers), saved)
+            for trainer in trainers:
+                _close(trainer)
+                if trainer.config.final_eval:
+                    evaluate_run(trainer.run, trainer.policy)
+        except OSError as error:
+            raise HindsightError(
+                f"cannot write to {', '.join(str(t.run.path) for t in trainers)}: {error.strerror or error}; "
+                "mend that, then go on with --resume"
+            ) from error
+        meet("trained")
     return [trainer.run.path for trainer in trainers]
 
 
 def _settings(config: TrainConfig) -> TrainConfig:
     """The settings asked for or, on resume, those that the run was made with."""
     if config.resume:
-        stored = load_config(Run.open(config.out, kind="agent"))
-        config = dataclasses.replace(stored, out=config.out, resume=True, processes=config.processes)
-    return config.checked()
+        return resumed(config, load_config(Run.open(config.out, kind="agent"))).checked()
+    if first_process():
+        vacant(config.out)
+    return settled(config).checked()
 
 
-def _folder(config: TrainConfig) -> Run:
-    """The run, made by the first process and read by the others."""
-    writes = first_process()
-    if not config.resume and writes:
-        settings = {k: v for k, v in dataclasses.asdict(config).items() if k != "processes"}
+def _trainer(config: TrainConfig, relabeler: Relabeler | None) -> Trainer:
+    """A trainer at the start, whose run folder need not be there."""
+    trainer = Trainer(config, (Run if first_process() else ReadOnlyRun)(Path(config.out)), relabeler)
+    trainer.relabeler = relabeler or relabeler_of(config, trainer.reward, trainer.run)
+    return trainer
+
+
+def _go_on(trainer: Trainer) -> Checkpoints:
+    """Bring a trainer to where its run is; returns the run's checkpoints."""
+    checkpoints, resume = Checkpoints(trainer.run.path / "checkpoints"), trainer.config.resume
+    if resume and checkpoints.latest() is not None:
+        trainer.restore(checkpoints)
+    for name in ("metrics.jsonl", "relabels.jsonl", "buffer.jsonl"):
+        trainer.run.cut_back(name, trainer.step)
+    if resume:
+        # What was given anew, such as more steps, is what the run is made with from now on.
+        trainer.run.write("config.json", trainer.run.read("config.json") | _kept(trainer.config) | {"resume": False})
+        if trainer.source:
+            trainer.source.resume()
+    return checkpoints
+
+
+def _close(trainer: Trainer) -> None:
+    if trainer.source:
+        trainer.source.close()
+
+
+def _hold(held: ExitStack, config: TrainConfig) -> None:
+    if first_process():
+        held.enter_context(Lock(Run.open(config.out, kind="agent")))
+
+
+def _kept(config: TrainConfig) -> dict[str, Any]:
+    """What `config.json` holds of the settings."""
+    return {k: v for k, v in dataclasses.asdict(config).items() if k != "processes"}
+
+
+def _make_folder(config: TrainConfig) -> None:
+    """The run's folder, made by the first process."""
+    if first_process():
         devices = {"devices": jax.device_count(), "device": jax.devices()[0].device_kind}
-        Run.create(config.out, {**settings, "machine": machine() | devices}, kind="agent")
-    meet("folder")
-    return (Run if writes else ReadOnlyRun).open(config.out, kind="agent")
+        Run.create(config.out, {**_kept(config), "machine": machine() | devices}, kind="agent")
 
 
 def _loop(cohort: Cohort, saved: Sequence[Checkpoints]) -> None:
@@ -133,11 +169,27 @@ def compile_cache() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 
 
+def _defaults(argv: Sequence[str]) -> TrainConfig:
+    """Where the options that are not given come from: the preset and the method, or the run that goes on.
+
+    Raises:
+        HindsightError: no such preset, method or run.
+    """
+    config = preset_of(argv)
+    if "--resume" not in argv:
+        return config
+    out, seeds = word_after("--out", argv) or config.out, word_after("--seeds", argv)
+    if seeds is not None and seeds != "1":
+        out += f"-{word_after('--seed', argv) or config.seed}"
+    stored = load_config(Run.open(out, kind="agent"))
+    return dataclasses.replace(stored, out=config.out, resume=False, seeds=1, settled=True)
+
+
 def main(argv: list[str]) -> int:
     """`hindsight agent train`."""
     import tyro
 
-    config = tyro.cli(TrainConfig, args=argv, prog="hindsight agent train", default=preset_of(argv))
+    config = tyro.cli(TrainConfig, args=argv, prog="hindsight agent train", default=_defaults(argv))
     if config.seeds > 1:
         seeds = range(config.seed, config.seed + config.seeds)
         paths = train_seeds(config, list(seeds), [f"{config.out}-{seed}" for seed in seeds])

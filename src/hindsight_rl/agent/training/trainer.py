@@ -35,7 +35,8 @@ from hindsight_rl.agent.training.checkpoint import Checkpoints
 from hindsight_rl.agent.training.config import TrainConfig, load_config
 from hindsight_rl.agent.training.iteration import Learner, advance, optimizer
 from hindsight_rl.agent.training.methods import Method, method
-from hindsight_rl.agent.training.rollout import Tables, start
+from hindsight_rl.agent.training.progress import SOURCES
+from hindsight_rl.agent.training.rollout import AGAIN, DRAWN, TOLD, UNDONE, Tables, start
 from hindsight_rl.agent.training.sharding import Placement, local
 from hindsight_rl.encoder import load_encoder
 from hindsight_rl.errors import HindsightError
@@ -113,7 +114,9 @@ class Trainer:
                     self.library.add(event.captions[0], [event.captions[0]], [i], False)
         elif not self.method.buffer or self.config.told:
             for i, text in enumerate(self.world.canonical):
-                self.library.add(text, [text], [i], False)
+                index = self.library.add(text, [text], [i], False)
+                if not self.method.relabel:
+                    self.library.name(i, index)  # there is no relabeling to name any event
             self.library.told = len(self.library.instructions)
 
     def _start(self) -> Learner:
@@ -149,7 +152,7 @@ class Trainer:
         """What is known and asked for, for the next stretch."""
         size = self.library.max_instructions
         if self.method.buffer:
-            chances = self.buffer.chances(size)
+            chances = self.buffer.chances(size, self.library.told)
         else:
             chances = np.zeros(size, np.float32)
             chances[: len(self.world.canonical) if self.method.conditioned else 1] = 1.0
@@ -193,6 +196,7 @@ class Trainer:
         if not np.isfinite(report["loss"]):
             raise HindsightError(f"the loss is {report['loss']} after step {self.step}: lower --learning-rate")
         self.stretch += 1
+        given = self._sources(report["given"])
         self.library.observe(report["counts"])
         self.buffer.record(report["attempts"], report["successes"])
         relabels = self._relabel(report["events"], report["over"]) if self.method.relabel else {}
@@ -205,6 +209,7 @@ class Trainer:
             "step": self.step,
             "loss": float(report["loss"]),
             "success_of_given": float(report["successes"].sum() / attempts) if attempts else None,
+            **({"given": given} if self.method.conditioned else {}),
             "events": {e.name: int(n) for e, n in zip(self.world.events, report["counts"], strict=True)},
             "slots": self.buffer.snapshot(),
             "known_goals": len(self.library.goals),
@@ -212,6 +217,24 @@ class Trainer:
             **relabels,
             "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
         }
+
+    def _sources(self, given: np.ndarray) -> dict[str, int]:
+        """How many instructions came from where in this stretch.
+
+        Args:
+            given: [4, I], see `stretch.advance`.
+
+        Returns:
+            `initial`: from those given from the start; `slots`: from the buffer's slots; `rehearsal`: mastered ones
+            that left the buffer; `undone` and `again`: whatever relabeling has named and this life has not done, or
+            not lately.
+        """
+        drawn = given[DRAWN]
+        slots = drawn[self.buffer.slots].sum()
+        rehearsal = drawn[self.buffer.rehearsed].sum()
+        rest = drawn.sum() - slots - rehearsal  # no buffer, or nothing in it
+        counts = given[TOLD].sum() + rest, slots, rehearsal, given[UNDONE].sum(), given[AGAIN].sum()
+        return {name: int(n) for name, n in zip(SOURCES, counts, strict=True)}
 
     @property
     def step(self) -> int:

@@ -116,6 +116,7 @@ def _stretches(text: Text, first: str, last: str) -> list[list[str]]:
 @fixed(
     "detectable_format:sentence_hyphens",
     "All sentences must be connected using hyphens, with no spaces between them.",
+    vacuous=lambda text: len(split_by_rules(text.raw.replace("-", " "))) < 2,
 )
 def sentence_hyphens(text: Text) -> bool:
     """The parts between hyphens are the sentences that the text has with spaces for hyphens."""
@@ -135,6 +136,7 @@ def square_brackets(text: Text) -> bool:
 @fixed(
     "detectable_format:bigram_wrapping",
     "Wrap every word bigram in double angular brackets, such as <<I am>> <<at home>> <<with my>> <<cute dog>>.",
+    vacuous=lambda text: len(pieces(text)) < 2,
 )
 def bigram_wrapping(text: Text) -> bool:
     """An odd word at the end need not be wrapped."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from hindsight_rl.constraints.core import Param, checker
 from hindsight_rl.constraints.declare import RELATIONS, Letter, Word, bounded, count, fixed, nearest
-from hindsight_rl.constraints.text.readings import once, pieces, rule_sentences
+from hindsight_rl.constraints.text.readings import TRIM, is_word, once, pieces, rule_sentences
 from hindsight_rl.constraints.text.response import Text
 from hindsight_rl.constraints.text.tokens import repeats, tokens
 
@@ -82,6 +82,7 @@ def exclude_word_harder(text: Text, keyword: str) -> bool:
 @fixed(
     "keywords:no_adjacent_consecutive",
     "No two adjacent words can start with consecutive letters of the alphabet.",
+    vacuous=lambda text: len(pieces(text)) < 2,
 )
 def no_adjacent_consecutive(text: Text) -> bool:
     """By code point in lower case, so for digits and other scripts too."""
@@ -91,7 +92,12 @@ def no_adjacent_consecutive(text: Text) -> bool:
     return all(ord(after) - ord(before) != 1 for before, after in pairwise(firsts))
 
 
-@fixed("keywords:palindrome", "Include a palindrome in your response.")
+@fixed(
+    "keywords:palindrome",
+    "Include a palindrome in your response.",
+    # "a" and "I" are in nearly every text.
+    vacuous=lambda text: not any(len(piece) > 2 and piece == piece[::-1] for piece in pieces(text)),
+)
 def palindrome(text: Text) -> bool:
     """A piece between white space, as written; one character is a palindrome."""
     return any(piece == piece[::-1] for piece in pieces(text))
@@ -100,6 +106,7 @@ def palindrome(text: Text) -> bool:
 @fixed(
     "keywords:start_end",
     "Start and end your response with the same word (do not write anything after the last word, not even punctuation).",
+    vacuous=lambda text: not is_word(text.tokens[0]) if text.tokens else True,
 )
 def start_end(text: Text) -> bool:
     return len(text.tokens) >= 2 and text.tokens[0].lower() == text.tokens[-1].lower()
@@ -153,14 +160,30 @@ def _sentence_lasts(text: Text) -> set[str]:
 
 def _only(name: str, words: set[str]) -> dict[str, Any] | None:
     """The one word, if there is one and it is a word."""
-    return {name: min(words)} if len(words) == 1 and min(words) else None
+    return {name: min(words)} if len(words) == 1 and is_word(min(words)) else None
+
+
+def _one_sentence(text: Text) -> bool:
+    return len(rule_sentences(text)) < 2
+
+
+def _ending(text: Text, sentences: list[str]) -> set[str]:
+    """The last words of sentences, as they are judged; none where a mark stands inside one ("its" for "it's")."""
+    words = [sentence.rsplit(maxsplit=1)[-1] for sentence in sentences if sentence.strip()]
+    return {_last(word) for word in words} if all(is_word(_last(word)) and _whole(word) for word in words) else set()
+
+
+def _whole(word: str) -> bool:
+    """Nothing but marks at its ends is taken off it."""
+    return word.lower().strip(TRIM + "\u201c\u201d\u2018\u2019\u2026") == _last(word)
 
 
 @checker(
     "first_word:first_word_sent",
     Word("first_word"),
     wording="The first word of each sentence should be the word {first_word}.",
-    achieved=lambda text, **_: _only("first_word", _sentence_firsts(text)),
+    achieved=lambda text, **_: None if _one_sentence(text) else _only("first_word", _sentence_firsts(text)),
+    vacuous=_one_sentence,
 )
 def first_word_sent(text: Text, first_word: str) -> bool:
     return _sentence_firsts(text) <= {first_word.lower()}
@@ -180,7 +203,8 @@ def first_word_answer(text: Text, first_word: str) -> bool:
     "last_word:last_word_sent",
     Word("last_word"),
     wording="The last word of each sentence, before punctuation, should be the word {last_word}.",
-    achieved=lambda text, **_: _only("last_word", _sentence_lasts(text)),
+    achieved=lambda text, **_: None if _one_sentence(text) else _only("last_word", _ending(text, rule_sentences(text))),
+    vacuous=_one_sentence,
 )
 def last_word_sent(text: Text, last_word: str) -> bool:
     return _sentence_lasts(text) <= {last_word.lower()}
@@ -190,7 +214,7 @@ def last_word_sent(text: Text, last_word: str) -> bool:
     "last_word:last_word_answer",
     Word("last_word"),
     wording="The last word of your response should be the word {last_word}.",
-    achieved=lambda text, **_: _only("last_word", {_last(text.raw)}),
+    achieved=lambda text, **_: _only("last_word", _ending(text, [text.raw])),
 )
 def last_word_answer(text: Text, last_word: str) -> bool:
     return _last(text.raw) == last_word.lower()
@@ -219,7 +243,7 @@ def _letters(text: Text) -> int:
 
 def _achieved_letters(text: Text, N: int, relation: str) -> dict[str, Any] | None:
     bound = nearest(relation, _letters(text), N)
-    return {"N": bound} if bound else None
+    return {"N": bound} if bound > 1 else None
 
 
 @checker(
@@ -247,7 +271,11 @@ def letter_counting2(text: Text, letter: str, let_frequency: int, let_relation: 
     return holds(let_relation, text.lower.count(letter.lower()), let_frequency)
 
 
-@fixed("count:count_unique", "Only use unique words in your response, no word should be repeated!")
+@fixed(
+    "count:count_unique",
+    "Only use unique words in your response, no word should be repeated!",
+    vacuous=lambda text: len(text.words) < 2,
+)
 def count_unique(text: Text) -> bool:
     """No token twice, punctuation marks included."""
     return not repeats(text.sentences)

@@ -11,7 +11,7 @@ from hindsight_rl.constraints.core import Checker, Param, checker, register
 from hindsight_rl.constraints.declare import HIR, Word, bounded, count, fixed
 from hindsight_rl.constraints.text.lexicon import stop_words
 from hindsight_rl.constraints.text.readings import TRIM, bare_text, once, pieces, rule_sentences
-from hindsight_rl.constraints.text.response import Text
+from hindsight_rl.constraints.text.response import Text, as_text
 from hindsight_rl.constraints.text.tokens import tokens
 
 _DIGITS = re.compile(r"\d+")
@@ -46,7 +46,7 @@ def _unique_words(text: Text) -> int:
     "count:unique_word_count",
     count("N"),
     wording="Use at least {N} unique words in the response.",
-    achieved=bounded(lambda text, **_: _unique_words(text), "N"),
+    achieved=bounded(lambda text, **_: _unique_words(text), "N", least=2),
 )
 def unique_word_count(text: Text, N: int) -> bool:
     """Distinct pieces between white space, in lower case, trimmed of punctuation."""
@@ -150,6 +150,9 @@ class WordsJapanese(Checker):
         n = self.values["N"]
         ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
         return f"Every {n}{ending} word of your response must be in Japanese."
+
+    def vacuous(self, response: str | Text) -> bool:
+        return len(pieces(as_text(response))) < self.values["N"]
 
     def follows(self, text: Text) -> bool:
         n = self.values["N"]
@@ -261,22 +264,24 @@ _TYPE_WORDING = "Maintain a 2:1 ratio of declarative to interrogative sentences.
 _BALANCE_WORDING = "Ensure that the ratio of sentence types (declarative, interrogative, exclamatory) is balanced."
 
 
-@fixed("ratio:sentence_type", _TYPE_WORDING)
+@fixed("ratio:sentence_type", _TYPE_WORDING, vacuous=lambda text: not _ends(text.sentences, "?"))
 def sentence_type(text: Text) -> bool:
     return _two_to_one(text.sentences)
 
 
-@fixed("ratio:sentence_type", _TYPE_WORDING, version=HIR)
+@fixed("ratio:sentence_type", _TYPE_WORDING, version=HIR, vacuous=lambda text: not _ends(rule_sentences(text), "?"))
 def sentence_type_by_rules(text: Text) -> bool:
     return _two_to_one(rule_sentences(text))
 
 
-@fixed("ratio:sentence_balance", _BALANCE_WORDING)
+@fixed("ratio:sentence_balance", _BALANCE_WORDING, vacuous=lambda text: not _ends(text.sentences, "?"))
 def sentence_balance(text: Text) -> bool:
     return _balanced(text.sentences)
 
 
-@fixed("ratio:sentence_balance", _BALANCE_WORDING, version=HIR)
+@fixed(
+    "ratio:sentence_balance", _BALANCE_WORDING, version=HIR, vacuous=lambda text: not _ends(rule_sentences(text), "?")
+)
 def sentence_balance_by_rules(text: Text) -> bool:
     return _balanced(rule_sentences(text))
 

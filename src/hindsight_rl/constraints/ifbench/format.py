@@ -111,7 +111,7 @@ class Options(Checker):
         return text.raw.strip(TRIM).lower() in self.relaxed
 
 
-@fixed("format:newline", "Write each word on a new line.")
+@fixed("format:newline", "Write each word on a new line.", vacuous=lambda text: len(bare_text(text).split()) < 2)
 def newline(text: Text) -> bool:
     """As many lines as words, without ASCII punctuation."""
     lines = bare_text(text).strip().split("\n")
@@ -121,6 +121,7 @@ def newline(text: Text) -> bool:
 @fixed(
     "format:line_indent",
     "Create stairs by incrementally indenting each new line.",
+    vacuous=lambda text: sum(bool(line.strip()) for line in text.lines) < 2,
 )
 def line_indent(text: Text) -> bool:
     """More spaces before each line than before the last one, once blank lines are dropped."""
@@ -162,13 +163,17 @@ def _explained(raw: str, wordless: bool) -> bool:
     return not rest.endswith('"') if rest else wordless
 
 
-@fixed("format:quote_unquote", _EXPLAIN_WORDING)
+def _unquoted(text: Text) -> bool:
+    return not any(mark in text.raw for mark in '"\u201c\u201d')
+
+
+@fixed("format:quote_unquote", _EXPLAIN_WORDING, vacuous=_unquoted)
 def quote_unquote(text: Text) -> bool:
     """Straight quotation marks only."""
     return _explained(text.raw, wordless=True)
 
 
-@fixed("format:quote_unquote", _EXPLAIN_WORDING, version=HIR)
+@fixed("format:quote_unquote", _EXPLAIN_WORDING, version=HIR, vacuous=_unquoted)
 def quote_unquote_curly(text: Text) -> bool:
     """Curly quotation marks too."""
     return _explained(text.raw.replace("“", '"').replace("”", '"'), wordless=False)
@@ -205,6 +210,7 @@ def thesis(text: Text) -> bool:
     "format:sub-bullets",
     "Your response must include bullet points denoted by * and at least one sub-bullet point denoted by - "
     "for each bullet point.",
+    vacuous=lambda text: "*" not in text.raw,
 )
 def sub_bullets(text: Text) -> bool:
     """A hyphen after each asterisk and before the next one."""
@@ -256,7 +262,11 @@ def no_bullets_bullets_by_rules(text: Text) -> bool:
 _TITLE_WORDING = "Write the entire response in title case (capitalize the first letter of every major word)."
 
 
-@fixed("format:title_case", _TITLE_WORDING)
+def _letterless(text: Text) -> bool:
+    return not any(map(str.isalpha, text.raw))
+
+
+@fixed("format:title_case", _TITLE_WORDING, vacuous=_letterless)
 def title_case(text: Text) -> bool:
     """No word begins with a small letter, unless it has both cases after it ("iPhone")."""
     for word in text.tokens:
@@ -266,7 +276,7 @@ def title_case(text: Text) -> bool:
     return True
 
 
-@fixed("format:title_case", _TITLE_WORDING, version=HIR)
+@fixed("format:title_case", _TITLE_WORDING, version=HIR, vacuous=_letterless)
 def title_case_of_long_words(text: Text) -> bool:
     """As the current one, but words of one letter are not looked at."""
     return not any(word[:1].islower() and (word[1:].isupper() or word[1:].islower()) for word in text.tokens)

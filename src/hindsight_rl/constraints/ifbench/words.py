@@ -17,12 +17,19 @@ from hindsight_rl.constraints.text.response import Text
 from hindsight_rl.constraints.text.tokens import tokens
 
 _CLUSTER = re.compile("[b-df-hj-np-tv-z]{2}")
+
+
+def _few_words(text: Text) -> bool:
+    return len(bare_text(text).split()) < 2
+
+
 _PRIMES = frozenset(n for n in range(2, 100) if all(n % divisor for divisor in range(2, n)))
 
 
 @fixed(
     "words:alphabet",
     "Each word must start with the next letter of the alphabet, looping back to 'A' after 'Z'.",
+    vacuous=lambda text: _few_words(text),
 )
 def alphabet(text: Text) -> bool:
     words = bare_text(text).split()
@@ -38,6 +45,7 @@ def alphabet(text: Text) -> bool:
 @fixed(
     "words:vowel",
     "Write a paragraph using words that contain only three types of vowels.",
+    vacuous=lambda text: not any(vowel in text.lower for vowel in "aeiou"),
 )
 def few_vowels(text: Text) -> bool:
     """One line, and at most three of the five vowels in all of it."""
@@ -71,6 +79,7 @@ def palindromes(text: Text) -> bool:
 @fixed(
     "words:prime_lengths",
     "Use only words with lengths that are prime numbers.",
+    vacuous=lambda text: not bare_text(text).split(),
 )
 def prime_lengths(text: Text) -> bool:
     """Lengths below 100, without ASCII punctuation."""
@@ -108,6 +117,7 @@ def repeats(text: Text, small_n: int) -> bool:
 @fixed(
     "words:odd_even_syllables",
     "Alternate between words with odd and even numbers of syllables.",
+    vacuous=lambda text: _few_words(text),
 )
 def odd_even_syllables(text: Text) -> bool:
     words = bare_text(text).lower().split()
@@ -132,12 +142,12 @@ def _chained(sentences: list[str]) -> bool:
 _CHAIN_WORDING = "The last word of each sentence must become the first word of the next sentence."
 
 
-@fixed("words:last_first", _CHAIN_WORDING)
+@fixed("words:last_first", _CHAIN_WORDING, vacuous=lambda text: len(text.sentences) < 2)
 def last_first(text: Text) -> bool:
     return _chained(text.sentences)
 
 
-@fixed("words:last_first", _CHAIN_WORDING, version=HIR)
+@fixed("words:last_first", _CHAIN_WORDING, version=HIR, vacuous=lambda text: len(rule_sentences(text)) < 2)
 def last_first_by_rules(text: Text) -> bool:
     return _chained(rule_sentences(text))
 
@@ -159,12 +169,16 @@ def _framed(text: Text, wordless: bool) -> bool:
     return True
 
 
-@fixed("words:paragraph_last_first", _FRAME_WORDING)
+def _only_single_words(text: Text) -> bool:
+    return all(len(line.strip().strip(TRIM).split()) < 2 for line in text.lines)
+
+
+@fixed("words:paragraph_last_first", _FRAME_WORDING, vacuous=_only_single_words)
 def paragraph_last_first(text: Text) -> bool:
     return _framed(text, wordless=True)
 
 
-@fixed("words:paragraph_last_first", _FRAME_WORDING, version=HIR)
+@fixed("words:paragraph_last_first", _FRAME_WORDING, version=HIR, vacuous=_only_single_words)
 def paragraph_last_first_strictly(text: Text) -> bool:
     """A line of nothing but punctuation violates it: the release stops at it with an error."""
     return _framed(text, wordless=False)
@@ -173,6 +187,7 @@ def paragraph_last_first_strictly(text: Text) -> bool:
 @fixed(
     "words:no_consecutive",
     "No two consecutive words can share the same first letter.",
+    vacuous=lambda text: _few_words(text),
 )
 def no_consecutive(text: Text) -> bool:
     return all(before[0] != after[0] for before, after in pairwise(bare_lower_words(text)))
@@ -292,13 +307,19 @@ _ALLITERATION_WORDING = (
 @fixed(
     "sentence:alliteration_increment",
     _ALLITERATION_WORDING,
+    vacuous=lambda text: len(text.sentences) < 2,
 )
 def alliteration_increment(text: Text) -> bool:
     """Counts all words of a sentence that stand in some alliteration, not the longest sequence."""
     return _growing_alliteration(text.sentences)
 
 
-@fixed("sentence:alliteration_increment", _ALLITERATION_WORDING, version=HIR)
+@fixed(
+    "sentence:alliteration_increment",
+    _ALLITERATION_WORDING,
+    version=HIR,
+    vacuous=lambda text: len(rule_sentences(text)) < 2,
+)
 def alliteration_increment_by_rules(text: Text) -> bool:
     return _growing_alliteration(rule_sentences(text))
 
@@ -321,12 +342,19 @@ _STEP_WORDING = "Each sentence must contain exactly {small_n} more words than th
     count("small_n"),
     wording=_STEP_WORDING,
     achieved=_achieved_step,
+    vacuous=lambda text: len(text.sentences) < 2,
 )
 def increment(text: Text, small_n: int) -> bool:
     return bool(text.sentences) and _steps(text.sentences) <= {small_n}
 
 
-@checker("sentence:increment", count("small_n"), wording=_STEP_WORDING, version=HIR)
+@checker(
+    "sentence:increment",
+    count("small_n"),
+    wording=_STEP_WORDING,
+    version=HIR,
+    vacuous=lambda text: len(rule_sentences(text)) < 2,
+)
 def increment_by_rules(text: Text, small_n: int) -> bool:
     sentences = rule_sentences(text)
     return bool(sentences) and _steps(sentences) <= {small_n}

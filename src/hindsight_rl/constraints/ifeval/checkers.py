@@ -22,6 +22,8 @@ from typing import Any
 
 from hindsight_rl.constraints.core import Checker, Param, checker, register
 from hindsight_rl.constraints.declare import bounded, nearest
+from hindsight_rl.constraints.text.language import evident_language
+from hindsight_rl.constraints.text.readings import is_word
 from hindsight_rl.constraints.text.response import Text, as_text
 
 LANGUAGES = {
@@ -145,9 +147,13 @@ CONFLICTS = _symmetric(
 
 
 def _ifeval(
-    id: str, *params: Param, wording: str, achieved: Callable[..., dict[str, Any] | None] | None = None
+    id: str,
+    *params: Param,
+    wording: str,
+    achieved: Callable[..., dict[str, Any] | None] | None = None,
+    vacuous: Callable[[Text], bool] | None = None,
 ) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
-    return checker(id, *params, wording=wording, conflicts=CONFLICTS[id], achieved=achieved)
+    return checker(id, *params, wording=wording, conflicts=CONFLICTS[id], achieved=achieved, vacuous=vacuous)
 
 
 def _relation(name: str) -> Param:
@@ -267,8 +273,11 @@ class ResponseLanguage(Checker):
         return not found or found.partition("-")[0] == self.values["language"]
 
     def achieved(self, response: str | Text) -> dict[str, Any] | None:
-        found = as_text(response).language.partition("-")[0]
+        found = evident_language(as_text(response).raw).partition("-")[0]
         return {"language": found} if found in LANGUAGES else None
+
+    def vacuous(self, response: str | Text) -> bool:
+        return not as_text(response).language
 
 
 @register("language:response_language", version="hir", conflicts=CONFLICTS["language:response_language"])
@@ -285,7 +294,7 @@ class ResponseLanguageHir(ResponseLanguage):
     _relation("relation"),
     _count("num_sentences"),
     wording="Your response should contain {relation} {num_sentences} sentences.",
-    achieved=bounded(lambda text, **_: len(text.sentences), "num_sentences", "relation"),
+    achieved=bounded(lambda text, **_: len(text.sentences), "num_sentences", "relation", least=2),
 )
 def number_sentences(text: Text, relation: str, num_sentences: int) -> bool:
     return related(relation, len(text.sentences), num_sentences)
@@ -304,7 +313,7 @@ def _divided(text: Text) -> int:
     "length_constraints:number_paragraphs",
     _count("num_paragraphs"),
     wording="There should be {num_paragraphs} paragraphs. Paragraphs are separated with the markdown divider: ***",
-    achieved=lambda text, **_: {"num_paragraphs": count} if (count := _divided(text)) else None,
+    achieved=lambda text, **_: {"num_paragraphs": count} if (count := _divided(text)) > 1 else None,
 )
 def number_paragraphs(text: Text, num_paragraphs: int) -> bool:
     return num_paragraphs > 0 and _divided(text) == num_paragraphs
@@ -315,7 +324,7 @@ def number_paragraphs(text: Text, num_paragraphs: int) -> bool:
     _relation("relation"),
     _count("num_words"),
     wording="Answer with {relation} {num_words} words.",
-    achieved=bounded(lambda text, **_: len(text.words), "num_words", "relation"),
+    achieved=bounded(lambda text, **_: len(text.words), "num_words", "relation", least=2),
 )
 def number_words(text: Text, relation: str, num_words: int) -> bool:
     return related(relation, len(text.words), num_words)
@@ -352,8 +361,9 @@ class NthParagraphFirstWord(Checker):
     def achieved(self, response: str | Text) -> dict[str, Any] | None:
         count, _ = _paragraph(as_text(response), 1)
         nth = min(self.values["nth_paragraph"], count)
-        first = _paragraph(as_text(response), nth)[1] if nth else None
-        return {"num_paragraphs": count, "nth_paragraph": nth, "first_word": first} if first else None
+        first = _paragraph(as_text(response), nth)[1] if count > 1 else None
+        word = first is not None and is_word(first)
+        return {"num_paragraphs": count, "nth_paragraph": nth, "first_word": first} if word else None
 
 
 def _paragraph(text: Text, nth: int) -> tuple[int, str | None]:
@@ -495,22 +505,31 @@ class MultipleSections(Checker):
         return len(self._mark.findall(text.raw)) >= self.values["num_sections"]
 
     def achieved(self, response: str | Text) -> dict[str, Any] | None:
-        return {"num_sections": min(self.values["num_sections"], len(self._mark.findall(as_text(response).raw)))}
+        found = min(self.values["num_sections"], len(self._mark.findall(as_text(response).raw)))
+        return {"num_sections": found} if found > 1 else None
 
 
 @_ifeval(
     "detectable_format:json_format",
     wording="Entire output should be wrapped in JSON format. You can use markdown ticks such as ```.",
+    # A bare number is JSON, too.
+    vacuous=lambda text: not isinstance(_json(text), dict | list),
 )
 def json_format(text: Text) -> bool:
+    return _json(text) is not _NOT_JSON
+
+
+_NOT_JSON = object()
+
+
+def _json(text: Text) -> Any:
     body = text.raw.strip()
     for fence in ("```json", "```Json", "```JSON", "```"):
         body = body.removeprefix(fence)
     try:
-        json.loads(body.removesuffix("```").strip())
+        return json.loads(body.removesuffix("```").strip())
     except (ValueError, RecursionError):
-        return False
-    return True
+        return _NOT_JSON
 
 
 @_ifeval(
@@ -551,11 +570,14 @@ def repeat_prompt(text: Text, prompt_to_repeat: str) -> bool:
 
 
 def _achieved_end(text: Text, end_phrase: str) -> dict[str, Any] | None:
-    """As many words of the last line as the phrase has, where they hold a letter or a digit."""
-    lines = text.raw.strip().strip('"').rstrip().splitlines()
+    """As many words of the last line as the phrase has, where they are words; not the whole response."""
+    raw = text.raw.strip().strip('"').rstrip()
+    lines = raw.splitlines()
     starts = [word.start() for word in re.finditer(r"\S+", lines[-1])] if lines else []
     phrase = lines[-1][starts[-max(1, len(end_phrase.split())) :][0] :] if starts else ""
-    return {"end_phrase": phrase} if any(map(str.isalnum, phrase)) else None
+    words = [word.strip("\"'\u201c\u201d\u2018\u2019.,;:!?()") for word in phrase.split()]
+    said = all(map(is_word, words)) and (len(words) == 1 or len(set(map(str.lower, words))) > 1)
+    return {"end_phrase": phrase} if words and said and phrase != raw else None
 
 
 @_ifeval(
@@ -583,6 +605,7 @@ def capital_word_frequency(text: Text, capital_relation: str, capital_frequency:
 @_ifeval(
     "change_case:english_capital",
     wording="Your entire response should be in English, and in all capital letters.",
+    vacuous=lambda text: not text.language,
 )
 def english_capital(text: Text) -> bool:
     return text.raw.isupper() and text.language in ("en", "")
@@ -591,6 +614,7 @@ def english_capital(text: Text) -> bool:
 @_ifeval(
     "change_case:english_lowercase",
     wording="Your entire response should be in English, and in all lowercase letters. No capital letters are allowed.",
+    vacuous=lambda text: not text.language,
 )
 def english_lowercase(text: Text) -> bool:
     return text.raw.islower() and text.language in ("en", "")
@@ -607,6 +631,7 @@ def no_comma(text: Text) -> bool:
 @_ifeval(
     "startend:quotation",
     wording="Wrap your entire response with double quotation marks.",
+    vacuous=lambda text: not text.words,
 )
 def quotation(text: Text) -> bool:
     body = text.raw.strip()

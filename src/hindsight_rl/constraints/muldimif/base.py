@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from hindsight_rl.constraints.core import Checker, Param
+from hindsight_rl.constraints.text.plurals import agreeing
 
 TEXT = Param("text", str, required=False)
 SCOPE = Param("scope", str, required=False, default="")
@@ -63,7 +64,7 @@ class MulDimIF(Checker):
             raise ValueError("needs one of " + ", ".join(map(repr, names)))
 
     def describe(self) -> str:
-        return self.values["text"] or self.sentence()
+        return self.values["text"] or agreeing(self.sentence())
 
     def at(self, kwargs: Mapping[str, Any]) -> Self:
         """This constraint with these kwargs in place of its own, in this project's words: the data's would lie."""

@@ -30,6 +30,7 @@ from hindsight_rl.constraints.muldimif.base import (
     within,
 )
 from hindsight_rl.constraints.text import structure
+from hindsight_rl.constraints.text.readings import is_word
 from hindsight_rl.constraints.text.response import Text, as_text
 
 HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
@@ -81,7 +82,8 @@ class _Length(MulDimIF):
         if not counts:
             return None
         low, high = moved(self.values["low"], self.values["high"], min(counts), max(counts))
-        return {"low": low, "high": high}
+        # Every text has one of these.
+        return None if high is None and low == 1 != self.values["low"] else {"low": low, "high": high}
 
 
 @register("muldimif:length:words")
@@ -220,8 +222,8 @@ class Start(MulDimIF):
         if self.values["scope"] or not lines:
             return None
         ends = [word.end() for word in re.finditer(r"\S+", lines[0])]
-        words = lines[0][: ends[: max(1, len(self.values["start"].split()))][-1]]
-        return {"start": words} if any(map(str.isalnum, words)) else None
+        words = lines[0][: ends[: max(1, len(self.values["start"].split()))][-1]].rstrip(".,;:!?\"'")
+        return {"start": words} if is_word(words) else None
 
 
 @register("muldimif:content:ending")
@@ -303,10 +305,13 @@ class Case(MulDimIF):
 
     def achieved(self, response: str | Text) -> dict[str, Any] | None:
         text = as_text(response)
-        if not any(map(str.isalpha, text.raw)):
+        if self.vacuous(text):
             return None
         cases = (self.values["case"], "uppercase", "lowercase", "capitalized")
         return next(({"case": case} for case in cases if self.at({"case": case}).follows(text)), None)
+
+    def vacuous(self, response: str | Text) -> bool:
+        return not any(map(str.isalpha, as_text(response).raw))
 
 
 def _capitalized(part: str) -> bool:

@@ -188,6 +188,9 @@ class TableSize(MulDimIF):
         found = structure.tables(text)
         return all(self._fits(table) for table in found) and bool(found or not self.values["required"])
 
+    def vacuous(self, response: str | Text) -> bool:
+        return not structure.tables(as_text(response))
+
 
 @register("muldimif:format:entries")
 class Entries(MulDimIF):
@@ -209,7 +212,8 @@ class Entries(MulDimIF):
     def achieved(self, response: str | Text) -> dict[str, Any] | None:
         count = self._count(as_text(response))
         low, high = moved(self.values["low"], self.values["high"], count, count)
-        return {"low": low, "high": high}
+        # Every text has an entry.
+        return None if high is None and low == 1 != self.values["low"] else {"low": low, "high": high}
 
 
 @register("muldimif:format:json_nesting")
@@ -260,6 +264,9 @@ class XmlAttributes(MulDimIF):
             return not self.values["required"]
         counts = found if self.values["each"] else [sum(found)]
         return all(within(count, self.values["low"], self.values["high"]) for count in counts)
+
+    def vacuous(self, response: str | Text) -> bool:
+        return not structure.attributes(as_text(response))
 
     def achieved(self, response: str | Text) -> dict[str, Any] | None:
         found = structure.attributes(as_text(response))

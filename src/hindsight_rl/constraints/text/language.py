@@ -138,6 +138,19 @@ def language(raw: str) -> str:
     return _evident(sample, script) or _sampled(sample, script)
 
 
+def evident_language(raw: str, least: int = 40) -> str:
+    """As :func:`language`, "" also where it is a guess: fewer than `least` letters, or too few function words.
+
+    In scripts of their own (not Latin) half as many letters will do, and a guess between the languages of the script.
+    """
+    sample = raw[:_LIMIT]
+    script = _script(sample)
+    letters = sum(map(str.isalpha, sample))
+    if script == "latin":
+        return _evident(sample, script) if letters >= least else ""
+    return language(raw) if 2 * letters >= least else ""
+
+
 def _evident(sample: str, script: str) -> str:
     """The language when script or function words leave no doubt, else ""."""
     if script in _ONLY:

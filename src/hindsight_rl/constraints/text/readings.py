@@ -33,6 +33,11 @@ def once(read: Callable[[Text], T]) -> Callable[[Text], T]:
     return remembered
 
 
+def is_word(piece: str) -> bool:
+    """A word to ask for: it has a letter, and begins and ends with a letter or a digit."""
+    return piece[:1].isalnum() and piece[-1:].isalnum() and any(map(str.isalpha, piece))
+
+
 def bare(raw: str) -> str:
     """The text without ASCII punctuation."""
     return _PUNCTUATION.sub("", raw)

@@ -6,118 +6,38 @@ Two columns: ``short``, where every constraint can be met in about 60 words, for
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
-from typing import Any, Literal
+from typing import Literal
 
+from hindsight_rl.data.compose.draws import (
+    REQUEST,
+    Draws,
+    Kwargs,
+    between,
+    choice,
+    frequent,
+    nth,
+    number,
+    related,
+    span,
+    word,
+    words,
+)
 from hindsight_rl.data.compose.words import (
     COMMON_LETTERS,
     END_PHRASES,
     FREQUENT,
-    KEYWORDS,
     LANGUAGE_WORDS,
     PHRASES,
     POSTSCRIPTS,
     SECTIONS,
+    SEPARATORS,
 )
 
 Length = Literal["short", "standard"]
-Kwargs = dict[str, Any]
-_WORD = re.compile(r"[a-z]{4,10}")
-_IN_TASK = 0.4  # of keywords and forbidden words: how often one is taken from the task itself
-
-
-@dataclass(frozen=True)
-class Draw:
-    """How one or several kwargs are drawn. says: the range in words. how: from random numbers and the task."""
-
-    says: str
-    how: Callable[[Random, str], Kwargs]
-
-
-Draws = tuple[Draw, ...]
-
-
-def number(name: str, low: int, high: int, step: int = 1) -> Draw:
-    """A whole number from low to high."""
-    by = f" by {step}" if step > 1 else ""
-    return Draw(f"{name} {low}-{high}{by}", lambda rng, task: {name: rng.randrange(low, high + 1, step)})
-
-
-def related(relation: str, name: str, at_least: tuple[int, ...], less_than: tuple[int, ...]) -> Draw:
-    """ "at least" or "less than", and a number from the range (low, high[, step]) of that relation."""
-
-    def how(rng: Random, task: str) -> Kwargs:
-        most = rng.random() < 0.5
-        low, high, step = (*(at_least if most else less_than), 1)[:3]
-        return {relation: "at least" if most else "less than", name: rng.randrange(low, high + 1, step)}
-
-    said = f"{name} at least {_range(at_least)}, less than {_range(less_than)}"
-    return Draw(said, how)
-
-
-def _range(given: tuple[int, ...]) -> str:
-    return f"{given[0]}-{given[1]}" + (f" by {given[2]}" if len(given) > 2 else "")
-
-
-def choice(name: str, values: tuple[Any, ...]) -> Draw:
-    """One of the values."""
-    shown = ", ".join(map(str, values)) if len(values) <= 6 else f"one of {len(values)}"
-    return Draw(f"{name}: {shown}", lambda rng, task: {name: rng.choice(values)})
-
-
-def words(name: str, low: int, high: int, stock: tuple[str, ...] = KEYWORDS, of: str = "nouns and verbs") -> Draw:
-    """So many different words, some of them from the task."""
-
-    def how(rng: Random, task: str) -> Kwargs:
-        return {name: _picked(rng, task, rng.randint(low, high), stock)}
-
-    return Draw(f"{name}: {_range((low, high))} {of}", how)
-
-
-def word(*names: str) -> Draw:
-    """A different keyword for each name, now and then one from the task."""
-
-    def how(rng: Random, task: str) -> Kwargs:
-        return dict(zip(names, _picked(rng, task, len(names), KEYWORDS), strict=True))
-
-    return Draw(f"{', '.join(names)}: {len(KEYWORDS)} nouns and verbs, or from the task", how)
-
-
-def _picked(rng: Random, task: str, count: int, stock: tuple[str, ...]) -> list[str]:
-    told = sorted(set(_WORD.findall(task)))
-    found: list[str] = []
-    while len(found) < count:
-        one = rng.choice(told if told and rng.random() < _IN_TASK else stock)
-        if not any(one in other or other in one for other in found):
-            found.append(one)
-        elif set(told) >= set(found) and len(told) <= len(found):
-            told = []
-    return found
-
-
-def _nth(low: int, high: int) -> Draw:
-    def how(rng: Random, task: str) -> Kwargs:
-        count = rng.randint(low, high)
-        first = _picked(rng, task, 1, KEYWORDS)[0]
-        return {"num_paragraphs": count, "nth_paragraph": rng.randint(1, count), "first_word": first}
-
-    return Draw(f"num_paragraphs {low}-{high}, nth_paragraph up to it, first_word", how)
-
-
-def _request(rng: Random, task: str) -> Kwargs:
-    return {"prompt_to_repeat": task}
-
-
-def _span(rng: Random, task: str) -> Kwargs:
-    start = rng.randrange(1, max(2, len(task) // 2))
-    return {"prompt_to_repeat": task, "n_start": start, "n_end": rng.randrange(start + 1, len(task) + 1)}
-
+Family = Literal["ifeval", "if-rlvr", "ifbench"]
 
 _NONE: Draws = ()
-_REQUEST = Draw("prompt_to_repeat: the task", _request)
 _LETTER = choice("letter", tuple(COMMON_LETTERS))
 
 # id -> (short, standard); None: not composed at that length.
@@ -125,8 +45,8 @@ RANGES: dict[str, tuple[Draws | None, Draws | None]] = {
     # IFEval
     "keywords:existence": ((words("keywords", 1, 2),), (words("keywords", 1, 4),)),
     "keywords:frequency": (
-        (word("keyword"), related("relation", "frequency", (1, 3), (1, 3))),
-        (word("keyword"), related("relation", "frequency", (2, 5), (1, 4))),
+        (word("keyword"), related("relation", "frequency", (1, 3), (2, 3))),
+        (word("keyword"), related("relation", "frequency", (2, 5), (2, 4))),
     ),
     "keywords:forbidden_words": (
         (words("forbidden_words", 1, 3, FREQUENT, "frequent words"),),
@@ -146,8 +66,11 @@ RANGES: dict[str, tuple[Draws | None, Draws | None]] = {
         (related("relation", "num_words", (10, 40, 5), (20, 60, 5)),),
         (related("relation", "num_words", (30, 300, 10), (20, 300, 10)),),
     ),
-    "length_constraints:nth_paragraph_first_word": ((_nth(2, 3),), (_nth(2, 6),)),
-    "detectable_content:number_placeholders": ((number("num_placeholders", 1, 3),), (number("num_placeholders", 1, 6),)),
+    "length_constraints:nth_paragraph_first_word": ((nth(2, 3),), (nth(2, 6),)),
+    "detectable_content:number_placeholders": (
+        (number("num_placeholders", 1, 3),),
+        (number("num_placeholders", 1, 6),),
+    ),
     "detectable_content:postscript": ((choice("postscript_marker", POSTSCRIPTS),),) * 2,
     "detectable_format:number_bullet_lists": ((number("num_bullets", 1, 4),), (number("num_bullets", 2, 8),)),
     "detectable_format:constrained_response": (_NONE, _NONE),
@@ -162,10 +85,10 @@ RANGES: dict[str, tuple[Draws | None, Draws | None]] = {
     "detectable_format:json_format": (_NONE, _NONE),
     "detectable_format:title": (_NONE, _NONE),
     "combination:two_responses": (_NONE, _NONE),
-    "combination:repeat_prompt": ((_REQUEST,), (_REQUEST,)),
+    "combination:repeat_prompt": ((REQUEST,), (REQUEST,)),
     "startend:end_checker": ((choice("end_phrase", END_PHRASES),),) * 2,
     "change_case:capital_word_frequency": (
-        (related("capital_relation", "capital_frequency", (1, 4), (1, 4)),),
+        (related("capital_relation", "capital_frequency", (1, 4), (2, 4)),),
         (related("capital_relation", "capital_frequency", (2, 15), (2, 15)),),
     ),
     "change_case:english_capital": (_NONE, _NONE),
@@ -173,10 +96,10 @@ RANGES: dict[str, tuple[Draws | None, Draws | None]] = {
     "punctuation:no_comma": (_NONE, _NONE),
     "startend:quotation": (_NONE, _NONE),
     # IF-RLVR
-    "copy:copy": ((_REQUEST,), (_REQUEST,)),
-    "copy:copying_simple": ((_REQUEST,), (_REQUEST,)),
-    "copy:copying_multiple": ((_REQUEST, number("N", 2, 2)), (_REQUEST, number("N", 2, 4))),
-    "new:copy_span_idx": ((Draw("a span of the task", _span),),) * 2,
+    "copy:copy": ((REQUEST,), (REQUEST,)),
+    "copy:copying_simple": ((REQUEST,), (REQUEST,)),
+    "copy:copying_multiple": ((REQUEST, number("N", 2, 2)), (REQUEST, number("N", 2, 4))),
+    "new:copy_span_idx": ((span(closed=False),),) * 2,
     "copy:repeat_phrase": (
         (choice("phrase", PHRASES), number("small_n", 1, 2)),
         (choice("phrase", PHRASES), number("small_n", 2, 4)),
@@ -187,13 +110,10 @@ RANGES: dict[str, tuple[Draws | None, Draws | None]] = {
     "keywords:no_adjacent_consecutive": (_NONE, _NONE),
     "keywords:word_once": ((word("keyword"),),) * 2,
     "keywords:word_count_different_numbers": (
-        (word("keyword"), related("relation", "frequency", (1, 3), (1, 3))),
-        (word("keyword"), related("relation", "frequency", (2, 5), (1, 4))),
+        (word("keyword"), related("relation", "frequency", (1, 3), (2, 3))),
+        (word("keyword"), related("relation", "frequency", (2, 5), (2, 4))),
     ),
-    "keywords:exclude_word_harder": (
-        (Draw("keyword: frequent words, or from the task", lambda rng, task: {"keyword": _picked(rng, task, 1, FREQUENT)[0]}),),
-    )
-    * 2,
+    "keywords:exclude_word_harder": ((frequent("keyword"),),) * 2,
     "keywords:palindrome": (_NONE, _NONE),
     "keywords:keyword_specific_position": (
         (word("keyword"), number("n", 1, 2), number("m", 1, 4)),
@@ -223,7 +143,89 @@ RANGES: dict[str, tuple[Draws | None, Draws | None]] = {
     "count:count_increment_word": ((word("keyword1", "keyword2"),),) * 2,
     "punctuation:punctuation_dot": (_NONE, _NONE),
     "punctuation:punctuation_exclamation": (_NONE, _NONE),
+    # IFBench
+    "count:word_count_range": (
+        (between("min_words", "max_words", 10, 60, 10),),
+        (between("min_words", "max_words", 30, 300, 10),),
+    ),
+    "count:unique_word_count": ((number("N", 10, 30, 5),), (number("N", 20, 100, 5),)),
+    "count:conjunctions": ((number("small_n", 2, 3),), (number("small_n", 2, 6),)),
+    "count:person_names": ((number("N", 1, 3),), (number("N", 2, 10),)),
+    "count:numbers": ((number("N", 1, 4),), (number("N", 1, 10),)),
+    "count:punctuation": (_NONE, _NONE),
+    "count:words_japanese": ((number("N", 2, 5),),) * 2,
+    "count:pronouns": ((number("N", 2, 6),), (number("N", 3, 20),)),
+    "count:keywords_multiple": ((word(*(f"keyword{at}" for at in range(1, 6))),),) * 2,
+    "ratio:stop_words": ((number("percentage", 20, 50, 5),),) * 2,
+    "ratio:sentence_type": (_NONE, _NONE),
+    "ratio:sentence_balance": (_NONE, _NONE),
+    "ratio:sentence_words": (_NONE, _NONE),
+    "words:alphabet": (_NONE, _NONE),
+    "words:vowel": (_NONE, _NONE),
+    "words:consonants": (_NONE, _NONE),
+    "words:palindrome": (_NONE, _NONE),
+    "words:prime_lengths": (_NONE, _NONE),
+    "words:start_verb": (_NONE, _NONE),
+    "words:repeats": ((number("small_n", 1, 4),), (number("small_n", 2, 6),)),
+    "words:odd_even_syllables": (_NONE, _NONE),
+    "words:last_first": (_NONE, _NONE),
+    "words:paragraph_last_first": (_NONE, _NONE),
+    "words:no_consecutive": (_NONE, _NONE),
+    "words:keywords_specific_position": (
+        (word("keyword"), number("n", 1, 2), number("m", 1, 4)),
+        (word("keyword"), number("n", 1, 5), number("m", 1, 8)),
+    ),
+    "words:words_position": ((word("keyword"),),) * 2,
+    "sentence:keyword": ((word("word"), number("N", 1, 3)), (word("word"), number("N", 1, 8))),
+    "sentence:increment": ((number("small_n", 1, 3),), (number("small_n", 1, 4),)),
+    "sentence:alliteration_increment": (_NONE, _NONE),
+    "format:emoji": (_NONE, _NONE),
+    "format:parentheses": (_NONE, _NONE),
+    "format:quotes": (_NONE, _NONE),
+    "format:newline": (_NONE, _NONE),
+    "format:line_indent": (_NONE, _NONE),
+    "format:quote_unquote": (_NONE, _NONE),
+    "format:list": ((choice("sep", SEPARATORS),),) * 2,
+    "format:thesis": (_NONE, _NONE),
+    "format:sub-bullets": (_NONE, _NONE),
+    "format:no_bullets_bullets": (_NONE, _NONE),
+    "format:title_case": (_NONE, _NONE),
+    "format:output_template": (_NONE, _NONE),
+    "format:no_whitespace": (_NONE, _NONE),
+    "repeat:repeat_change": ((REQUEST,),) * 2,
+    "repeat:repeat_simple": (_NONE, _NONE),
+    "repeat:repeat_span": ((span(closed=True),),) * 2,
 }
+
+
+_IDS = tuple(RANGES)
+_RLVR, _IFBENCH = _IDS.index("copy:copy"), _IDS.index("count:word_count_range")
+FAMILY_IDS: dict[Family, tuple[str, ...]] = {
+    "ifeval": _IDS[:_RLVR],
+    "if-rlvr": _IDS[_RLVR:_IFBENCH],
+    "ifbench": _IDS[_IFBENCH:],
+}
+
+
+# Which ids a small model meets now and then (2 % to 70 %, measured on SmolLM2-135M) and how much oftener they are drawn
+# at length short.
+OFTEN = 3.0
+_MET_NOW_AND_THEN = """
+keywords:existence keywords:frequency keywords:forbidden_words keywords:letter_frequency
+length_constraints:number_sentences length_constraints:number_words length_constraints:number_paragraphs
+detectable_content:number_placeholders detectable_content:postscript detectable_format:number_bullet_lists
+detectable_format:number_highlighted_sections detectable_format:title startend:end_checker startend:quotation
+change_case:capital_word_frequency change_case:english_capital change_case:english_lowercase punctuation:no_comma
+keywords:word_once keywords:exclude_word_harder paragraphs:paragraphs2 first_word:first_word_answer
+last_word:last_word_answer count:lowercase_counting letters:letter_counting letters:letter_counting2
+punctuation:punctuation_dot punctuation:punctuation_exclamation keywords:word_count_different_numbers
+"""
+_OFTEN = frozenset(_MET_NOW_AND_THEN.split())
+
+
+def weight(id: str, length: Length) -> float:
+    """How often an id is drawn, against 1 for most."""
+    return OFTEN if length == "short" and id in _OFTEN else 1.0
 
 
 def composed(id: str, length: Length) -> bool:

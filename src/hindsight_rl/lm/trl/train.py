@@ -21,15 +21,17 @@ from typing import Any, Literal, NoReturn
 import yaml
 from accelerate import PartialState
 from transformers import HfArgumentParser, TrainerCallback
-from transformers.trainer_utils import get_last_checkpoint
 
 from hindsight_rl.data.rows import Loaded, read_dataset
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.sandbox.arms import arm
 from hindsight_rl.lm.trl import HiRConfig, HiRTrainer
+from hindsight_rl.lm.trl.buffer import FILE as MEMORY
+from hindsight_rl.lm.trl.resume import SavesWithin, Stop, Stopped, Told, check_room, last_whole, refuse_changes
 from hindsight_rl.run import Run, machine
 
 KIND = "lm-trl"
+STOPPED = 130
 FAILURES = 2
 """Replayed per prompt, as in the paper, where each has several names."""
 REMEMBERED = 8
@@ -57,7 +59,11 @@ class Options:
     judge_model: str | None = _option(None, "Its model.")
     stored_code: bool = _option(False, "Run checkers that the data brings as Python source, in a separate process.")
     lora: int = _option(0, "Rank of a LoRA adapter on all linear layers; 0 trains all weights.")
-    resume: bool = _option(False, "Go on from the last checkpoint of the run in --out.")
+    resume: bool = _option(
+        False,
+        "Go on from the last whole checkpoint of the run in --out, with the options that it was made with; a longer "
+        "run may be asked for.",
+    )
     json: bool = _option(False, "Print the last metrics as JSON, on standard output.")
 
 
@@ -86,8 +92,9 @@ def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
     parser.error = refuse  # type: ignore[method-assign]
     method = _value(argv, "--method") or "hir"
     out = _value(argv, "--out") or Options.out
-    # In front, so that an option given by hand wins.
-    argv = ["--output_dir", str(Path(out) / "trainer"), "--report_to", "none", *_method(method), *argv]
+    # In front, so that an option given by hand wins. Two checkpoints: the newest may turn out torn.
+    ours = ["--output_dir", str(Path(out) / "trainer"), "--report_to", "none", "--save_total_limit", "2"]
+    argv = [*ours, *_method(method), *argv]
     try:
         options, config, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True)
     except (ValueError, TypeError) as error:
@@ -124,12 +131,47 @@ def _with_file(argv: list[str]) -> list[str]:
 
 
 def _value(argv: list[str], name: str) -> str | None:
+    """The value of an option, the last one where it is given twice."""
+    found = None
     for at, word in enumerate(argv):
         if word == name and at + 1 < len(argv):
-            return argv[at + 1]
+            found = argv[at + 1]
         if word.startswith(name + "="):
-            return word.partition("=")[2]
-    return None
+            found = word.partition("=")[2]
+    return found
+
+
+def _given(argv: list[str], *names: str) -> bool:
+    return any(word.partition("=")[0].replace("-", "_").lstrip("_") in names for word in argv if word.startswith("--"))
+
+
+def chosen(argv: list[str]) -> tuple[Options, HiRConfig, list[str]]:
+    """The options, and all words that they came from; a resumed run has those that it was made with.
+
+    Raises:
+        HindsightError: a bad option, or one that a resumed run was not made with.
+    """
+    new = _with_file(argv)
+    out = _value(new, "--out") or Options.out
+    if not _resumes(new):
+        options, config = parsed(new)
+        places = {name: getattr(options, name) for name in ("model", "dataset")}
+        # Absolute, so that a resume may come from another folder.
+        words = [
+            word for name, at in places.items() if Path(at).exists() for word in (f"--{name}", str(Path(at).resolve()))
+        ]
+        return options, config, [*(word for word in new if word != "--json"), *words]
+    stored = Run.open(out, kind=KIND).read("config.json").get("command")
+    if not isinstance(stored, list):
+        raise HindsightError(f"--resume: {out} does not hold the options that it was made with; choose another --out")
+    before, after = parsed([*stored, "--out", out]), parsed([*stored, *new])
+    refuse_changes(out, *({**vars(options), **config.to_dict()} for options, config in (before, after)))
+    kept = [word for word in new if word not in ("--json", "--resume")]
+    return *after, [*stored, *kept]
+
+
+def _resumes(argv: list[str]) -> bool:
+    return _given(argv, "resume") and str(_value(argv, "--resume")).lower() not in ("false", "0", "no")
 
 
 def _method(name: str) -> list[str]:
@@ -168,54 +210,91 @@ def load(options: Options) -> tuple[Loaded, Any]:
     return loaded, verify
 
 
-def train(options: Options, config: HiRConfig) -> Path:
-    """Train and save; returns the run folder with config, metrics, checkpoints and `model`."""
+def train(options: Options, config: HiRConfig, command: list[str] | None = None) -> Path:
+    """Train and save; returns the run folder with config, metrics, checkpoints and `model`.
+
+    command: the words that the options came from, which a resume reads.
+
+    Raises:
+        HindsightError: bad options or data; no room for a checkpoint.
+        Stopped: training was stopped before its end.
+    """
     first = PartialState().is_main_process
     loaded, verify = load(options)
+    if verify is not None and config.rewriter == "keep":
+        raise HindsightError("rewriter keep replays failures as they are, which a judge would refuse; leave it out")
     if first:
         _tell(loaded)
+    words = command or []
     told = {"model": options.model, "dataset": options.dataset, "method": options.method, "seed": config.seed}
+    settings = {"settings": json.loads(config.to_json_string()), "command": words}
+    checkpoint: Path | None = None
     if options.resume:
         run = Run.open(options.out, kind=KIND)
-        stored = run.read("config.json")
-        for name, value in told.items():
-            if stored.get(name) != value:
-                raise HindsightError(f"--resume: {options.out} was made with {name} {stored.get(name)}, not {value}")
+        checkpoint = _checkpoint(config, first)
+        if first:
+            run.write("config.json", {**run.read("config.json"), **settings})
+            run.cut_back("metrics.jsonl", int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0)
     elif first:
-        settings = json.loads(config.to_json_string())
-        run = Run.create(options.out, {**told, "machine": machine(), "settings": settings}, kind=KIND)
+        run = Run.create(options.out, {**told, "machine": machine(), **settings}, kind=KIND)
     else:
         run = Run(Path(options.out))
+    stop = Stop()
+    callbacks = [_Log(run), stop, *([] if _given(words, "save_steps", "save_strategy") else [SavesWithin()]), Told()]
     try:
         peft = _lora(options.lora) if options.lora else None
         trainer = HiRTrainer(
-            options.model, config, loaded.instructions, verify=verify, callbacks=[_Log(run)], peft_config=peft
+            options.model, config, loaded.instructions, verify=verify, callbacks=callbacks, peft_config=peft
         )
+        if first:
+            check_room(run.path, config, trainer.model)
     except (HindsightError, ValueError) as error:
         if first and not options.resume:  # nothing was trained: leave no folder in the way of the next try
             shutil.rmtree(run.path, ignore_errors=True)
         if isinstance(error, HindsightError):
             raise
         raise HindsightError(" ".join(str(error).split())) from error
-    checkpoint = _last(config.output_dir) if options.resume else None
-    if first and checkpoint:
-        run.cut_back("metrics.jsonl", int(checkpoint.rsplit("-", 1)[1]))
-    trainer.train(resume_from_checkpoint=checkpoint)
+    stop.trainer = trainer
+    try:
+        with stop.listening(first):
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except KeyboardInterrupt:
+        raise Stopped(_go_on(config, options.out, "stopped within a step")) from None
+    if stop.asked and trainer.state.global_step < trainer.state.max_steps:
+        raise Stopped(_go_on(config, options.out, f"stopped after step {trainer.state.global_step}"))
     trainer.save_model(str(run.path / "model"))
     if first and trainer.processing_class is not None:
         trainer.processing_class.save_pretrained(run.path / "model")
     return run.path
 
 
+def _needs(config: HiRConfig) -> tuple[str, ...]:
+    return (MEMORY,) if config.memory_per_prompt else ()
+
+
+def _checkpoint(config: HiRConfig, first: bool) -> Path | None:
+    """Where to go on from; says so where that is not the newest checkpoint, or none."""
+    found, passed = last_whole(Path(str(config.output_dir)), _needs(config))
+    if first:
+        for why in passed:
+            print(f"hindsight: passing over {why}", file=sys.stderr)
+        if found is None:
+            print(f"hindsight: {config.output_dir} holds no whole checkpoint: starting anew", file=sys.stderr)
+        else:
+            print(f"hindsight: going on from {found}", file=sys.stderr)
+    return found
+
+
+def _go_on(config: HiRConfig, out: str, what: str) -> str:
+    found, _ = last_whole(Path(str(config.output_dir)), _needs(config))
+    saved = f"saved as {found.name}" if found else "nothing saved yet"
+    return f"{what}, {saved}; go on with: hindsight lm train --out {out} --resume"
+
+
 def _lora(rank: int) -> Any:
     from peft import LoraConfig
 
     return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
-
-
-def _last(folder: str | None) -> str | None:
-    found = get_last_checkpoint(folder) if folder and Path(folder).is_dir() else None
-    return str(found) if found else None
 
 
 def _tell(loaded: Loaded) -> None:
@@ -226,9 +305,14 @@ def _tell(loaded: Loaded) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """`hindsight lm train --model ...`; returns the exit code."""
-    options, config = parsed(argv)
-    path = train(options, config)
+    """`hindsight lm train --model ...`; returns the exit code, 130 where a person stopped it."""
+    options, config, command = chosen(argv)
+    try:
+        path = train(options, config, command)
+    except Stopped as said:
+        if PartialState().is_main_process:
+            print(f"hindsight: {said}", file=sys.stderr)
+        return STOPPED
     if PartialState().is_main_process:
         print(f"run: {path}   next: hindsight report {path}   hindsight lm evaluate {path}", file=sys.stderr)
         if options.json:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl.buffer import Saved, fulfilled
 from hindsight_rl.lm.trl.config import ROW_MEANS, HiRConfig, check_config, check_version
 from hindsight_rl.lm.trl.finite import Finite
+from hindsight_rl.lm.trl.passes import divisible, loss_in_passes, parted
 from hindsight_rl.lm.trl.plan import Planner
 from hindsight_rl.lm.trl.prompts import EpochOrder, fitting, prompt_rows, room_of, template_of, tokenizer_of
 from hindsight_rl.lm.trl.rows import Batch, Planned, Source, joined, leave_one_out, narrowed, replay_rows, share, whiten
@@ -363,6 +365,15 @@ class HiRTrainer(GRPOTrainer):
             yield self.model
 
     def _compute_loss(self, model: Any, inputs: Batch) -> Tensor:
+        """TRL's loss; no pass through the model has more than ``per_device_train_batch_size`` rows."""
+        parts = [inputs]
+        if self.model.training and divisible(self):
+            parts = parted(inputs, self.args.per_device_train_batch_size, self.pad_to_multiple_of)
+        if len(parts) == 1:
+            return self._loss_of(model, inputs)
+        return loss_in_passes(self, model, parts, partial(self._loss_of, model))
+
+    def _loss_of(self, model: Any, inputs: Batch) -> Tensor:
         loss: Tensor = super()._compute_loss(model, inputs)
         if self.args.loss_type in ROW_MEANS and "rows_per_live_row" in inputs:
             return loss * inputs["rows_per_live_row"]

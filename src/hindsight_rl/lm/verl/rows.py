@@ -25,7 +25,7 @@ import numpy as np
 from hindsight_rl.constraints.rows import row_constraints
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Instruction
-from hindsight_rl.replay.layouts import PLAIN
+from hindsight_rl.replay.layouts import PLAIN, layout_from_json, layout_to_json
 from hindsight_rl.replay.replayer import Curriculum, Replay, Rollout, Selector, replay
 from hindsight_rl.replay.rewriting import rewriter
 from hindsight_rl.replay.verification import verifying
@@ -46,10 +46,11 @@ class Settings:
     prompts of the batch. names: instructions per replayed failure, see :func:`~hindsight_rl.replay.replayer.replay`.
     strategy, scope: see :class:`~hindsight_rl.replay.replayer.Selector`; in scope "group" no prompt has more than
     replays_per_prompt failures replayed. lambda_start, lambda_growth, lambda_cap: see
-    :class:`~hindsight_rl.replay.replayer.Curriculum`. old_logps: for a replay's importance ratio, "rewritten" (computed under the rewritten prompt, as verl does for
-    every row) or "original" (the source row's, under the original prompt, as HiR's released code does).
-    answer_after: the mark behind which the answer stands, as for the reward function
-    (:func:`hindsight_rl.replay.verification.answer_of`). grpo_singletons: accept GRPO, under which each replay is a group of one. seed: of selection's ties and random.
+    :class:`~hindsight_rl.replay.replayer.Curriculum`. old_logps: for a replay's importance ratio, "rewritten" (computed
+    under the rewritten prompt, as verl does for every row) or "original" (the source row's, under the original prompt,
+    as HiR's released code does). answer_after: the mark behind which the answer stands, as for the reward function
+    (:func:`hindsight_rl.replay.verification.answer_of`). grpo_singletons: accept GRPO, under which each replay is a
+    group of one. seed: of selection's ties and random.
     """
 
     rewriter: str = "drop"
@@ -156,7 +157,7 @@ def to_row(instruction: Instruction, index: int, generate: int | None = None, so
             "task": instruction.task,
             "texts": list(instruction.texts),
             "soft": list(instruction.soft),
-            "layout": instruction.layout if isinstance(instruction.layout, str) else PLAIN,
+            "layout": layout_to_json(instruction.layout),
         },
     }
     return row if generate is None else {**row, "__rollout_n__": generate}
@@ -208,7 +209,7 @@ class Hindsight:
             key=extra.get("key"),
             texts=texts,
             soft=tuple(str(text) for text in _list(extra.get("soft"))),
-            layout=str(extra.get("layout") or PLAIN),
+            layout=layout_from_json(str(extra.get("layout") or PLAIN)),
             earlier=tuple(messages[:-1]),
         )
 

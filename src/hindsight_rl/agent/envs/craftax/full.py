@@ -4,6 +4,7 @@ The game's rules read its achievement flags (the first visit to a floor gives ex
 here: an event is a newly set flag, and repeats are told where the inventory shows them.
 """
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -21,35 +22,84 @@ from hindsight_rl.agent.envs.craftax.sampler import with_two_level_choice
 from hindsight_rl.agent.envs.environment import Step
 
 _ACHIEVEMENTS = sorted(Achievement, key=lambda a: a.value)
-_PAST = {
-    "make": "made", "place": "placed", "collect": "collected", "enter": "entered", "defeat": "defeated",
-    "damage": "wounded", "eat": "ate", "find": "found", "fire": "shot an arrow from", "learn": "learned",
-    "cast": "cast", "open": "opened", "drink": "drank", "enchant": "enchanted",
-}  # fmt: skip
 _REPEATED = ("wood", "stone", "coal", "iron", "diamond", "sapling", "ruby", "sapphire")
+_PREY = ("cow", "bat", "snail")  # in the order of the game's passive mobs
+
+# Of the achievements that Craftax-Classic lacks: the instruction, then the captions.
+_SAID: dict[str, tuple[str, ...]] = {
+    "make_arrow": ("make an arrow", "made an arrow", "crafted arrows"),
+    "make_torch": ("make a torch", "made a torch", "crafted a torch from wood and coal"),
+    "place_torch": ("place a torch", "placed a torch", "put a torch on the ground"),
+    "make_diamond_sword": ("make a diamond sword", "made a diamond sword", "crafted a sword of diamond"),
+    "make_iron_armour": ("make iron armour", "made iron armour", "forged a piece of armour from iron"),
+    "make_diamond_armour": ("make diamond armour", "made diamond armour", "crafted a piece of armour from diamond"),
+    "enter_gnomish_mines": ("enter the gnomish mines", "entered the gnomish mines", "reached the mines of the gnomes"),
+    "enter_dungeon": ("enter the dungeon", "entered the dungeon", "reached the dungeon"),
+    "enter_sewers": ("enter the sewers", "entered the sewers", "reached the sewers"),
+    "enter_vault": ("enter the vault", "entered the vault", "reached the vault"),
+    "enter_troll_mines": ("enter the troll mines", "entered the troll mines", "reached the mines of the trolls"),
+    "enter_fire_realm": ("enter the fire realm", "entered the fire realm", "reached the realm of fire"),
+    "enter_ice_realm": ("enter the ice realm", "entered the ice realm", "reached the realm of ice"),
+    "enter_graveyard": ("enter the graveyard", "entered the graveyard", "reached the graveyard"),
+    "defeat_gnome_warrior": ("defeat a gnome warrior", "defeated a gnome warrior", "killed a gnome warrior"),
+    "defeat_gnome_archer": ("defeat a gnome archer", "defeated a gnome archer", "killed a gnome archer"),
+    "defeat_orc_solider": ("defeat an orc soldier", "defeated an orc soldier", "killed an orc soldier"),
+    "defeat_orc_mage": ("defeat an orc mage", "defeated an orc mage", "killed an orc mage"),
+    "defeat_lizard": ("defeat a lizard", "defeated a lizard", "killed a lizard"),
+    "defeat_kobold": ("defeat a kobold", "defeated a kobold", "killed a kobold"),
+    "defeat_troll": ("defeat a troll", "defeated a troll", "killed a troll"),
+    "defeat_deep_thing": ("defeat a deep thing", "defeated a deep thing", "killed a deep thing"),
+    "defeat_pigman": ("defeat a pigman", "defeated a pigman", "killed a pigman"),
+    "defeat_fire_elemental": ("defeat a fire elemental", "defeated a fire elemental", "killed a fire elemental"),
+    "defeat_frost_troll": ("defeat a frost troll", "defeated a frost troll", "killed a frost troll"),
+    "defeat_ice_elemental": ("defeat an ice elemental", "defeated an ice elemental", "killed an ice elemental"),
+    "damage_necromancer": ("wound the necromancer", "wounded the necromancer", "damaged the necromancer"),
+    "defeat_necromancer": ("defeat the necromancer", "defeated the necromancer", "killed the necromancer"),
+    "eat_bat": ("eat a bat", "ate a bat", "ate the meat of a bat"),
+    "eat_snail": ("eat a snail", "ate a snail", "ate the meat of a snail"),
+    "find_bow": ("find a bow", "found a bow", "found a bow in a chest"),
+    "fire_bow": ("shoot an arrow with the bow", "shot an arrow with the bow", "fired the bow"),
+    "collect_sapphire": ("collect a sapphire", "collected a sapphire", "mined a sapphire"),
+    "learn_fireball": (
+        "learn the fireball spell",
+        "learned the fireball spell",
+        "learned of fireballs from a book",
+    ),
+    "cast_fireball": ("cast a fireball", "cast a fireball", "threw a ball of fire"),
+    "learn_iceball": ("learn the iceball spell", "learned the iceball spell", "learned of iceballs from a book"),
+    "cast_iceball": ("cast an iceball", "cast an iceball", "threw a ball of ice"),
+    "collect_ruby": ("collect a ruby", "collected a ruby", "mined a ruby"),
+    "make_diamond_pickaxe": ("make a diamond pickaxe", "made a diamond pickaxe", "crafted a pickaxe of diamond"),
+    "open_chest": ("open a chest", "opened a chest", "opened a treasure chest"),
+    "drink_potion": ("drink a potion", "drank a potion", "swallowed a potion"),
+    "enchant_sword": ("enchant a sword", "enchanted a sword", "put an enchantment on the sword"),
+    "enchant_armour": ("enchant armour", "enchanted armour", "put an enchantment on the armour"),
+    "defeat_knight": ("defeat a knight", "defeated a knight", "killed a knight"),
+    "defeat_archer": ("defeat an archer", "defeated an archer", "killed an archer"),
+}
 _MORE = (
     Event("take_damage", ("took damage", "lost health")),
     Event("recover_health", ("recovered health", "healed up")),
     Event("fall_asleep", ("fell asleep", "went to sleep")),
-    Event("descend", ("climbed down to a deeper floor", "descended a ladder")),
-    Event("ascend", ("climbed up to a higher floor", "ascended a ladder")),
+    Event("descend", ("climbed down the ladder", "descended to the floor below", "went down to a deeper floor")),
+    Event("ascend", ("climbed up the ladder", "ascended to the floor above", "went up to a higher floor")),
+    # By hand the agent eats what it kills; by arrow or spell it does not.
+    *(Event(f"kill_{prey}", (f"killed a {prey}", f"slew a {prey}")) for prey in _PREY),
     Event("die", ("died", "lost all health and died")),
 )
 
 
 def _event(achievement: Any) -> Event:
+    name = achievement.name.lower()
     known = {e.achievement: e for e in CLASSIC_EVENTS if e.achievement is not None}
-    if achievement.value in known:
-        return known[achievement.value]
-    verb, _, thing = achievement.name.lower().partition("_")
-    thing = thing.replace("_", " ").replace("solider", "soldier")
-    return Event(achievement.name.lower(), (f"{_PAST[verb]} {thing}",), achievement.value)
+    event = known.get(achievement.value) or Event(name, _SAID[name][1:], achievement.value)
+    eaten = name.removeprefix("eat_")
+    return dataclasses.replace(event, implies=(f"kill_{eaten}",)) if name != eaten and eaten in _PREY else event
 
 
 def _instruction(achievement: Any) -> str:
-    if achievement.value < len(CANONICAL):
-        return CANONICAL[achievement.value]
-    return achievement.name.lower().replace("_", " ").replace("solider", "soldier")
+    known = achievement.value < len(CANONICAL)
+    return CANONICAL[achievement.value] if known else _SAID[achievement.name.lower()][0]
 
 
 class CraftaxFull:
@@ -86,7 +136,12 @@ class CraftaxFull:
             gained = getattr(after.inventory, thing) > getattr(state.inventory, thing)
             new = new.at[self._index[f"collect_{thing}"]].max(gained)
         dead = after.player_health <= 0
+        prey, spent = state.passive_mobs, after.passive_mobs.health <= 0
+        killed = prey.mask & (prey.health > 0) & spent
         found = {
+            f"kill_{name}": new[self._index[f"eat_{name}"]] | (killed & (prey.type_id == kind)).any()
+            for kind, name in enumerate(_PREY)
+        } | {
             "take_damage": after.player_health < state.player_health,
             "recover_health": after.player_health > state.player_health,
             "fall_asleep": after.is_sleeping & ~state.is_sleeping,

@@ -8,19 +8,25 @@ import tomllib
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, Event
 
 Split = Literal["train", "calibration", "heldout"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 NONE = "none"
+_NONE_BUT = "none_but"
+
+
+@cache
+def _file() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(files("hindsight_rl.agent.envs.craftax").joinpath("phrases.toml").read_text("utf-8"))
 
 
 @cache
 def _load() -> dict[str, dict[str, tuple[str, ...]]]:
-    data = tomllib.loads(files("hindsight_rl.agent.envs.craftax").joinpath("phrases.toml").read_text("utf-8"))
-    return {name: {split: tuple(texts) for split, texts in sets.items()} for name, sets in data.items()}
+    sets = {name: texts for name, texts in _file().items() if name != _NONE_BUT}
+    return {name: {split: tuple(texts) for split, texts in own.items()} for name, own in sets.items()}
 
 
 def phrases(event: str, split: Split) -> tuple[str, ...]:
@@ -37,3 +43,10 @@ def labelled(split: Split, events: Sequence[Event] = CLASSIC_EVENTS) -> tuple[li
     """All phrasings of a split with the index of the event that each means, in the order of the events."""
     pairs = [(text, i) for i, event in enumerate(events) for text in phrases(event.name, split)]
     return [text for text, _ in pairs], [index for _, index in pairs]
+
+
+def unrelated(split: Split, events: Sequence[Event] = CLASSIC_EVENTS) -> tuple[str, ...]:
+    """The texts of a split that name none of these events: "climb the ladder" names one of the full game's."""
+    names = {event.name for event in events}
+    close = _file()[_NONE_BUT]
+    return tuple(text for text in phrases(NONE, split) if close.get(text) not in names)

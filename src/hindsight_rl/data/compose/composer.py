@@ -1,0 +1,210 @@
+"""Rows out of prompts and constraints: ids that go together, kwargs, a witness, words, a layout.
+
+A row is drawn from random numbers of its own (seed, split, index), so that it does not depend on how often another one
+had to be drawn again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from hindsight_rl.constraints.core import Checker, constraint
+from hindsight_rl.constraints.text import sentences as splitting
+from hindsight_rl.data.compose.config import ComposeConfig
+from hindsight_rl.data.compose.draft import Infeasible
+from hindsight_rl.data.compose.infeasible import ALONE, why_not
+from hindsight_rl.data.compose.prompts import read_prompts
+from hindsight_rl.data.compose.ranges import drawn, weight
+from hindsight_rl.data.compose.row import Row
+from hindsight_rl.data.compose.witness import search
+from hindsight_rl.data.compose.wordings import wordings
+from hindsight_rl.errors import HindsightError
+
+SPLITS = ("train", "test_prompts", "test_ids")
+_REDRAWS = 12  # of kwargs, before other ids are drawn
+_TRIES = 400  # of a row, before the settings are given up
+
+
+@dataclass
+class Composed:
+    """What :func:`compose` made.
+
+    splits: rows by split, empty splits left out. held_ids: the ids of the split ``test_ids``. skipped: prompts by
+    reason. resampled: rows drawn again, by reason. prompts: how many prompts each split could use.
+    """
+
+    splits: dict[str, list[Row]]
+    held_ids: tuple[str, ...]
+    skipped: Counter[str]
+    resampled: Counter[str]
+    prompts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def train(self) -> list[Row]:
+        """The training rows."""
+        return self.splits["train"]
+
+
+def compose(config: ComposeConfig, step: Callable[[str, int], None] | None = None) -> Composed:
+    """All rows of a configuration; same seed, same rows.
+
+    step: called with the split and the number of rows made so far. Raises :class:`HindsightError` for prompts that
+    cannot be read and for settings under which no rows can be had.
+    """
+    prompts, skipped = read_prompts(config.prompts, config.against)
+    rng = Random(f"{config.seed}/splits")
+    seen, unseen = _split_prompts(prompts, config, rng)
+    candidates = config.candidates()
+    held = _held(candidates, config, rng)
+    kept = [id for id in candidates if id not in held]
+    made = Composed({}, held, skipped, Counter(), {"train": len(seen), "test": len(unseen)})
+    wanted: list[tuple[str, list[str], list[str], int]] = [("train", seen, kept, config.rows)]
+    if unseen and config.test_rows:
+        wanted.append(("test_prompts", unseen, kept, config.test_rows))
+        if held:
+            wanted.append(("test_ids", unseen, list(held), config.test_rows))
+    with _one_splitter():
+        for split, tasks, ids, count in wanted:
+            rows = made.splits[split] = []
+            maker = Maker(config, split, tasks, ids, made.resampled)
+            for index in range(count):
+                rows.append(maker.row(index))
+                if step is not None:
+                    step(split, index + 1)
+    return made
+
+
+def _split_prompts(prompts: list[str], config: ComposeConfig, rng: Random) -> tuple[list[str], list[str]]:
+    """Training and test prompts, each in a random order."""
+    order = rng.sample(prompts, len(prompts))
+    held = round(config.test_prompts * len(order))
+    if config.test_prompts and len(order) > 1:
+        held = min(max(1, held), len(order) - 1)
+    return order[held:], order[:held]
+
+
+def _held(candidates: list[str], config: ComposeConfig, rng: Random) -> tuple[str, ...]:
+    if isinstance(config.test_ids, tuple):
+        held = tuple(dict.fromkeys(config.test_ids))
+    else:
+        if not 0 <= config.test_ids < len(candidates):
+            raise HindsightError(
+                f"test_ids is {config.test_ids}, but there are {len(candidates)} ids: hold out fewer of them"
+            )
+        held = tuple(sorted(rng.sample([id for id in candidates if id not in ALONE], config.test_ids)))
+    if len(held) == len(candidates):
+        raise HindsightError("every id is held out: leave some for training")
+    if held and not config.test_prompts:
+        raise HindsightError("test_ids needs prompts of its own: set test_prompts above 0")
+    return held
+
+
+class _one_splitter:
+    """Sentences by the splitter that needs no data, so that files do not depend on what is installed."""
+
+    def __enter__(self) -> None:
+        self._before = splitting._current
+        splitting.use_splitter("native")
+
+    def __exit__(self, *error: object) -> None:
+        splitting._current = self._before
+
+
+class Maker:
+    """Makes the rows of one split."""
+
+    def __init__(
+        self, config: ComposeConfig, split: str, tasks: Sequence[str], ids: Sequence[str], resampled: Counter[str]
+    ) -> None:
+        self.config, self.split, self.tasks, self.ids = config, split, list(tasks), list(ids)
+        self.resampled = resampled
+        self._weights = {id: weight(id, config.length) for id in ids}
+        self._seen: set[tuple[Any, ...]] = set()
+        self._numbers = self._possible(config.numbers)
+
+    def _possible(self, numbers: Sequence[int]) -> list[int]:
+        """The numbers of constraints that the ids allow, by drawing."""
+        rng = Random(f"{self.config.seed}/{self.split}/numbers")
+        found = []
+        for number in dict.fromkeys(numbers):
+            if any(self._chosen(number, rng) for _ in range(50)):
+                found.append(number)
+        if not found:
+            raise HindsightError(
+                f"{self.split}: no {min(numbers)} of the {len(self.ids)} ids go together; ask for fewer constraints "
+                "per row or for other ids"
+            )
+        return [number for number in numbers if number in found]
+
+    def row(self, index: int) -> Row:
+        """The row of this index."""
+        rng = Random(f"{self.config.seed}/{self.split}/{index}")
+        number = rng.choice(self._numbers)
+        task = self.tasks[index % len(self.tasks)]
+        for tries in range(_TRIES):
+            chosen = self._chosen(number, rng)
+            if chosen is None:
+                continue
+            found = self._satisfied(chosen, task, rng)
+            if found is None:
+                continue
+            constraints, witness = found
+            same = (task, tuple(sorted((each.id, repr(each.kwargs)) for each in constraints)))
+            if same in self._seen and tries < _TRIES // 2:
+                self.resampled["the same task with the same constraints"] += 1
+                continue
+            self._seen.add(same)
+            texts = tuple(rng.choice(wordings(each)) for each in constraints)
+            return Row(
+                f"{self.split}-{index:06d}",
+                index,
+                task,
+                tuple(each.id for each in constraints),
+                tuple(each.kwargs for each in constraints),
+                texts,
+                rng.choice(self.config.layouts),
+                witness,
+            )
+        raise HindsightError(
+            f"{self.split}, row {index}: no {number} constraints with a witness in {_TRIES} tries; "
+            "ask for fewer per row, other ids, or length standard"
+        )
+
+    def _chosen(self, number: int, rng: Random) -> list[str] | None:
+        """Ids that may stand together, drawn by weight; None where there are not so many."""
+        left = [id for id in self.ids if number == 1 or id not in ALONE]
+        chosen: list[str] = []
+        while len(chosen) < number:
+            if not left:
+                return None
+            one = rng.choices(left, [self._weights[id] for id in left])[0]
+            chosen.append(one)
+            left = [id for id in left if not why_not(one, id)]
+        return chosen
+
+    def _satisfied(self, ids: Sequence[str], task: str, rng: Random) -> tuple[list[Checker], str] | None:
+        """Constraints of these ids with kwargs that hold together, and the witness."""
+        for _ in range(_REDRAWS):
+            constraints = [constraint(id, drawn(id, self.config.length, rng, task)) for id in ids]
+            try:
+                return constraints, search(constraints, Random(rng.getrandbits(64)))
+            except Infeasible as reason:
+                self.resampled[
+                    f"{' + '.join(sorted(ids)) if len(ids) < 3 else f'{len(ids)} ids'}: {_short(reason)}"
+                ] += 1
+        return None
+
+
+def _short(reason: Infeasible) -> str:
+    return str(reason)
+
+
+def rows_of(ids: Sequence[str], config: ComposeConfig, tasks: Sequence[str], count: int) -> Iterator[Row]:
+    """Rows that ask for exactly these ids, for checks of the tables."""
+    maker = Maker(config, "+".join(ids), tasks, ids, Counter())
+    with _one_splitter():
+        yield from [maker.row(index) for index in range(count)]

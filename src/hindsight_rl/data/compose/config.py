@@ -1,0 +1,100 @@
+"""The settings of :func:`hindsight_rl.data.compose.compose`, one set for Python and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from hindsight_rl.constraints.core import checker_class
+from hindsight_rl.data.compose.infeasible import LEFT_OUT, ON_REQUEST
+from hindsight_rl.data.compose.ranges import FAMILY_IDS, Family, Length, composed
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.replay.layouts import LAYOUTS
+
+Layout = Literal["type1", "type2", "type3", "type4", "type5", "type6", "inline"]
+Format = Literal["if-multi", "nemo-gym", "verl"]
+BESIDE: tuple[Layout, ...] = ("type1", "type2", "type3", "type4", "type5", "type6")
+MOST = 8
+
+
+@dataclass(frozen=True)
+class ComposeConfig:
+    """Training rows out of prompts and constraints."""
+
+    prompts: str = "tasks"
+    """`tasks` (the list that ships), a .jsonl, .json, .txt or .parquet file (fields task, prompt or instruction), or a
+    dataset on the hub as owner/name."""
+    rows: int = 10_000
+    """Training rows."""
+    families: tuple[Family, ...] = ("ifeval", "if-rlvr")
+    """Whose constraints. IFBench's are for tests: ask for them to make test data only."""
+    ids: tuple[str, ...] | None = None
+    """Only these constraint ids, whatever the families."""
+    numbers: tuple[int, ...] = (1, 2, 3)
+    """Constraints per row, drawn uniformly from these; 1 to 8."""
+    length: Length = "standard"
+    """Ranges of the kwargs. short: each constraint can be met in about 60 words."""
+    layouts: tuple[Layout, ...] = BESIDE
+    """How task and constraints become a prompt: HiR's six layouts, or inline (around the task, not to be rewritten)."""
+    seed: int = 0
+    """Same seed, same files."""
+    test_prompts: float = 0.1
+    """Share of the prompts that no training row uses."""
+    test_ids: int | tuple[str, ...] = 0
+    """Constraint ids that no training row uses: how many, drawn by the seed, or which."""
+    test_rows: int = 500
+    """Rows of each test split."""
+    format: Format = "if-multi"
+    """if-multi: JSON lines as IF_multi_constraints_upto5. nemo-gym: JSON lines. verl: parquet."""
+    against: tuple[Path, ...] = ()
+    """Files of benchmark prompts: a prompt that shares 8 words in a row with one of them is dropped."""
+    out: Path = Path("composed")
+    """Folder for the files."""
+    witnesses: bool = True
+    """Also write, for each row, a response that passes its checkers."""
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "test_rows"):
+            if getattr(self, name) < (name == "rows"):
+                raise HindsightError(f"{name} is {getattr(self, name)}: it must be at least {int(name == 'rows')}")
+        if not self.numbers or not all(1 <= number <= MOST for number in self.numbers):
+            raise HindsightError(f"numbers is {self.numbers}: one or more from 1 to {MOST}")
+        if not 0 <= self.test_prompts < 1:
+            raise HindsightError(f"test_prompts is {self.test_prompts}: a share from 0 to below 1")
+        if not self.families and self.ids is None:
+            raise HindsightError("families is empty: name ifeval, if-rlvr or ifbench, or name ids")
+        for family in self.families:
+            if family not in FAMILY_IDS:
+                raise HindsightError(f"unknown family {family!r}: one of {', '.join(FAMILY_IDS)}")
+        if self.length not in ("short", "standard"):
+            raise HindsightError(f"length is {self.length!r}: short or standard")
+        if self.format not in ("if-multi", "nemo-gym", "verl"):
+            raise HindsightError(f"format is {self.format!r}: if-multi, nemo-gym or verl")
+        if not self.layouts:
+            raise HindsightError("layouts is empty: one or more of type1 to type6 and inline")
+        for layout in self.layouts:
+            if layout not in (*LAYOUTS, "inline"):
+                raise HindsightError(f"unknown layout {layout!r}: one of {', '.join(LAYOUTS)}, inline")
+        named = (self.ids or ()) + (self.test_ids if isinstance(self.test_ids, tuple) else ())
+        for id in named:
+            checker_class(id)  # an unknown id, with the near ones
+            if not composed(id, self.length):
+                kind = id.partition(":")[0] + ":*"
+                why = LEFT_OUT.get(id) or LEFT_OUT.get(kind) or f"not at length {self.length}"
+                raise HindsightError(f"{id} is not composed ({why}): leave it out of the ids")
+
+    def candidates(self) -> list[str]:
+        """The ids to compose from, those held out included, in a fixed order."""
+        if self.ids is not None:
+            found = list(dict.fromkeys(self.ids))
+        else:
+            found = [
+                id
+                for family in dict.fromkeys(self.families)
+                for id in FAMILY_IDS[family]
+                if composed(id, self.length) and id not in ON_REQUEST
+            ]
+        if isinstance(self.test_ids, tuple):
+            found += [id for id in dict.fromkeys(self.test_ids) if id not in found]
+        return found

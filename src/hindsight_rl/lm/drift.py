@@ -1,0 +1,78 @@
+"""How far training moved a model away from its base: signs of collapse that accuracy does not show.
+
+| figure | what it says |
+|---|---|
+| ``perplexity`` | of a fixed English text (``fixed_text.txt``), which no instruction mentions |
+| ``kl`` | mean over response tokens of log pi(token) - log base(token), on the model's own responses, in nats |
+| ``ended`` | share of responses that ended by themselves |
+| ``words`` | mean words of a response |
+| ``distinct_1``, ``distinct_2`` | different words and pairs of words, over all of them, in all responses together |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import torch
+
+from hindsight_rl.lm.generate import Response
+
+
+@lru_cache(maxsize=1)
+def fixed_text() -> str:
+    """The text whose perplexity is measured; written for this project."""
+    return files("hindsight_rl.lm").joinpath("fixed_text.txt").read_text("utf-8")
+
+
+@torch.no_grad()
+def perplexity(model: Any, tokenizer: Any, text: str | None = None, window: int = 512) -> float:
+    """Perplexity per token of a text, read in windows of so many tokens, each with what came before it in the window."""
+    ids = tokenizer(text=text or fixed_text(), add_special_tokens=False)["input_ids"]
+    total, count = 0.0, 0
+    for start in range(0, len(ids), window):
+        part = torch.tensor([ids[start : start + window]], device=model.device)
+        if part.size(1) < 2:
+            break
+        logits = model(input_ids=part).logits[0, :-1].float()
+        total += float(torch.nn.functional.cross_entropy(logits, part[0, 1:], reduction="sum"))
+        count += part.size(1) - 1
+    return float(torch.exp(torch.tensor(total / max(1, count))))
+
+
+@torch.no_grad()
+def divergence(
+    model: Any, base: Any, tokenizer: Any, chats: Sequence[list[dict[str, Any]]], responses: Sequence[Response]
+) -> float:
+    """Mean of log pi - log base over the tokens of the model's own responses, in nats; 0 for the base itself."""
+    total, count = 0.0, 0
+    for chat, response in zip(chats, responses, strict=True):
+        asked = tokenizer.apply_chat_template([chat], add_generation_prompt=True, tokenize=True, return_dict=True)
+        prompt = list(asked["input_ids"][0])
+        answer = tokenizer(text=response.text, add_special_tokens=False)["input_ids"]
+        if not answer:
+            continue
+        ids = torch.tensor([prompt + answer], device=model.device)
+        target = ids[0, len(prompt) :]
+        found = []
+        for each in (model, base):
+            logits = each(input_ids=ids).logits[0, len(prompt) - 1 : -1].float()
+            found.append(torch.log_softmax(logits, -1).gather(1, target[:, None]).sum())
+        total += float(found[0] - found[1])
+        count += len(answer)
+    return total / max(1, count)
+
+
+def shape(responses: Sequence[Response]) -> dict[str, float]:
+    """Length, share ended, and diversity of responses."""
+    words = [response.text.lower().split() for response in responses]
+    singles = [word for each in words for word in each]
+    pairs = [pair for each in words for pair in zip(each, each[1:], strict=False)]
+    return {
+        "ended": sum(each.ended for each in responses) / max(1, len(responses)),
+        "words": len(singles) / max(1, len(responses)),
+        "distinct_1": len(set(singles)) / max(1, len(singles)),
+        "distinct_2": len(set(pairs)) / max(1, len(pairs)),
+    }

@@ -1,0 +1,79 @@
+"""Responses of a transformers model to many prompts: in batches of like length, ended where the model ends them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Response:
+    """text: decoded, special tokens removed. ended: by an end token, not cut off. tokens: generated, the end included."""
+
+    text: str
+    ended: bool
+    tokens: int
+
+
+def end_ids(model: Any, tokenizer: Any) -> set[int]:
+    """Ids that end a response: the tokenizer's, and those of the model's generation settings."""
+    own = model.generation_config.eos_token_id
+    return {tokenizer.eos_token_id, *([own] if isinstance(own, int) else own or [])} - {None}
+
+
+@torch.no_grad()
+def generate(
+    model: Any,
+    tokenizer: Any,
+    chats: Sequence[list[dict[str, Any]]],
+    *,
+    max_new_tokens: int,
+    batch: int = 64,
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> list[Response]:
+    """A response to each chat, in their order; prompts of like length share a batch.
+
+    Args:
+        model, tokenizer: of transformers; the tokenizer has a chat template. chats: messages. max_new_tokens: cut off
+            there. batch: prompts at a time. temperature: 0 for greedy. seed: of sampling.
+    """
+    from transformers import GenerationConfig
+
+    ends = sorted(end_ids(model, tokenizer))
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else ends[0]
+    sampling = {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0}
+    config = GenerationConfig(
+        max_new_tokens=max_new_tokens,
+        eos_token_id=ends,
+        pad_token_id=pad,
+        **(sampling if temperature > 0 else {"do_sample": False}),
+    )
+    made = tokenizer.apply_chat_template(list(chats), add_generation_prompt=True, tokenize=True, return_dict=True)
+    prompts = made["input_ids"]
+    order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
+    found: dict[int, Response] = {}
+    was_training = model.training
+    model.eval()
+    torch.manual_seed(seed)
+    for start in range(0, len(order), batch):
+        places = order[start : start + batch]
+        width = max(len(prompts[at]) for at in places)
+        ids = torch.full((len(places), width), pad)
+        mask = torch.zeros(len(places), width, dtype=torch.long)
+        for row, at in enumerate(places):
+            ids[row, width - len(prompts[at]) :] = torch.tensor(prompts[at])
+            mask[row, width - len(prompts[at]) :] = 1
+        out = model.generate(
+            input_ids=ids.to(model.device), attention_mask=mask.to(model.device), generation_config=config
+        )
+        for at, row in zip(places, out[:, width:].tolist(), strict=True):
+            stop = next((place for place, token in enumerate(row) if token in ends), None)
+            kept = row if stop is None else row[:stop]
+            text = tokenizer.decode(kept, skip_special_tokens=True)
+            found[at] = Response(text, stop is not None, len(kept) + (stop is not None))
+    model.train(was_training)
+    return [found[at] for at in range(len(prompts))]

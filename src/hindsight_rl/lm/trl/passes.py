@@ -1,0 +1,130 @@
+"""A micro-batch in several forward and backward passes, so that replays do not raise the peak memory.
+
+Replays are appended to the rows of a micro-batch. What is over ``per_device_train_batch_size`` goes through the model
+in further passes: each part's loss, weighted so that their sum is the micro-batch's, is propagated back at once, and
+the last part's is left to TRL. Gradients, and TRL's metrics, are those of a single pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from accelerate.utils import DistributedType
+from torch import Tensor
+
+from hindsight_rl.lm.trl.rows import Batch
+
+# Losses that are means over a micro-batch's rows, and the one over its tokens; the others are sums.
+_BY_ROWS, _BY_TOKENS = ("grpo", "sapo", "dr_grpo", "luspo"), ("bnpo",)
+
+
+def parted(batch: Batch, most: int, multiple: int | None = None) -> list[Batch]:
+    """The batch in parts of at most `most` rows, as many as it takes, each without padding that it does not need.
+
+    Rows of like length go together. multiple: of which the padded widths are kept, where they were before.
+    """
+    rows = batch["prompt_ids"].size(0)
+    count = -(-rows // most)
+    if count == 1:
+        return [batch]
+    prompts, completions = batch["prompt_mask"].sum(1), batch["completion_mask"].sum(1)
+    order = torch.argsort(prompts + completions, descending=True, stable=True)
+    return [_part(batch, chosen, multiple) for chosen in torch.tensor_split(order, count)]
+
+
+def _part(batch: Batch, chosen: Tensor, multiple: int | None) -> Batch:
+    rows, wide = batch["completion_ids"].shape
+    before = _width(batch["prompt_mask"][chosen].sum(1), batch["prompt_ids"].size(1), multiple)
+    width = _width(batch["completion_mask"][chosen].sum(1), wide, multiple)
+    made = dict(batch)
+    for name, value in batch.items():
+        if not isinstance(value, Tensor) or value.ndim == 0 or value.size(0) != rows:
+            continue
+        value = value[chosen]
+        if name.startswith("prompt"):
+            value = value[:, value.size(1) - before :]
+        elif value.ndim == 2 and value.size(1) == wide:
+            value = value[:, :width]
+        made[name] = value
+    return made
+
+
+def _width(lengths: Tensor, most: int, multiple: int | None) -> int:
+    width = max(1, int(lengths.max()))
+    return min(most, -(-width // multiple) * multiple if multiple else width)
+
+
+def weights(loss_type: str, parts: Sequence[Batch]) -> list[float]:
+    """What each part's loss counts in the loss of all."""
+    if loss_type in _BY_ROWS:
+        sizes = [float(part["completion_ids"].size(0)) for part in parts]
+    elif loss_type in _BY_TOKENS:
+        sizes = [float(part["completion_mask"].sum()) for part in parts]
+    else:
+        return [1.0] * len(parts)
+    return [size / max(sum(sizes), 1.0) for size in sizes]
+
+
+def divisible(trainer: Any) -> bool:
+    """Whether the loss is a sum over parts; an entropy bonus, a quantile and balanced experts look at all rows."""
+    return not (trainer._entropy_bonus_enabled or trainer.aux_loss_enabled or trainer.top_entropy_quantile < 1.0)
+
+
+def loss_in_passes(trainer: Any, model: Any, parts: Sequence[Batch], loss_of: Callable[[Batch], Tensor]) -> Tensor:
+    """The loss of a micro-batch, all of its parts but the last already propagated back.
+
+    loss_of: TRL's loss of a part.
+    """
+    metrics = trainer._metrics["train"]
+    before = {name: len(values) for name, values in metrics.items()}
+    total: Tensor | float = 0.0
+    share = weights(trainer.args.loss_type, parts)
+    for part, weight in zip(parts[:-1], share[:-1], strict=True):
+        with _apart(trainer, model):
+            loss = loss_of(part) * weight
+            given = (
+                {"scale_wrt_gas": False} if trainer.accelerator.distributed_type == DistributedType.DEEPSPEED else {}
+            )
+            trainer.accelerator.backward(loss, **given)
+            total = total + loss.detach()
+    last = loss_of(parts[-1]) * share[-1]
+    _merge(trainer, parts, before)
+    return last + total
+
+
+@contextmanager
+def _apart(trainer: Any, model: Any) -> Iterator[None]:
+    """A pass whose gradients wait, on their process, for those of the micro-batch's last one."""
+    state = trainer.accelerator.gradient_state
+    if not state.sync_gradients:  # they wait for a later micro-batch anyway
+        yield
+        return
+    state._set_sync_gradients(False)  # as transformers' own loop does; DeepSpeed would make a step
+    try:
+        with trainer.accelerator.no_sync(model):
+            yield
+    finally:
+        state._set_sync_gradients(True)
+
+
+def _merge(trainer: Any, parts: Sequence[Batch], before: dict[str, int]) -> None:
+    """One value of each metric in place of one per part: means by tokens, of all processes."""
+    local = torch.stack([part["completion_mask"].sum() for part in parts]).float()
+    tokens = trainer.accelerator.reduce(local, reduction="sum").tolist()
+    for name, values in trainer._metrics["train"].items():
+        new = values[before.get(name, 0) :]
+        if len(new) == len(parts):
+            values[before.get(name, 0) :] = [_merged(name, new, tokens)]
+
+
+def _merged(name: str, values: Sequence[float], tokens: Sequence[float]) -> float:
+    known = [(value, size) for value, size in zip(values, tokens, strict=True) if not math.isnan(value)]
+    if not known:
+        return math.nan
+    if name.endswith(("_max", "_min")):
+        return (max if name.endswith("_max") else min)(value for value, _ in known)
+    return sum(value * size for value, size in known) / max(sum(size for _, size in known), 1.0)
