@@ -94,6 +94,10 @@ class Study:
     workers: int = 2
     seconds: float | None = None
     """Bound of the whole call; no bound when absent."""
+    tuning_share: float = 0.4
+    """With --seconds: share of the time after stage 2 for tuning; runs that have not begun by then are left out."""
+    ending: float = 75.0
+    """With --seconds: kept for the evaluations at the end."""
     smoke: bool = False
     """Tiny sizes, to see that everything runs."""
 
@@ -527,7 +531,7 @@ def main() -> None:
         "command": "python benchmarks/lm_real.py " + " ".join(sys.argv[1:]),
         "machine": machine(),
         "versions": {name: version(name) for name in ("torch", "transformers", "trl")},
-        "settings": asdict(study),
+        "settings": {name: value for name, value in asdict(study).items() if name not in ("out", "runs", "data")},
     }
     if study.device == "cuda":
         import torch
@@ -548,8 +552,7 @@ def main() -> None:
                 queue.put(job)
         queue.join()
 
-    # With a bound: two fifths of what is left for tuning; a run that has not begun by then is left out.
-    tuning_end = time.time() + 0.4 * (end - time.time())
+    tuning_end = time.time() + study.tuning_share * (end - time.time())
     tuning = [
         Job("tune", method, rate, study.tuning_seed, study.tuning_batches, tuning_end)
         for rate in study.rates
@@ -559,8 +562,7 @@ def main() -> None:
     chosen = _chosen(study, root)
     _write(root / "chosen.json", chosen)
     _said("learning rates:", chosen)
-    # The evaluations at the end take about a minute on a GPU that all runs share.
-    last = end - (75 if study.seconds else 0)
+    last = end - (study.ending if study.seconds else 0)
     seeds, batches = _fitting(study, root, last)
     _said(f"comparison: {len(seeds)} seeds, {batches} generation batches")
     finish([Job("compare", m, chosen[m], seed, batches, last) for seed in seeds for m in study.methods if m in chosen])

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -29,7 +30,7 @@ def fixed_text() -> str:
 
 @torch.no_grad()
 def perplexity(model: Any, tokenizer: Any, text: str | None = None, window: int = 512) -> float:
-    """Perplexity per token of a text, read in windows of so many tokens, each with what came before it in the window."""
+    """Perplexity per token of a text, read in windows of so many tokens that know nothing of each other."""
     ids = tokenizer(text=text or fixed_text(), add_special_tokens=False)["input_ids"]
     total, count = 0.0, 0
     for start in range(0, len(ids), window):
@@ -69,7 +70,7 @@ def shape(responses: Sequence[Response]) -> dict[str, float]:
     """Length, share ended, and diversity of responses."""
     words = [response.text.lower().split() for response in responses]
     singles = [word for each in words for word in each]
-    pairs = [pair for each in words for pair in zip(each, each[1:], strict=False)]
+    pairs = [pair for each in words for pair in pairwise(each)]
     return {
         "ended": sum(each.ended for each in responses) / max(1, len(responses)),
         "words": len(singles) / max(1, len(responses)),

@@ -25,6 +25,7 @@ from hindsight_rl.evaluation.prompts import read
 from hindsight_rl.evaluation.responses import match
 from hindsight_rl.evaluation.score import is_older_ifbench, score, table, verdicts_of, write_verdicts
 from hindsight_rl.lm.checkpoints import model_of
+from hindsight_rl.lm.models import local_model
 from hindsight_rl.replay.instruction import Instruction
 from hindsight_rl.replay.verification import answer_of
 from hindsight_rl.run import Run
@@ -84,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
     asked = {name: _read(name, files.get(name), args.limit) for name in names}
     if args.engine == "auto":
         args.engine = "vllm" if importlib.util.find_spec("vllm") else "transformers"
-    args.model = model_of(args.model)
+    args.model = local_model(model_of(args.model))
     run, fresh = _folder(args)
     scores: dict[str, Any] = {}
     left = {name: _left(run, name, asked[name][1]) for name in names}

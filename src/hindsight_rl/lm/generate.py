@@ -11,7 +11,7 @@ import torch
 
 @dataclass(frozen=True)
 class Response:
-    """text: decoded, special tokens removed. ended: by an end token, not cut off. tokens: generated, the end included."""
+    """text: decoded, no special tokens. ended: by an end token, not cut off. tokens: generated, the end included."""
 
     text: str
     ended: bool

@@ -24,6 +24,7 @@ from transformers import HfArgumentParser, TrainerCallback
 
 from hindsight_rl.data.rows import Loaded, read_dataset
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.models import local_model
 from hindsight_rl.lm.sandbox.arms import arm
 from hindsight_rl.lm.trl import HiRConfig, HiRTrainer
 from hindsight_rl.lm.trl.buffer import FILE as MEMORY
@@ -46,7 +47,7 @@ def _option(default: Any, about: str) -> Any:
 class Options:
     """What is trained on what; the other options are HiRConfig's."""
 
-    model: str = _option("", "Id on the hub, or path.")
+    model: str = _option("", "Id on the hub, folder, .gguf file, or smollm2-135m.")
     dataset: str = _option("", "A .jsonl, .json or .parquet file, hir-16k, if-rlvr, or an id on the hub.")
     out: str = _option("runs/lm-trl", "The run folder to make.")
     method: str = _option("hir", "The arm: hir, retarget, rlvr, fraction, hir-random, retarget-random, keep, ...")
@@ -244,7 +245,12 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
     try:
         peft = _lora(options.lora) if options.lora else None
         trainer = HiRTrainer(
-            options.model, config, loaded.instructions, verify=verify, callbacks=callbacks, peft_config=peft
+            local_model(options.model),
+            config,
+            loaded.instructions,
+            verify=verify,
+            callbacks=callbacks,
+            peft_config=peft,
         )
         if first:
             check_room(run.path, config, trainer.model)
