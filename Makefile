@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: demo test test-slow test-verl lint clean
+.PHONY: demo test test-slow test-verl lint docs clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -34,10 +34,23 @@ $(VERL_STAMP): pyproject.toml constraints-verl.txt
 test-verl: $(VERL_STAMP)
 	$(VERL)/bin/python -m pytest tests/verl
 
+# The site is made from pages and source text alone, so it has a small environment without any engine.
+DOCS := .venv-docs
+DOCS_STAMP := $(DOCS)/.installed
+
+$(DOCS_STAMP): pyproject.toml constraints.txt
+	test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
+docs: $(DOCS_STAMP)
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict --quiet
+	@echo 'open site/index.html, or serve it: $(DOCS)/bin/python -m mkdocs serve'
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) $(VERL) demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VERL) $(DOCS) site demo .pytest_cache .mypy_cache .ruff_cache

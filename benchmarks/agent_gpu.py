@@ -43,7 +43,7 @@ from hindsight_rl.agent.evaluation.evaluate import EPISODES, evaluate_run
 from hindsight_rl.agent.evaluation.suite import BATCH, EVAL_WORLDS, HORIZON, Question, examine, questions
 from hindsight_rl.agent.training.checkpoint import Checkpoints
 from hindsight_rl.agent.training.config import TrainConfig
-from hindsight_rl.agent.training.iteration import Learner, advance
+from hindsight_rl.agent.training.iteration import advance
 from hindsight_rl.agent.training.presets import preset_of
 from hindsight_rl.agent.training.train import compile_cache
 from hindsight_rl.agent.training.trainer import Trainer
@@ -189,35 +189,34 @@ def examination(asked: dict[str, list[Question]], scale: float) -> int:
     return steps
 
 
-def copied(trainer: Trainer) -> Learner:
-    """Its learner, to be used beside training, which takes the arrays that it is given away."""
-    return trainer._placed(trainer.learner)
-
-
 def compile_beside(trainer: Trainer, stock: Trainer | None, pool: ThreadPoolExecutor) -> dict[str, Future[Any]]:
-    """Compile what comes after training, in threads: trials of every length, the parts, the stock arm's stretch."""
-    learner = copied(trainer)
-    policy = dataclasses.replace(trainer.policy, params=learner.params)
+    """Compile what comes after training, in threads: trials of every length, the parts, the stock arm's stretch.
+
+    Args:
+        trainer: not trained meanwhile, as training takes the arrays that it is given away.
+    """
+    policy = trainer.policy
     by_length = {len(q.events): q for group in questions(policy).values() for q in group}
     work = {f"trials of {n} goals": pool.submit(examine, policy, [q], 1) for n, q in by_length.items()}
     if stock is not None:
         work["stock"] = pool.submit(stock.advance)
-        work |= {name: pool.submit(part) for name, part in parts(trainer, learner).items()}
+        work |= {name: pool.submit(part) for name, part in parts(trainer).items()}
     return work
 
 
-def parts(trainer: Trainer, learner: Learner) -> dict[str, Callable[[], Any]]:
+def parts(trainer: Trainer) -> dict[str, Callable[[], Any]]:
     """The worlds alone, and acting, as long as one update."""
-    rollout, bank, at, world = trainer.config.rollout, trainer.bank, learner.actors, trainer.world
+    rollout, bank, world, at = trainer.config.rollout, trainer.bank, trainer.world, trainer.learner
+    actors, tables, key = at.actors, trainer.tables(), at.key
     return {
-        "worlds": lambda: walk(world, rollout, bank, at.world, at.observation, learner.key),
-        "acting": lambda: act(trainer.network, world, 1, rollout, bank, trainer.tables(), trainer.acting, learner),
+        "worlds": lambda: walk(world, rollout, bank, actors.world, actors.observation, key),
+        "acting": lambda: act(trainer.network, world, 1, rollout, bank, tables, trainer.acting, at),
     }
 
 
 def shares(trainer: Trainer) -> dict[str, Any]:
     """Milliseconds of one update by part, and their shares of the whole."""
-    env, acted = (timed(part, 3) for part in parts(trainer, trainer.learner).values())
+    env, acted = (timed(part, 3) for part in parts(trainer).values())
     before = dict(trainer.seconds)
     stretches = 3
     for _ in range(stretches):
@@ -272,14 +271,23 @@ def train(trainer: Trainer, looks: int, late: Callable[[], bool], tell: Callable
         trainer.run.append("metrics.jsonl", row)
 
 
-def another(trainer: Trainer, config: TrainConfig, folder: Path | str) -> Trainer:
-    """A trainer that runs the same compiled programs."""
+def made(config: TrainConfig, folder: Path | str, like: Trainer | None = None) -> Trainer:
+    """A trainer at its start, which runs the same compiled programs as another one."""
     config = dataclasses.replace(config, out=str(folder))
     device = {"devices": jax.device_count(), "device": jax.devices()[0].device_kind}
     stored = {**dataclasses.asdict(config), "machine": machine() | device}
-    made = Trainer(config, Run.create(config.out, {k: v for k, v in stored.items() if k != "processes"}, kind="agent"))
-    made.world, made.network = trainer.world, trainer.network
-    return made
+    trainer = Trainer(config, Run.create(config.out, {k: v for k, v in stored.items() if k != "processes"}, "agent"))
+    if like is not None:
+        trainer.world, trainer.network = like.world, like.network
+    return settled_down(trainer)
+
+
+def settled_down(trainer: Trainer) -> Trainer:
+    """With its arrays laid out from the start as an update leaves them, on one device: otherwise the second stretch
+    would be compiled anew."""
+    if len(trainer.placement.devices) == 1:
+        trainer.learner = trainer.placement.copy(trainer.learner)
+    return trainer
 
 
 def save(trainer: Trainer) -> str:
@@ -297,10 +305,9 @@ def measured(config: GpuConfig, record: Record, folder: Path) -> None:
     with record.phase("set up"):
         stored = {k: v for k, v in dataclasses.asdict(wanted).items() if k not in ("out", "resume", "processes")}
         record.put(settings=stored)
-        (folder / "first").mkdir()
-        own = dataclasses.replace(wanted, out=str(folder / "first"))
-        first = Trainer(own, Run.create(own.out, dataclasses.asdict(own), kind="agent"))
-        stock = arm(wanted, "stock", folder) if config.rest or config.seconds is None else None
+        first = made(wanted, folder / "first")
+        beside = made(wanted, folder / "beside", first)
+        stock = settled_down(arm(wanted, "stock", folder)) if config.rest or config.seconds is None else None
         load_bank(first.world, "eval", EVAL_WORLDS)  # once, before several threads want it
     with record.phase("compile"):
         # Traced before the threads begin: tracing is Python, and would be slowed down by theirs.
@@ -308,7 +315,7 @@ def measured(config: GpuConfig, record: Record, folder: Path) -> None:
         began = time.perf_counter()
         advance.lower(*arguments)
         traced = time.perf_counter() - began
-        work = compile_beside(first, stock, ThreadPoolExecutor(os.cpu_count()))
+        work = compile_beside(beside, stock, ThreadPoolExecutor(os.cpu_count()))
         began = time.perf_counter()
         first.advance()
         compiled = time.perf_counter() - began
@@ -334,7 +341,7 @@ def measured(config: GpuConfig, record: Record, folder: Path) -> None:
         record.put(pace=pace, compile=record.found["compile"] | {"compile": round(compiled - stretch, 2)})
         print(json.dumps(pace), flush=True)
     with record.phase("training"):
-        trainer = another(first, dataclasses.replace(wanted, steps=steps), config.run)
+        trainer = made(dataclasses.replace(wanted, steps=steps), config.run, first)
         record.put(settings=stored | {"steps": steps}, compiling_beside=[k for k, v in work.items() if not v.done()])
         train(trainer, looks, lambda: record.left() < until + look + stretch, lambda told: record.put(training=told))
     with record.phase("checkpoint"):
@@ -352,11 +359,11 @@ def measured(config: GpuConfig, record: Record, folder: Path) -> None:
         print(json.dumps(told["mean"]), flush=True)
     with record.phase("parts"):
         wait(work.values())
-        record.put(parts=shares(first))
+        record.put(parts=shares(beside))
         print(json.dumps(record.found["parts"]), flush=True)
     with record.phase("turns"):
-        stock = stock or arm(wanted, "stock", folder)
-        spent = turns({"stock": stock, "ours": first}, config.rounds, 1)
+        stock = stock or settled_down(arm(wanted, "stock", folder))
+        spent = turns({"stock": stock, "ours": beside}, config.rounds, 1)
         record.put(speed=against_stock(spent, first.steps_per_stretch))
         print(json.dumps(record.found["speed"]), flush=True)
 

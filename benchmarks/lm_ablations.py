@@ -14,34 +14,42 @@ import tyro
 from lm_runs import Wanted, make, read, show, table, write
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.sandbox.arms import ARMS
+from hindsight_rl.lm.methods import METHODS
 
 # name -> arguments on top of the arm's own
 VARIANTS: dict[str, str] = {
-    "lambda0-0": "--replay.start 0",
-    "lambda0-0.8": "--replay.start 0.8",
-    "lambda0-5": "--replay.start 5",
-    "lambda0-10": "--replay.start 10",
-    "lambda-level": "--replay.growth 0",
-    "random": "--replay.strategy random",
-    "integrity": "--replay.strategy integrity",
-    "diversity": "--replay.strategy diversity",
-    "group": "--replay.scope group",
-    "pooled": "--reinforce.normalise pooled",
-    "old-original": "--reinforce.old original",
-    "pooled-old-original": "--reinforce.normalise pooled --reinforce.old original",
-    "unclipped": "--reinforce.no-clip-replays",
-    "old-original-unclipped": "--reinforce.old original --reinforce.no-clip-replays",
-    "kl-0.001": "--reinforce.kl 0.001",
+    "lambda0-0": "--lambda-start 0",
+    "lambda0-0.8": "--lambda-start 0.8",
+    "lambda0-5": "--lambda-start 5",
+    "lambda0-10": "--lambda-start 10",
+    "lambda-level": "--lambda-growth 0",
+    "random": "--strategy random",
+    "integrity": "--strategy integrity",
+    "diversity": "--strategy diversity",
+    "group": "--scope group",
+    "pooled": "--advantage pooled",
+    "old-original": "--old-logps original",
+    "pooled-old-original": "--advantage pooled --old-logps original",
+    "unclipped": "--no-clip-replays",
+    "old-original-unclipped": "--old-logps original --no-clip-replays",
+    "kl-0.001": "--kl 0.001",
     "epochs-2": "--update.epochs 2",
     "decay": "--update.decay 0.1",
-    "advantage-0.5": "--reinforce.replay-advantage 0.5",
-    "advantage-2": "--reinforce.replay-advantage 2",
-    "replays-1": "--replay.per-prompt 1",
-    "replays-4": "--replay.per-prompt 4",
-    "replays-8": "--replay.per-prompt 8",
+    "advantage-0.5": "--replay-advantage 0.5",
+    "advantage-2": "--replay-advantage 2",
+    "replays-1": "--replays-per-prompt 1",
+    "replays-4": "--replays-per-prompt 4",
+    "replays-8": "--replays-per-prompt 8",
 }
-LAID_OUT = tuple(name for name, each in ARMS.items() if each.layout != "list")
+# name -> method and arguments, shown beside the unchanged one
+OTHERS: dict[str, tuple[str, str]] = {
+    "rlvr-rows": ("rlvr", "--repeat"),
+    "hir-shuffled": ("hir", "--layout shuffled"),
+    "hir-numbered": ("hir", "--layout numbered"),
+    "hir-bullets": ("hir", "--layout bullets"),
+    "hir-bare": ("hir", "--layout bare"),
+    "hir-mixed": ("hir", "--layout mixed"),
+}
 
 
 @dataclass
@@ -51,8 +59,8 @@ class AblationsConfig:
     arm: str = "hir"
     """The arm whose choices are varied."""
     variants: tuple[str, ...] = tuple(VARIANTS)
-    references: tuple[str, ...] = ("rlvr", "fraction", "keep", "rlvr-rows", *LAID_OUT)
-    """Arms shown beside it."""
+    references: tuple[str, ...] = ("rlvr", "fraction", "keep", *OTHERS)
+    """Methods shown beside it, or names of OTHERS."""
     seeds: tuple[int, ...] = tuple(range(200, 205))
     regime: str = "7-8"
     rollouts: int = 30_720
@@ -73,13 +81,13 @@ def main() -> None:
         raise HindsightError(f"unknown variant '{unknown[0]}': one of {', '.join(VARIANTS)}")
     names = {config.arm: (config.arm, "")}
     names |= {variant: (config.arm, VARIANTS[variant]) for variant in config.variants}
-    names |= {arm: (arm, "") for arm in config.references if arm in ARMS}
+    names |= {name: OTHERS.get(name, (name, "")) for name in config.references}
     wanted = []
     for seed in config.seeds:
         for name, (arm, arguments) in names.items():
-            folder = name if name in ARMS else f"{arm}+{name}"
+            folder = name if name in METHODS or name in OTHERS else f"{arm}+{name}"
             words = ["--arms", arm, "--rollouts", str(config.rollouts)]
-            words += ["--replay.per-prompt", str(config.per_prompt), *shlex.split(config.extra)]
+            words += ["--replays-per-prompt", str(config.per_prompt), *shlex.split(config.extra)]
             path = Path(config.runs) / config.regime / f"{folder}-{seed}"
             wanted.append(Wanted(path, name, config.regime, seed, (*words, *shlex.split(arguments))))
     make(wanted, str(Path(config.runs) / "bases"), config.jobs)

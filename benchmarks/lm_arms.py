@@ -30,7 +30,7 @@ class ArmsConfig:
     reference: str = "fraction"
     """The arm that the others are measured against."""
     extra: str = ""
-    """More arguments for every `hindsight lm train`, e.g. `--extra="--update.minibatch 32"`."""
+    """More arguments for every `hindsight sandbox train`, e.g. `--extra="--update.minibatch 32"`."""
     out: str | None = None
 
 

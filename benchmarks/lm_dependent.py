@@ -18,9 +18,9 @@ from lm_runs import Wanted, make, read, show, table, write
 WAYS: dict[str, tuple[str, str]] = {
     "fraction": ("fraction", ""),
     "hir, closed": ("hir", ""),
-    "hir, plain": ("hir", "--replay.no-closed"),
+    "hir, plain": ("hir", "--no-closed"),
     "retarget, closed": ("retarget", ""),
-    "retarget, plain": ("retarget", "--replay.no-closed"),
+    "retarget, plain": ("retarget", "--no-closed"),
 }
 
 

@@ -40,8 +40,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "fraction": {"reward": "fraction", "replays_per_prompt": 0},
     "hir": {"rewriter": "drop", "replays_per_prompt": 2},
     "retarget": {"rewriter": "retarget", "replays_per_prompt": 2},
-    "retarget-many": {"rewriter": "retarget", "names": 4, "replays_per_prompt": 8},
-    "retarget-buffer": {"rewriter": "retarget", "replays_per_prompt": 2, "memory_per_prompt": 8},
+    "retarget-many": {"rewriter": "retarget", "relabels": 4, "replays_per_prompt": 8},
+    "retarget-buffer": {"rewriter": "retarget", "replays_per_prompt": 2, "buffer_rows_per_prompt": 8},
     "rlvr-rows": {"rewriter": "retarget", "replays_per_prompt": 2, "repeat": True},
     "replays-only": {"rewriter": "retarget", "replays_per_prompt": 2, "reward_weights": [0.0]},
 }

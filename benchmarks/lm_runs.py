@@ -16,7 +16,7 @@ import tyro
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.sandbox.config import SandboxConfig, from_json, to_json
 from hindsight_rl.lm.sandbox.pretrain import base_model
-from hindsight_rl.lm.train import train
+from hindsight_rl.lm.sandbox.train import train
 from hindsight_rl.run import Run, machine
 
 # Two-sided 95 % quantiles of Student's t, by degrees of freedom.
@@ -26,7 +26,7 @@ OF_NO_EFFECT = ("out", "resume", "json", "jobs", "base", "checkpoints", "example
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """One run: where, of what (a name in the tables), and the arguments of `hindsight lm train`."""
+    """One run: where, of what (a name in the tables), and the arguments of `hindsight sandbox train`."""
 
     path: Path
     name: str
@@ -49,12 +49,13 @@ def _pretrain(config: SandboxConfig) -> None:
 
 
 def effective(config: SandboxConfig) -> dict[str, Any]:
-    """The settings of a run of one arm as they act: what the arm brings itself is the same as what is said."""
+    """The settings of a run of one method as they act: what the method brings itself is the same as what is said."""
     values = {k: v for k, v in to_json(config).items() if k not in OF_NO_EFFECT}
-    arm = dataclasses.asdict(config.chosen(config.names[0]))
-    for part in ("update", "replay", "reinforce"):
-        values[part] = {k: v for k, v in values[part].items() if k not in arm}
-    return values | {"arm": arm}
+    name = config.names[0]
+    method = dataclasses.asdict(config.chosen(name))
+    values["update"] = {k: v for k, v in values["update"].items() if k not in method}
+    replay, buffer = dataclasses.asdict(config.replay_config(name)), dataclasses.asdict(config.buffer_config(name))
+    return values | {"method": method, "replay": replay | buffer}
 
 
 def _train(wanted: Wanted, config: SandboxConfig) -> str:

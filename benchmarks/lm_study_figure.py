@@ -15,6 +15,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from grounding import write_between
+from lm_ablations import OTHERS, VARIANTS
 from lm_figure import cell
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +76,11 @@ def ablations(result: dict[str, Any]) -> str:
     ]
     for name, row in names.items():
         cells = [cell(row["accuracy"]), signed(row.get("over_reference")), cell(row["greedy"]), f"{row['rows']:,}"]
-        lines.append(f"| `{name}` | " + " | ".join(cells) + f" | `{result['variants'][name]}` |")
+        # The file may be older than the names of the options: today's are those of lm_ablations.py.
+        settings = result["variants"][name]
+        if name in VARIANTS or name in OTHERS:
+            settings = " ".join(OTHERS.get(name, (arm, VARIANTS.get(name, ""))))
+        lines.append(f"| `{name}` | " + " | ".join(cells) + f" | `{settings}` |")
     lines += ["", f"(`results/lm_ablations.json`: `{result['command']}`) {kind(result)}"]
     return "\n".join(lines)
 

@@ -2,8 +2,8 @@
 
     python benchmarks/lm_tuning.py --out results/lm_tuning.json
 
-The learning rates that are best with one pass over the rollouts are those of `arms.py`, kept for the fresh seeds of
-lm_arms.py, with how far they fall. Runs are made as there.
+The learning rates that are best with one pass over the rollouts are those of `lm/methods.py`, kept for the fresh seeds
+of lm_arms.py, with how far they fall. Runs are made as there.
 """
 
 import shlex

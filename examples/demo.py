@@ -58,7 +58,7 @@ def main() -> None:
 def language_model(config: DemoConfig) -> tuple[Path, list[str]]:
     """The sandbox: a base model from scratch, then every arm on the same instructions with as many rollouts."""
     from hindsight_rl.lm.sandbox.config import SandboxConfig
-    from hindsight_rl.lm.train import train
+    from hindsight_rl.lm.sandbox.train import train
 
     print(
         "A tiny language model is pretrained on instructions with one or two constraints, then learns to follow\n"

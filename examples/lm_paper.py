@@ -73,15 +73,11 @@ def arguments(about: str, model: str, dataset: str, out: str) -> argparse.Namesp
 def run(args: argparse.Namespace, **given: Any) -> None:
     """Train; `given` are settings of the script's own."""
     from hindsight_rl.data.rows import read_dataset
-    from hindsight_rl.lm.sandbox.arms import arm
+    from hindsight_rl.lm.methods import method
 
     found = {**settings(int(os.environ.get("WORLD_SIZE", "1")), args.micro), **given}
-    chosen = arm(args.method)
-    found["reward"] = "all" if chosen.reward == "binary" else "fraction"
-    if chosen.rewriter:
-        found["rewriter"] = chosen.rewriter
-    else:
-        found["replays_per_prompt"] = 0
+    chosen = method(args.method)
+    found |= {"reward": chosen.reward, **chosen.settings(failures=REPLAYS, buffer_rows=0)}
     if args.released:
         found |= released()
     if args.vllm != "none":

@@ -16,7 +16,7 @@ from hindsight_rl.lm.sandbox.instructions import Instructions
 from hindsight_rl.lm.sandbox.language import ANSWER, PAD, TOKEN, VOCABULARY, prompt_tokens, response_tokens
 from hindsight_rl.lm.sandbox.model import Model, ModelRules, padded
 from hindsight_rl.lm.sandbox.pretrain import PretrainRules
-from hindsight_rl.lm.train import train
+from hindsight_rl.lm.sandbox.train import train
 from hindsight_rl.run import Run
 
 RULES = ModelRules(width=16, heads=2, layers=3)
@@ -90,7 +90,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[SandboxConfig, Pa
     config = SandboxConfig(
         arms="rlvr,hir", constraints="2-3", rollouts=64, out=str(tmp_path_factory.mktemp("lm") / "run"), jobs=1,
         test=12, evaluations=1, model=ModelRules(width=16, heads=2, layers=1, context=48),
-        pretrain=PretrainRules(steps=150, batch=16), replay=ReplayRules(per_prompt=2),
+        pretrain=PretrainRules(steps=150, batch=16), replay=ReplayRules(replays_per_prompt=2),
         update=UpdateRules(prompts=4, samples=4, minibatch=16),
     )  # fmt: skip
     return config, train(config)

@@ -38,6 +38,20 @@ def test_unknown_commands_list_the_known(capsys: pytest.CaptureFixture[str]) -> 
     assert "agent train" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("group", ["agent", "lm", "sandbox"])
+def test_the_first_word_lists_its_commands(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in ([group], [group, "--help"]):
+        assert cli.main(argv) == 0
+        said = capsys.readouterr().out
+        for words in cli.COMMANDS:
+            assert (f"\n  {' '.join(words)} " in said) == (words[0] == group)
+
+
+def test_training_a_model_without_one_names_the_sandbox(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["lm", "train", "--arms", "hir"]) == 2
+    assert "--model is needed (to train a tiny model from scratch: hindsight sandbox train)" in capsys.readouterr().err
+
+
 def test_bad_input_is_one_line_and_exit_code_two(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -58,6 +72,10 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "pip install 'hindsight-rl[agent]'" in capsys.readouterr().err
 
 
-def test_version_is_the_projects() -> None:
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
-    assert cli.__version__ == project["version"]
+def test_the_version_stands_in_one_place() -> None:
+    root = Path(__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    assert "version" not in project["project"] and project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "src/hindsight_rl/__init__.py"
+    assert f"\nversion: {cli.__version__}\n" in (root / "CITATION.cff").read_text("utf-8")
+    assert f"## {cli.__version__}" in (root / "CHANGELOG.md").read_text("utf-8")

@@ -33,8 +33,8 @@ from hindsight_rl.data.compose.words import FILLERS, FUNCTION_WORDS, KEYWORDS
 from hindsight_rl.data.rows import read_dataset
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.verl.rows import to_row
-from hindsight_rl.replay.replayer import Rollout
 from hindsight_rl.replay.rewriting import Retarget
+from hindsight_rl.replay.rollout import Rollout
 
 TASK = "Write an email to a landlord asking when the broken kitchen tap will be repaired."
 LENGTHS = ("short", "standard")

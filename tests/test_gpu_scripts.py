@@ -6,14 +6,19 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import jax
 import pytest
 
+from hindsight_rl.agent.evaluation import evaluate, suite
+from hindsight_rl.agent.evaluation.trials import run_trials
+from hindsight_rl.agent.training.iteration import advance
 from hindsight_rl.run import Run
 
 ROOT = Path(__file__).parents[1]
@@ -89,11 +94,28 @@ def test_the_bound_ends_the_program_and_the_file_is_whole(tmp_path: Path) -> Non
     assert "training" not in result and not list(tmp_path.glob(".gpu*"))
 
 
+@pytest.fixture
+def few_trials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two trials of an instruction in a look, 64 side by side, in programs that are not optimised."""
+    monkeypatch.setattr(suite.canonical_success, "__defaults__", (2,))
+    monkeypatch.setattr(suite.examine, "__defaults__", (suite.HORIZON, 0, 64))
+    monkeypatch.setattr(evaluate.evaluate_run, "__defaults__", (1.0, 0, 64, tuple(evaluate.EPISODES)))
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.mark.slow
-def test_the_agents(tmp_path: Path) -> None:
-    sizes = ["--world", "classic-32", "--steps", "8192", "--envs", "32", "--looks", "2", "--stretches", "2"]
-    more = ["--scale", "0.1", "--rounds", "3", "--dry", f"--extra={TINY}"]
-    run(tmp_path, "agent_gpu.py", *sizes, *more, "--run", "trained", "--out", "gpu.json")
+def test_the_agents(tmp_path: Path, agent_gpu: ModuleType, few_trials: None) -> None:
+    config = agent_gpu.GpuConfig(
+        world="classic-32", steps=8192, envs=32, looks=2, stretches=2, scale=0.02, rounds=3, extra=TINY,
+        run=str(tmp_path / "trained"),
+    )  # fmt: skip
+    record = agent_gpu.Record(str(tmp_path / "gpu.json"), None)
+    before = advance._cache_size(), run_trials._cache_size()
+    agent_gpu.measured(config, record, tmp_path)
+    # Ours and stock Craftax's update; trials of one, two and three goals: nothing is compiled twice.
+    assert (advance._cache_size(), run_trials._cache_size()) == (before[0] + 2, before[1] + 3)
     result = json.loads((tmp_path / "gpu.json").read_text())
     assert result["ended_by_bound"] is None and result["settings"]["steps"] == 8192
 

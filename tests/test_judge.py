@@ -17,8 +17,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.evaluation import cfbench
 from hindsight_rl.lm.judge import Ask, Judge, NoisyJudge, SoftConstraint
 from hindsight_rl.replay.instruction import Constraint, Instruction
-from hindsight_rl.replay.replayer import Rollout, Selector, replay
-from hindsight_rl.replay.rewriting import Drop
+from hindsight_rl.replay.replayer import ReplayConfig, Replayer, Rollout
 
 PARTS = re.compile(r"<<<([0-9a-f]{12})\n(.*?)\n\1>>>", re.DOTALL)
 
@@ -80,10 +79,7 @@ def test_replays_keep_what_the_judge_found_met_and_ask_it_nothing_anew() -> None
         verdicts = judge.verify_batch([(instruction, response), (instruction, "snow")])
         assert verdicts == [[True, True, False], [False, False, True]]
         asked = len(server.requests)
-        found = replay(
-            [Rollout(instruction, response, verdicts[0])], step=1, budget=2, selector=Selector(),
-            rewriter=Drop(), rng=np.random.default_rng(0), verify=judge,
-        )  # fmt: skip
+        found = Replayer(ReplayConfig(), verifier=judge).replay([Rollout(instruction, response, verdicts[0])], step=1)
         (made,) = found.replays
         assert "mention rain" in made.instruction.prompt and "mention snow" not in made.instruction.prompt
         assert len(server.requests) == asked == 4  # verified from memory, though the prompt is another

@@ -1,4 +1,4 @@
-"""`hindsight lm train` in the sandbox, through the public door."""
+"""`hindsight sandbox train`, through the public door."""
 
 import dataclasses
 import io
@@ -20,16 +20,16 @@ from safetensors.torch import load_file, save_file
 
 from hindsight_rl.cli import main as cli
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.methods import METHODS
 from hindsight_rl.lm.sandbox import learner as learning
 from hindsight_rl.lm.sandbox import reinforce
-from hindsight_rl.lm.sandbox.arms import ARMS
 from hindsight_rl.lm.sandbox.config import ReplayRules, SandboxConfig, UpdateRules, from_json, to_json
 from hindsight_rl.lm.sandbox.language import KINDS, Demand, decode
 from hindsight_rl.lm.sandbox.model import ModelRules
 from hindsight_rl.lm.sandbox.pretrain import PretrainRules, base_model
 from hindsight_rl.lm.sandbox.progress import Progress
 from hindsight_rl.lm.sandbox.reinforce import ReinforceRules
-from hindsight_rl.lm.train import train
+from hindsight_rl.lm.sandbox.train import train
 from hindsight_rl.run import Run
 
 ROWS = UpdateRules(prompts=4, samples=4, minibatch=16)
@@ -50,7 +50,7 @@ def tiny(tmp_path: Path, bases: Path) -> Any:
         base = SandboxConfig(
             arms=arms, constraints="2-3", rollouts=80, out=str(tmp_path / name), base=str(bases), jobs=1, test=20,
             evaluations=2, checkpoints=5, model=ModelRules(width=16, heads=2, layers=1, context=48),
-            pretrain=PretrainRules(steps=300, batch=16), update=ROWS, replay=ReplayRules(per_prompt=2),
+            pretrain=PretrainRules(steps=300, batch=16), update=ROWS, replay=ReplayRules(replays_per_prompt=2),
         )  # fmt: skip
         return dataclasses.replace(base, **changes)
 
@@ -72,15 +72,15 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 def test_every_arm_trains_and_differs_only_as_declared(tiny: Any) -> None:
-    path = train(tiny(",".join(ARMS)))
-    first = {name: rows(path, name)[0] for name in ARMS}
-    for name, arm in ARMS.items():
+    path = train(tiny(",".join(METHODS)))
+    first = {name: rows(path, name)[0] for name in METHODS}
+    for name, method in METHODS.items():
         lines = rows(path, name)
         assert [line["rollouts"] for line in lines] == [16, 32, 48, 64, 80]
-        assert (sum(line["replays"] for line in lines) > 0) == (arm.rewriter is not None)
-        assert (lines[-1]["rows"] > 80) == (arm.rewriter is not None or arm.extra or arm.memory > 0)
+        assert (sum(line["replays"] for line in lines) > 0) == (method.rewriter is not None)
+        assert (lines[-1]["rows"] > 80) == (method.rewriter is not None or method.repeat or method.buffer)
         # Nothing is remembered before the first step is over.
-        assert lines[0]["again"] == 0 and (lines[-1]["again"] > 0) == (arm.memory > 0)
+        assert lines[0]["again"] == 0 and (lines[-1]["again"] > 0) == method.buffer
         # The same instructions and the same rollouts, as long as the policies are the same.
         for key in ("success", "fraction", "entropy", "length"):
             assert first[name][key] == first["rlvr"][key]
@@ -89,19 +89,21 @@ def test_every_arm_trains_and_differs_only_as_declared(tiny: Any) -> None:
         assert evals[0]["sampled"] == rows(path, "rlvr", "evals.jsonl")[0]["sampled"]
         assert set(evals[-1]["sampled"]["by_count"]) == {"2", "3"}
         summary = Run(path / "arms" / name).read("summary.json")
-        assert summary["rollouts"] == 80 and summary["cpu_seconds"] > 0 and summary["settings"]["reward"] == arm.reward
+        assert (
+            summary["rollouts"] == 80 and summary["cpu_seconds"] > 0 and summary["settings"]["reward"] == method.reward
+        )
     for line in rows(path, "hir", "rewrites.jsonl"):
         kept = [text for text, holds in zip(line["prompt"].split(" ; "), line["verdict"], strict=True) if holds]
         assert line["rewritten"] == " ; ".join(kept)
     for line in rows(path, "keep", "rewrites.jsonl"):
         assert line["rewritten"] == line["prompt"] and not all(line["verdict"])
     assert any(line["changed"] for line in rows(path, "retarget", "rewrites.jsonl"))
-    assert set(Run(path).read("eval.json")["arms"]) == set(ARMS)
+    assert set(Run(path).read("eval.json")["arms"]) == set(METHODS)
 
 
 def test_without_replays_the_arms_are_one(tiny: Any) -> None:
     same_rate = dataclasses.replace(ROWS, learning_rate=1e-3)  # the arms have learning rates of their own
-    path = train(tiny("rlvr,retarget,hir", replay=ReplayRules(per_prompt=0), evaluations=0, update=same_rate))
+    path = train(tiny("rlvr,retarget,hir", replay=ReplayRules(replays_per_prompt=0), evaluations=0, update=same_rate))
     plain = weights(path, "rlvr")
     assert same(plain, weights(path, "retarget")) and same(plain, weights(path, "hir"))
     trained = train(tiny("retarget", "more", evaluations=0, update=same_rate))
@@ -175,9 +177,12 @@ def test_instructions_longer_than_the_context(tiny: Any) -> None:
 
 
 @pytest.mark.parametrize("changes", [
-    {"reinforce": ReinforceRules(normalise="pooled", old="original", kl=0.01)},
+    {"reinforce": ReinforceRules(advantage="pooled", old_logps="original", kl=0.01)},
     {"reinforce": ReinforceRules(clip_replays=False, kl=0.01)},
-    {"replay": ReplayRules(per_prompt=2, scope="group")},
+    {"replay": ReplayRules(replays_per_prompt=2, scope="group")},
+    {"replay": ReplayRules(replays_per_prompt=2, strategy="random")},
+    {"replay": ReplayRules(replays_per_prompt=2, rewriter="retarget")},
+    {"reward": "fraction"},
     {"update": dataclasses.replace(ROWS, epochs=2, decay=0.1)},
     {"reinforce": ReinforceRules(replay_end=0.1)},
     {"dependent": 0.5},
@@ -199,39 +204,39 @@ def demand(words: str) -> Demand:
 
 
 def test_what_is_trained_on_again_fulfils_its_instruction(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[list[str], Any]] = []
+    seen: list[Any] = []
     real = learning.assemble
 
     def spy(*args: Any) -> Any:
         batch = real(*args)
-        seen.append((args[5], batch))
+        seen.append(batch)
         return batch
 
     monkeypatch.setattr(learning, "assemble", spy)
-    rules = ReplayRules(per_prompt=4, memory=24)
+    rules = ReplayRules(replays_per_prompt=4, buffer_rows_per_prompt=6)
     train(tiny("retarget", evaluations=0, replay=rules, update=dataclasses.replace(ROWS, epochs=2)))
-    counts = [len(replays.again) for replays, _ in seen]
+    counts = [len(batch.items) - batch.fresh for batch in seen]
     assert counts[0] == 0 < counts[1] and counts[2:] == [24, 24, 24]
-    for replays, batch in seen[1:]:
-        fresh, own = len(replays.sources), len(batch.tokens) * batch.tokens.shape[1]
-        assert len(batch.replay_tokens) == fresh + len(replays.again)
-        assert (batch.advantage[own + fresh :] == batch.replay_mask[fresh:]).all()
-        assert batch.replay_tokens.shape[1] == batch.tokens.shape[2] == batch.advantage.shape[1]
-        for row, pair in enumerate(replays.again, start=fresh):
-            text, complete = decode([t for t in batch.replay_tokens[row].tolist() if t])
-            assert complete and text == pair.response
-            assert all(demand(words).check(text) for words in pair.prompt.split(" ; "))
+    for batch in seen[1:]:
+        fresh, own = batch.fresh, len(batch.originals.tokens) * batch.originals.tokens.shape[1]
+        assert len(batch.replays.tokens) == len(batch.items) > fresh
+        assert (batch.advantage[own + fresh :] == batch.replays.mask[fresh:]).all()
+        assert batch.replays.tokens.shape[1] == batch.originals.tokens.shape[2] == batch.advantage.shape[1]
+        for row, item in enumerate(batch.items[fresh:], start=fresh):
+            text, complete = decode([t for t in batch.replays.tokens[row].tolist() if t])
+            assert item.source is None and complete and text == item.completion
+            assert all(demand(words).check(text) for words in item.prompt.split(" ; "))
 
 
 def test_what_is_remembered_is_imitated_whatever_was_likely_once(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    rules = ReplayRules(per_prompt=4, memory=24)
+    rules = ReplayRules(replays_per_prompt=4, buffer_rows_per_prompt=6)
     runs = {"whole": train(tiny("retarget", "whole", evaluations=0, replay=rules))}
     real = learning.assemble
 
     def changed(first: int) -> Any:
         def other(*args: Any) -> Any:
             batch = real(*args)
-            batch.replay_old[batch.fresh if first else 0 :] = -0.01
+            batch.replays.old[batch.fresh if first else 0 :] = -0.01
             return batch
 
         return other
@@ -243,8 +248,12 @@ def test_what_is_remembered_is_imitated_whatever_was_likely_once(tiny: Any, monk
     assert same(whole, remembered) and not same(whole, all_rows)
 
 
-def test_a_memory_is_part_of_the_checkpoint(tiny: Any, tmp_path: Path) -> None:
-    config = tiny("named-memory", rollouts=16 * 8, replay=ReplayRules(per_prompt=2, memory=16, capacity=40))
+def test_a_replay_buffer_is_part_of_the_checkpoint(tiny: Any, tmp_path: Path) -> None:
+    config = tiny(
+        "named-memory",
+        rollouts=16 * 8,
+        replay=ReplayRules(replays_per_prompt=2, buffer_rows_per_prompt=4, buffer_capacity=40),
+    )
     whole = train(dataclasses.replace(config, out=str(tmp_path / "whole")))
     calls = iter(range(100))
     real = learning.Learner.advance
@@ -263,11 +272,21 @@ def test_a_memory_is_part_of_the_checkpoint(tiny: Any, tmp_path: Path) -> None:
 
 
 def test_the_layout_of_a_rewritten_instruction_is_a_choice(tiny: Any) -> None:
-    names = ("hir", "hir-shuffled", "hir-numbered", "hir-bullets", "hir-bare", "hir-mixed")
-    runs = {name: train(tiny(name, name, evaluations=0)) for name in names}
-    assert len({rows(path, name)[0]["replays"] for name, path in runs.items()} - {0}) == 1
-    for one, other in combinations(names, 2):
-        assert not same(weights(runs[one], one), weights(runs[other], other)), (one, other)
+    runs = {}
+    for layout in ("list", "shuffled", "numbered", "bullets", "bare", "mixed"):
+        rules = ReplayRules(replays_per_prompt=2, layout=layout)  # type: ignore[arg-type]
+        runs[layout] = train(tiny("hir", layout, evaluations=0, replay=rules))
+    assert len({rows(path, "hir")[0]["replays"] for path in runs.values()} - {0}) == 1
+    for one, other in combinations(runs, 2):
+        assert not same(weights(runs[one], "hir"), weights(runs[other], "hir")), (one, other)
+
+
+def test_rollouts_are_repeated_in_place_of_replays(tiny: Any) -> None:
+    path = train(tiny("rlvr,hir", evaluations=0, replay=ReplayRules(replays_per_prompt=2, repeat=True)))
+    for name in ("rlvr", "hir"):
+        last = rows(path, name)[-1]
+        # 2 rows for each of 4 prompts are 2 prompts of 4 rollouts; 5 steps.
+        assert last["replays"] == 0 and last["rollouts"] == 80 and last["rows"] == 80 + 5 * 8
 
 
 def test_two_processes_do_the_same_as_one(tiny: Any) -> None:
@@ -282,7 +301,7 @@ def test_killed_and_resumed_equals_uninterrupted(tiny: Any, tmp_path: Path) -> N
     out = tmp_path / "killed"
     code = (
         "import json, sys; from hindsight_rl.lm.sandbox.config import from_json;"
-        "from hindsight_rl.lm.train import train;"
+        "from hindsight_rl.lm.sandbox.train import train;"
         "train(from_json(json.loads(sys.argv[1]), 'argument'))"
     )
     process = subprocess.Popen([sys.executable, "-c", code, json.dumps(to_json(config))], stderr=subprocess.DEVNULL)
@@ -325,7 +344,7 @@ def test_a_torn_checkpoint_is_named(tiny: Any) -> None:
 
 def test_the_command_prints_accuracy_as_json(tiny: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tiny("x")
-    argv = f"""lm train --arms rlvr,hir --constraints 2 --rollouts 32 --seed 3 --out {config.out} --json --jobs 1
+    argv = f"""sandbox train --arms rlvr,hir --constraints 2 --rollouts 32 --seed 3 --out {config.out} --json --jobs 1
         --update.prompts 4 --update.samples 4 --pretrain.steps 20 --pretrain.batch 4 --test 10 --evaluations 2
         --model.width 16 --model.heads 2 --model.layers 1""".split()
     assert cli(argv) == 0
@@ -340,7 +359,7 @@ def test_the_command_prints_accuracy_as_json(tiny: Any, tmp_path: Path, capsys: 
 
 
 @pytest.mark.parametrize(("changes", "said"), [
-    ({"arms": "hri"}, "unknown arm 'hri'"),
+    ({"arms": "hri"}, "unknown method 'hri'"),
     ({"arms": " , "}, "--arms is empty"),
     ({"constraints": "many"}, "--constraints many"),
     ({"constraints": "8-7"}, "--constraints 8-7"),
@@ -351,12 +370,12 @@ def test_the_command_prints_accuracy_as_json(tiny: Any, tmp_path: Path, capsys: 
     ({"update": dataclasses.replace(ROWS, learning_rate=2.0)}, r"--update\.learning-rate 2.0"),
     ({"model": ModelRules(width=20, heads=4)}, r"--model\.width 20"),
     ({"model": ModelRules(context=10)}, r"--model\.context 10"),
-    ({"replay": ReplayRules(per_prompt=-1)}, r"--replay\.per-prompt -1"),
+    ({"replay": ReplayRules(replays_per_prompt=-1)}, r"--replays-per-prompt -1"),
     ({"update": dataclasses.replace(ROWS, decay=1.5)}, r"--update\.decay 1.5"),
-    ({"reinforce": ReinforceRules(replay_end=-0.1)}, r"--reinforce\.replay-end -0.1"),
-    ({"replay": ReplayRules(memory=-1)}, r"--replay\.memory -1"),
-    ({"replay": ReplayRules(successes=1.5)}, r"--replay\.successes 1\.5: a share between 0 and 1"),
-    ({"replay": ReplayRules(capacity=0)}, r"--replay\.capacity 0"),
+    ({"reinforce": ReinforceRules(replay_end=-0.1)}, r"--replay-end -0.1"),
+    ({"replay": ReplayRules(buffer_rows_per_prompt=-1)}, r"--buffer-rows-per-prompt -1"),
+    ({"replay": ReplayRules(buffer_successes=1.5)}, r"--buffer-successes 1\.5: a share between 0 and 1"),
+    ({"replay": ReplayRules(buffer_capacity=0)}, r"--buffer-capacity 0"),
 ])  # fmt: skip
 def test_bad_settings_are_named_before_anything_is_made(tiny: Any, changes: dict[str, Any], said: str) -> None:
     config = dataclasses.replace(tiny("hir"), **changes)

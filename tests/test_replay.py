@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.replay.config import BufferConfig, ReplayConfig
 from hindsight_rl.replay.instruction import Instruction
-from hindsight_rl.replay.replayer import Curriculum, Pool, Replayed, Rollout, Selector, replay
-from hindsight_rl.replay.rewriting import Drop, Keep
+from hindsight_rl.replay.item import ReplayItem
+from hindsight_rl.replay.pool import Pool
+from hindsight_rl.replay.replayer import Replayed, Replayer
+from hindsight_rl.replay.rewriting import Drop
+from hindsight_rl.replay.rollout import Rollout
+from hindsight_rl.replay.selection import Curriculum, Selector
 
 
 @dataclass(frozen=True)
@@ -40,17 +45,10 @@ def rollout(response: str, group: int = 0, entropy: float = 0.0, complete: bool 
 
 
 def select(rollouts: list[Rollout], budget: int, step: int = 1, seed: int = 0, **settings: Any) -> Replayed:
-    return replay(
-        rollouts,
-        step=step,
-        budget=budget,
-        selector=Selector(**settings),
-        rewriter=Drop(),
-        rng=np.random.default_rng(seed),
-    )
+    return Replayer(ReplayConfig(seed=seed, **settings)).replay(rollouts, step, budget=budget)
 
 
-def sources(found: Replayed) -> list[int]:
+def sources(found: Replayed) -> list[int | None]:
     return [each.source for each in found.replays]
 
 
@@ -61,7 +59,7 @@ BATCH = [rollout(text) for text in ("abcd", "abc", "ab", "a", "", "xabx")]
 def test_budgets(budget: int, expected: list[int]) -> None:
     found = select(BATCH, budget)
     assert sources(found)[: len(expected)] == expected
-    assert len(found.replays) == min(budget, 4) and found.candidates == 4
+    assert len(found.replays) == min(budget, 4) and found.candidates == (4 if budget else 0)
     assert not {0, 4} & set(sources(found))  # all or none of the constraints hold
 
 
@@ -86,7 +84,7 @@ def test_lambda_grows_as_released() -> None:
 def test_scores_weigh_diversity_against_integrity() -> None:
     two = [rollout("a", entropy=1.0), rollout("abc", entropy=0.1)]
     assert sources(select(two, 1, step=1)) == [1]  # .1 + 2.1 * .75 > 1.0 + 2.1 * .25
-    assert sources(select(two, 1, curriculum=Curriculum(start=0.8))) == [0]
+    assert sources(select(two, 1, lambda_start=0.8)) == [0]
     assert sources(select(two, 1, strategy="integrity")) == [1]
     assert sources(select(two, 1, strategy="diversity")) == [0]
     found = select(two, 2, step=1)
@@ -95,7 +93,7 @@ def test_scores_weigh_diversity_against_integrity() -> None:
 
 
 def test_an_endless_weight_still_orders() -> None:
-    found = select([rollout("a"), rollout("abc"), rollout("ab")], 3, step=10**6, curriculum=Curriculum(cap=1e6))
+    found = select([rollout("a"), rollout("abc"), rollout("ab")], 3, step=10**6, lambda_cap=1e6)
     assert sources(found) == [1, 2, 0]
 
 
@@ -114,7 +112,7 @@ def test_ties_and_random_selection_fall_by_chance_and_by_seed() -> None:
 def test_groups_share_evenly_where_asked() -> None:
     rollouts = [rollout(f"abc{n}", 0) for n in range(4)] + [rollout(f"a{n}", 1) for n in range(4)]
     assert {rollouts[at].group for at in sources(select(rollouts, 4))} == {0}
-    found = select(rollouts, 8, scope="group", per_group=2)
+    found = select(rollouts, 8, scope="group", replays_per_prompt=2)
     assert sorted(rollouts[at].group for at in sources(found)) == [0, 0, 1, 1]
 
 
@@ -133,15 +131,7 @@ def test_a_replay_is_checked_again_and_its_place_goes_to_the_next() -> None:
     found = select([liar, rollout("a")], 1)
     assert sources(found) == [1] and found.refused == {"says does not hold again": 1}
     with pytest.raises(HindsightError, match="1 verdicts for 2 constraints; mend `verify`"):
-        replay(
-            [rollout("ab")],
-            step=1,
-            budget=1,
-            selector=Selector(),
-            rewriter=Drop(),
-            rng=np.random.default_rng(0),
-            verify=lambda instruction, response: [True],
-        )
+        Replayer(ReplayConfig(), verifier=lambda instruction, response: [True]).replay([rollout("ab")], 1)
 
 
 def test_an_exception_of_a_checker_costs_its_row_only() -> None:
@@ -153,8 +143,7 @@ def test_the_same_response_is_replayed_once_under_an_instruction() -> None:
     rollouts = [rollout("ab"), rollout("ab", 1), rollout("ab c", 1)]
     found = select(rollouts, 3)
     assert len(found.replays) == 2 and found.refused == {"the same replay again": 1}
-    settings: dict[str, Any] = {"selector": Selector(), "rewriter": Drop(), "rng": np.random.default_rng(0)}
-    assert len(replay(rollouts, step=1, budget=3, distinct=False, **settings).replays) == 3
+    assert len(select(rollouts, 3, distinct=False).replays) == 3
 
 
 def test_nothing_to_replay() -> None:
@@ -164,7 +153,7 @@ def test_nothing_to_replay() -> None:
 
 
 def test_keep_replays_failures_as_they_are() -> None:
-    found = replay(BATCH, step=1, budget=9, selector=Selector(), rewriter=Keep(), rng=np.random.default_rng(0))
+    found = select(BATCH, 9, rewriter="keep")
     assert len(found.replays) == 4 and all(each.instruction is ASKED for each in found.replays)
 
 
@@ -181,30 +170,64 @@ def test_unknown_settings(settings: dict, said: str) -> None:
         Selector(**settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"rewriter": "best"}, "unknown rewriter 'best': one of drop, retarget, keep"),
+        ({"replays_per_prompt": -1}, "replays_per_prompt is -1: it must be at least 0"),
+        ({"relabels": 0}, "relabels is 0: it must be at least 1"),
+        ({"strategy": "best"}, "strategy is 'best': one of"),
+        ({"buffer_rows_per_prompt": -1}, "buffer_rows_per_prompt is -1: it must be at least 0"),
+        ({"buffer_capacity": 0}, "buffer_capacity is 0: it must be at least 1"),
+        ({"buffer_successes": 1.5}, "buffer_successes is 1.5: a share between 0 and 1"),
+    ],
+)
+def test_a_bad_setting_is_named_before_anything_is_replayed(settings: dict, said: str) -> None:
+    kind = BufferConfig if next(iter(settings)).startswith("buffer") else ReplayConfig
+    with pytest.raises(HindsightError, match=said):
+        kind(**settings)
+
+
+def test_the_budget_is_of_the_prompts_and_steps_have_random_numbers_of_their_own() -> None:
+    batch = [rollout(f"ab{group}{n}", group) for group in range(3) for n in range(4)]
+    replayer = Replayer(ReplayConfig(replays_per_prompt=2, seed=5))
+    one, again, other = (replayer.replay(batch, step) for step in (1, 1, 2))
+    assert len(one.replays) == 6
+    assert sources(one) == sources(again) != sources(other)
+    assert Replayer(ReplayConfig(replays_per_prompt=0)).replay(batch, 1) == Replayed()
+    assert not Replayer(ReplayConfig(replays_per_prompt=0)).eligible(batch[0]) and replayer.eligible(batch[0])
+    # With a stream that was given, every call draws on.
+    stream = Replayer(ReplayConfig(), rng=np.random.default_rng(0))
+    assert sources(stream.replay(batch, 1)) != sources(stream.replay(batch, 1))
+
+
+def test_a_replay_carries_its_texts_and_then_the_tokens_of_an_engine() -> None:
+    (item,) = select([rollout("<think>x</think>a b")], 1).replays
+    assert (item.source, item.prompt, item.completion) == (0, "Talk. Say a. Say b.", "<think>x</think>a b")
+    assert item.instruction.prompt == item.prompt
+    coded = item.encoded([1, 2], [3])
+    assert (coded.prompt, coded.completion, coded.rewrite) == ([1, 2], [3], item.rewrite)
+    with pytest.raises(ValueError, match="replay buffer has no instruction"):
+        ReplayItem(None, "x", "y").instruction  # noqa: B018
+
+
 def test_a_verdict_is_aligned() -> None:
     with pytest.raises(ValueError, match="1 verdicts for 4 constraints"):
         Rollout(ASKED, "a", [True])
 
 
-def named(rollouts: list[Rollout], names: int, budget: int = 99, seed: int = 0) -> Replayed:
-    return replay(
-        rollouts,
-        step=1,
-        budget=budget,
-        selector=Selector(),
-        rewriter=Drop(),
-        rng=np.random.default_rng(seed),
-        names=names,
-    )
+def relabeled(rollouts: list[Rollout], relabels: int, budget: int = 99) -> Replayed:
+    replayer = Replayer(ReplayConfig(relabels=relabels), rng=np.random.default_rng(0))
+    return replayer.replay(rollouts, 1, budget=budget)
 
 
 OTHER = Instruction("Sing.", tuple(Says(letter) for letter in "efgh"))
 
 
-def test_a_failure_is_named_anew_by_what_else_the_batch_asks_for() -> None:
+def test_a_failure_is_relabeled_by_what_else_the_batch_asks_for() -> None:
     failure = rollout("a b ef")
     other = Rollout(OTHER, "", [False] * 4, group=1)
-    found = named([failure, other], 4)
+    found = relabeled([failure, other], 4)
     assert [each.own for each in found.replays] == [True, False, False, False]
     assert {each.source for each in found.replays} == {0}
     own, *more = found.replays
@@ -217,11 +240,11 @@ def test_a_failure_is_named_anew_by_what_else_the_batch_asks_for() -> None:
     assert len({each.instruction.prompt for each in more}) > 1
 
 
-def test_further_names_count_against_the_budget() -> None:
+def test_further_relabels_count_against_the_budget() -> None:
     batch = [rollout("a b ef"), rollout("c d gh", group=1), Rollout(OTHER, "", [False] * 4, group=2)]
-    assert len(named(batch, 3, budget=2).replays) == 2
-    assert len(named(batch, 3, budget=4).replays) == 4
-    assert len(named(batch, 3).replays) == 6
+    assert len(relabeled(batch, 3, budget=2).replays) == 2
+    assert len(relabeled(batch, 3, budget=4).replays) == 4
+    assert len(relabeled(batch, 3).replays) == 6
 
 
 def test_a_pool_holds_no_more_of_an_id_than_one_instruction_asks_for() -> None:

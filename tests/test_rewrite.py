@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from hindsight_rl.constraints import constraint
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Achieving, Constraint, Instruction
-from hindsight_rl.replay.replayer import Refusal, Rewrite, Rollout, Selector, replay
+from hindsight_rl.replay.replayer import ReplayConfig, Replayer
 from hindsight_rl.replay.rewriting import Drop, Keep, Retarget, conflict, rewriter, sensible
+from hindsight_rl.replay.rollout import Refusal, Rewrite, Rollout
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def test_retarget_real_constraints_and_verification() -> None:
     rollout = rolled(
         *asked, response="The gull is white.\n* It eats fish\n* It is loud", texts=("30+", "no ,", "4 *", "{}")
     )
-    found = replay([rollout], step=1, budget=1, selector=Selector(), rewriter=Retarget(), rng=np.random.default_rng(0))
+    found = Replayer(ReplayConfig(rewriter="retarget")).replay([rollout], 1, budget=1)
     (one,) = found.replays
     assert made(one.rewrite) == ((1,), (0, 2), (3,)) and found.kept == 0.75
     assert one.instruction.texts[0] == "Answer with at least 10 words." and one.instruction.texts[1] == "no ,"
@@ -186,7 +186,7 @@ def test_conflicts_that_a_rewrite_makes_are_refused_with_a_reason() -> None:
     rollout = rolled(Bare("up"), Short(9))
     with pytest.raises(Refusal, match="length conflicts with up"):
         Retarget().rewrite(rollout)
-    found = replay([rollout], step=1, budget=1, selector=Selector(), rewriter=Retarget(), rng=np.random.default_rng(0))
+    found = Replayer(ReplayConfig(rewriter="retarget")).replay([rollout], 1, budget=1)
     assert found.refused == {"length conflicts with up": 1} and found.replays == []
     assert made(Retarget(refuse=False).rewrite(rollout)) == ((0,), (1,), ())
 

@@ -19,8 +19,8 @@ from hindsight_rl.lm.sandbox.language import (
     response_tokens,
 )
 from hindsight_rl.replay.instruction import Achieving, Constraint
-from hindsight_rl.replay.replayer import Rollout
 from hindsight_rl.replay.rewriting import rewriter
+from hindsight_rl.replay.rollout import Rollout
 from hindsight_rl.replay.verification import verify_batch
 
 

@@ -39,21 +39,21 @@ def by_hand_whitened(values: list[float]) -> list[float]:
     return [(v - mean) / math.sqrt(variance + 1e-8) for v in values]
 
 
-@pytest.mark.parametrize("normalise", ["split", "pooled"])
-def test_advantages(rows: dict[str, torch.Tensor], normalise: str) -> None:
+@pytest.mark.parametrize("advantage", ["split", "pooled"])
+def test_advantages(rows: dict[str, torch.Tensor], advantage: str) -> None:
     mask, replay_mask = rows["mask"][:3], rows["mask"][3:]
     originals = returns(rows["rewards"][:3], mask)
     replays = returns(torch.ones(2), replay_mask)
-    rules = ReinforceRules(normalise=normalise)  # type: ignore[arg-type]
+    rules = ReinforceRules(advantage=advantage)  # type: ignore[arg-type]
     found = advantages(originals, mask, replays, replay_mask, rules)
     own = [r for r, n in zip([0.0, 1.0, 0.0], [3, 5, 1], strict=True) for _ in range(n)]
-    if normalise == "split":
+    if advantage == "split":
         wanted = [*by_hand_whitened(own), *[1.0] * 6]
     else:
         wanted = by_hand_whitened([*own, *[1.0] * 6])
     assert found[rows["mask"].bool()].tolist() == pytest.approx(wanted, abs=1e-5)
     assert (found[~rows["mask"].bool()] == 0).all()
-    if normalise == "pooled":
+    if advantage == "pooled":
         assert found.sum().abs() < 1e-5 and (found**2).sum() / (rows["mask"].sum() - 1) == pytest.approx(1, abs=1e-5)
 
 

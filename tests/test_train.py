@@ -228,4 +228,4 @@ def test_a_foreign_folder_is_no_run(tmp_path: Path) -> None:
 
 def test_diverging_training_stops_with_the_mend(tmp_path: Path) -> None:
     with pytest.raises(HindsightError, match="--learning-rate"):
-        train(tiny(tmp_path / "wild", learning=LearningRules(own_weight=1e38)))
+        train(tiny(tmp_path / "wild", learning=LearningRules(own_weight=1e39)))

@@ -233,7 +233,7 @@ def rows_per_pass(trainer: HiRTrainer) -> list[int]:
 def test_no_pass_has_more_rows_than_were_asked_for(model: str, tmp_path: Path, loss_type: str) -> None:
     settings = {"loss_type": loss_type, "replays_per_prompt": 8, "per_device_train_batch_size": 4, "max_steps": 1}
     settings |= {"steps_per_generation": 2, "gradient_accumulation_steps": 2, "num_generations": 4, "beta": 0.1}
-    trainer = HiRTrainer(model, config(tmp_path, **settings, names=3), [*asked(1), *MIXED])
+    trainer = HiRTrainer(model, config(tmp_path, **settings, relabels=3), [*asked(1), *MIXED])
     sizes, watched = rows_per_pass(trainer), Watched(trainer)
     trainer.train()
     (entry,) = logged(trainer)
@@ -241,7 +241,7 @@ def test_no_pass_has_more_rows_than_were_asked_for(model: str, tmp_path: Path, l
     assert max(sizes) <= 4 and sum(sizes) == sum(len(batch["advantages"]) for batch in watched.batches)
     agree(watched, model, loss_type, 0, kl=0.1)
     # TRL's metrics are those of one pass over the whole.
-    whole = HiRTrainer(model, config(tmp_path, **settings, names=3), [*asked(1), *MIXED])
+    whole = HiRTrainer(model, config(tmp_path, **settings, relabels=3), [*asked(1), *MIXED])
     whole._compute_loss = lambda m, i: whole._loss_of(m, i)  # type: ignore[method-assign]
     more = rows_per_pass(whole)
     whole.train()
@@ -463,10 +463,10 @@ def test_adapters_and_text_prompts(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["r"] == 2
 
 
-def test_a_failure_under_several_names_fills_the_budget(model: str, tmp_path: Path) -> None:
+def test_a_failure_under_several_relabels_fills_the_budget(model: str, tmp_path: Path) -> None:
     more = (constraint("punctuation:no_comma"), constraint("punctuation:punctuation_dot"))
     given = [Instruction(each.task, (*each.constraints, *more), key=each.key) for each in asked()]
-    trainer = HiRTrainer(model, config(tmp_path, names=4, max_steps=1, log_completions=True), given)
+    trainer = HiRTrainer(model, config(tmp_path, relabels=4, max_steps=1, log_completions=True), given)
     watched = Watched(trainer)
     trainer.train()
     (entry,) = logged(trainer)
@@ -503,7 +503,7 @@ def test_what_cannot_work_is_refused_before_training(
     refused(model, tmp_path, "is a Dataset: give a list of instructions", given=_dataset())
     refused(model, tmp_path, "unknown rewriter 'x'", rewriter="x")
     refused(model, tmp_path, "advantage is 'x'", advantage="x")
-    refused(model, tmp_path, "names is 0: it must be at least 1", names=0)
+    refused(model, tmp_path, "relabels is 0: it must be at least 1", relabels=0)
     refused(model, tmp_path, "selector strategy is 'x'", strategy="x")
     refused(str(tmp_path / "none"), tmp_path, "no tokenizer for")
     bare = tiny_model(tmp_path / "bare", template=None)
@@ -528,7 +528,7 @@ def test_long_prompts_are_left_out_and_counted(model: str, tmp_path: Path) -> No
 
 def test_rows_of_processes_are_equal_and_divide() -> None:
     for count in range(30):
-        parts = [share([None] * count, rank, 3, 4) for rank in range(3)]  # type: ignore[list-item]
+        parts = [share(count, rank, 3, 4) for rank in range(3)]
         assert sorted(at for mine, _ in parts for at in mine) == list(range(count))
         assert len({rows for _, rows in parts}) == 1 and parts[0][1] % 4 == 0
         assert all(len(mine) <= rows < len(mine) + 2 * 4 for mine, rows in parts) or count == 0

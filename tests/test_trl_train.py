@@ -80,11 +80,16 @@ def test_options_of_methods_and_files(model: str, rows: Path, tmp_path: Path) ->
     assert [found[name].rewriter for name in ("hir", "retarget", "keep")] == ["drop", "retarget", "keep"]
     assert found["rlvr"].replays_per_prompt == found["fraction"].replays_per_prompt == 0
     assert found["rlvr"].reward == "all" and found["fraction"].reward == "fraction"
-    assert parsed([*words, "--method", "rlvr-rows"])[1].repeat
+    assert parsed([*words, "--method", "hir", "--repeat", "true"])[1].repeat
     named = parsed([*words, "--method", "named-memory"])[1]
-    assert (named.rewriter, named.names, named.replays_per_prompt, named.memory_per_prompt) == ("retarget", 4, 8, 8)
-    remembered = parsed([*words, "--method", "rlvr-memory", "--memory_per_prompt", "3"])[1]
-    assert (remembered.replays_per_prompt, remembered.memory_per_prompt, remembered.names) == (0, 3, 1)
+    assert (named.rewriter, named.relabels, named.replays_per_prompt, named.buffer_rows_per_prompt) == (
+        "retarget",
+        4,
+        8,
+        8,
+    )
+    remembered = parsed([*words, "--method", "rlvr-memory", "--buffer_rows_per_prompt", "3"])[1]
+    assert (remembered.replays_per_prompt, remembered.buffer_rows_per_prompt, remembered.relabels) == (0, 3, 1)
     file = tmp_path / "options.yaml"
     file.write_text("learning_rate: 0.5\nlambda_start: 3\n", "utf-8")
     _, config = parsed([*words, "--config", str(file), "--learning_rate", "0.25"])
@@ -107,8 +112,7 @@ def test_bad_input_is_one_line_and_leaves_no_folder(
         assert said in line
     for more, said in (
         (["--lerning_rate", "1"], "unknown option --lerning_rate (did you mean --learning_rate?)"),
-        (["--method", "x"], "unknown arm 'x'"),
-        (["--method", "hir-shuffled"], "is the sandbox's alone"),
+        (["--method", "x"], "unknown method 'x'"),
         (["--num_generations", "3"], "divisible"),
         (["--max_steps", "many"], "many"),
         (["--max_completion_length", "127"], "1 fit beside 127"),
@@ -171,7 +175,7 @@ def test_a_resume_without_a_checkpoint_says_that_it_starts_anew(
 
 def spoil(checkpoint: Path, name: str) -> None:
     file = checkpoint / name
-    if name == "hindsight_memory.json":
+    if name == "hindsight_replay_buffer.json":
         file.unlink()
     else:
         file.write_bytes(file.read_bytes()[:100])
@@ -181,13 +185,19 @@ def test_a_torn_checkpoint_is_passed_over(
     model: str, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     out = tmp_path / "run"
-    assert cli.main(command(model, rows, out, "--max_steps", "3", "--memory_per_prompt", "2")) == 0
+    assert cli.main(command(model, rows, out, "--max_steps", "3", "--buffer_rows_per_prompt", "2")) == 0
     before, trainer = weights(out), out / "trainer"
-    for name in ("model.safetensors", "optimizer.pt", "trainer_state.json", "rng_state.pth", "hindsight_memory.json"):
+    for name in (
+        "model.safetensors",
+        "optimizer.pt",
+        "trainer_state.json",
+        "rng_state.pth",
+        "hindsight_replay_buffer.json",
+    ):
         copy = tmp_path / name
         shutil.copytree(trainer, copy)
         spoil(copy / "checkpoint-3", name)
-        found, passed = last_whole(copy, ("hindsight_memory.json",))
+        found, passed = last_whole(copy, ("hindsight_replay_buffer.json",))
         assert found == copy / "checkpoint-2" and len(passed) == 1 and name in passed[0], passed
     spoil(trainer / "checkpoint-3", "optimizer.pt")
     capsys.readouterr()

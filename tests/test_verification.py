@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from hindsight_rl import cli
@@ -13,8 +12,7 @@ from hindsight_rl.constraints import both, constraint
 from hindsight_rl.constraints.rewards import compute_score, constraint_reward
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Instruction
-from hindsight_rl.replay.replayer import Rollout, replay
-from hindsight_rl.replay.replayer import Selector as Choice
+from hindsight_rl.replay.replayer import ReplayConfig, Replayer, Rollout
 from hindsight_rl.replay.rewriting import Drop, Keep, Retarget
 from hindsight_rl.replay.verification import Verifier, answer_of, verify_batch, verifying
 
@@ -63,8 +61,8 @@ def test_an_answer_is_found_in_linear_time() -> None:
 def replayed(response: str, *constraints: Any, rewriter: Any = None, verdict: Any = None, **settings: Any) -> list[Any]:
     asked = Instruction("Drink.", constraints)
     found = verify_batch([(asked, response)])[0] if verdict is None else verdict
-    given = {"step": 1, "budget": 4, "selector": Choice(), "rng": np.random.default_rng(0), **settings}
-    return replay([Rollout(asked, response, found)], rewriter=rewriter or Retarget(), **given).replays
+    replayer = Replayer(ReplayConfig(), rewriter=rewriter or Retarget(), **settings)
+    return replayer.replay([Rollout(asked, response, found)], step=1, budget=4).replays
 
 
 @pytest.mark.parametrize("response", ["", " \n", "<think>rum</think>\n", "<think>a short thought, tea", "rum</think> "])
@@ -119,8 +117,8 @@ def test_an_explicit_verifier_wins_over_the_rewriters_own() -> None:
     ]
     assert yes.shown == ["rum,"]  # the answer, and no blank
     assert len(replayed("rum", TEA, COMMA, rewriter=Keep())) == 1
-    assert replayed("rum", TEA, COMMA, rewriter=Keep(), verify=lambda asked, response: [False, True]) == []
-    assert len(replayed("rum", TEA, COMMA, rewriter=Keep(), verify=yes)) == 1
+    assert replayed("rum", TEA, COMMA, rewriter=Keep(), verifier=lambda asked, response: [False, True]) == []
+    assert len(replayed("rum", TEA, COMMA, rewriter=Keep(), verifier=yes)) == 1
 
 
 def test_verdicts_that_are_not_aligned_are_an_error() -> None:

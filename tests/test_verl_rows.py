@@ -73,7 +73,7 @@ def test_a_setting_is_read_and_an_unknown_one_named():
     for bad in (
         {"old_logps": "new"},
         {"replays_per_prompt": -1},
-        {"names": 0},
+        {"relabels": 0},
         {"strategy": "best"},
         {"scope": "world"},
     ):
@@ -183,9 +183,9 @@ def test_the_budget_is_of_the_batch_and_goes_to_the_highest_scores():
     assert sorted(each.source for each in grouped) == [0, 2]
 
 
-def test_names_are_passed_on():
+def test_relabels_are_passed_on():
     rows = [rollout("gold", "a"), rollout("gold moon", "b")]
-    made, metrics = replays(rows, names=6, replays_per_prompt=9)
+    made, metrics = replays(rows, relabels=6, replays_per_prompt=9)
     # Another instruction is made of the same two constraints in another order; of one alone there is no other.
     assert sorted(each.source for each in made) == [0, 1, 1] and metrics["hir/refused"] == 9
 

@@ -51,7 +51,7 @@ def train(model: str, out: Path, case: str) -> None:
     if case == "pooled":
         settings |= {"advantage": "pooled", "old_logps": "original", "beta": 0.1, "num_iterations": 2}
     if case == "memory":
-        settings |= {"memory_per_prompt": 2}
+        settings |= {"buffer_rows_per_prompt": 2}
     if case == "grpo-loss":
         settings |= {"loss_type": "grpo"}
     args = HiRConfig(

@@ -16,9 +16,12 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str, str]] = {
     ("agent", "watch"): ("hindsight_rl.agent.video.film", "main", "film the policy following any text"),
     ("agent", "reward"): ("hindsight_rl.agent.reward.semantic", "main", "precision and recall of the semantic reward"),
     ("agent", "worlds"): ("hindsight_rl.agent.envs.bank", "main", "generate a bank of worlds ahead of training"),
-    ("lm", "train"): ("hindsight_rl.lm.train", "main", "train a language model: in the sandbox, or any with --model"),
+    ("sandbox", "train"): ("hindsight_rl.lm.sandbox.train", "main", "compare methods on a tiny language model"),
+    ("lm", "train"): ("hindsight_rl.lm.trl.train", "main", "train a language model, through TRL"),
     ("lm", "evaluate"): ("hindsight_rl.lm.evaluate", "main", "responses to IFEval, IFBench, MulDimIF, scored"),
     ("compose",): ("hindsight_rl.data.compose.command", "main", "training rows out of any prompts and constraints"),
+    ("relabel",): ("hindsight_rl.data.relabel.command", "main", "training rows in hindsight out of any responses"),
+    ("show",): ("hindsight_rl.data.show.command", "main", "what stands in a file of training rows, as one page"),
     ("judge",): ("hindsight_rl.lm.judging", "main", "a language model's verdicts on what no program checks"),
     ("decompose",): ("hindsight_rl.lm.decompose", "main", "take instructions apart into task and constraints"),
     ("report",): ("hindsight_rl.report.page", "main", "one HTML page from one or more runs"),
@@ -30,15 +33,17 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str, str]] = {
 }
 
 
-def usage() -> str:
-    """The text of `hindsight --help`."""
-    width = max(len(" ".join(words)) for words in COMMANDS)
-    rows = [f"  {' '.join(words):<{width}}  {text}" for words, (_, _, text) in COMMANDS.items()]
+def usage(group: str | None = None) -> str:
+    """The text of `hindsight --help`; with a first word that several commands share, only those."""
+    chosen = {words: each for words, each in COMMANDS.items() if group in (None, words[0])}
+    width = max(len(" ".join(words)) for words in chosen)
+    rows = [f"  {' '.join(words):<{width}}  {text}" for words, (_, _, text) in chosen.items()]
     return "\n".join(
         [
             f"hindsight {__version__}: train instruction followers from their own failures",
             "",
-            "usage: hindsight COMMAND [options]     (hindsight COMMAND --help tells its options)",
+            f"usage: hindsight {f'{group} ' if group else ''}COMMAND [options]"
+            "     (hindsight COMMAND --help lists its options)",
             "",
             *rows,
         ]
@@ -54,6 +59,10 @@ def main(argv: list[str] | None = None) -> int:
     if args[0] in ("-V", "--version"):
         print(__version__)
         return 0
+    groups = {words[0] for words in COMMANDS if len(words) > 1}
+    if args[0] in groups and (len(args) == 1 or args[1] in ("-h", "--help")):
+        print(usage(args[0]))
+        return 0
     for words, (module, function, _) in COMMANDS.items():
         if tuple(args[: len(words)]) == words:
             try:
@@ -65,7 +74,9 @@ def main(argv: list[str] | None = None) -> int:
             except ModuleNotFoundError as error:
                 if (error.name or "").startswith("hindsight_rl"):
                     raise
-                extra = {"agent": "agent", "report": "agent", "score": "constraints", "lm": "lm"}.get(words[0], "llm")
+                extra = {"agent": "agent", "report": "agent", "score": "constraints", "lm": "lm", "sandbox": "lm"}.get(
+                    words[0], "llm"
+                )
                 print(
                     f"hindsight: '{' '.join(words)}' needs the package '{error.name}': "
                     f"pip install 'hindsight-rl[{extra}]'",

@@ -21,7 +21,7 @@ from verl.trainer.ppo.v1 import get_trainer_cls
 from verl.utils.import_utils import load_extern_object
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.replay.replayer import Curriculum
+from hindsight_rl.replay.selection import Curriculum
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the adapter stands on: verl's name of it, and the parameters that it is called with or overrides.

@@ -8,6 +8,10 @@ loaded.instructions[0].prompt, loaded.skipped
 | ``prompt`` (or ``question``) and ``criteria`` | HIR-16K and its relatives | given |
 | ``messages`` or ``prompt``, with ids and kwargs | IF_multi_constraints_upto5, IFEval | found, if said word for word |
 | ``conversations`` and ``constraints`` | MulDimIF | woven into the prose |
+| ``responses_create_params`` and ``verifier_metadata`` | NeMo-Gym | found, if said word for word |
+| ``extra_info`` with ``task``, ``texts``, ``layout`` | verl, `hindsight relabel` | given |
+
+Messages are {"role", "content"} or ShareGPT's {"from", "value"}.
 
 A row whose constraints are woven into its prompt can be trained on, but not rewritten: a rewritten prompt would still
 ask for what was dropped. Every row is read before any training; a bad one is a :class:`HindsightError` that names
@@ -32,7 +36,7 @@ from hindsight_rl.constraints.text.plurals import as_published
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.evaluation.prompts import HUB, local_rows
 from hindsight_rl.replay.instruction import Constraint, Instruction
-from hindsight_rl.replay.layouts import LAYOUTS, FoundLayout, layout_of, render
+from hindsight_rl.replay.layouts import LAYOUTS, FoundLayout, Layout, layout_from_json, layout_of, render
 
 Row = Mapping[str, Any]
 Judge = Callable[[str], Constraint]
@@ -210,8 +214,7 @@ def _judged(made: Instruction, where: str, choices: Choices) -> Instruction:
 
 
 def _instruction(row: Row, where: str, choices: Choices) -> Instruction:
-    extra = row.get("extra_info")
-    row = {**extra, **row} if isinstance(extra, Mapping) else row
+    row = opened(row)
     found = row_constraints(row, where, choices.version)
     if any(isinstance(each, stored.StoredChecker) for each in found.constraints) and not stored.running():
         raise HindsightError(
@@ -229,8 +232,46 @@ def _instruction(row: Row, where: str, choices: Choices) -> Instruction:
         return Instruction(
             str(task), found.constraints, "", key, texts, found.unchecked, meta, layout=str(layout), earlier=earlier
         )
+    if (kept := _kept_apart(row, found)) is not None:
+        task, texts, style = kept
+        soft = found.unchecked or tuple(map(str, row.get("soft") or ()))
+        return Instruction(task, found.constraints, said, key, texts, soft, meta, layout=style, earlier=earlier)
     task, texts, style = separated(said, [each.describe() for each in found.constraints])
     return Instruction(task, found.constraints, said, key, texts, found.unchecked, meta, layout=style, earlier=earlier)
+
+
+def opened(row: Row) -> Row:
+    """The row with what other trainers put into envelopes at the top: verl's and NeMo-Gym's columns.
+
+    ``extra_info`` may be a JSON text; what stands at the top already stays.
+    """
+    made = dict(row)
+    for name in ("extra_info", "verifier_metadata"):
+        inner = row.get(name)
+        if isinstance(inner, str):
+            try:
+                inner = json.loads(inner)
+            except ValueError:
+                inner = None
+        if isinstance(inner, Mapping):
+            made = {**inner, **made}
+    asked = row.get("responses_create_params")
+    if isinstance(asked, Mapping) and asked.get("input"):
+        made["prompt" if isinstance(asked["input"], str) else "messages"] = asked["input"]
+    reward = row.get("reward_model")
+    if isinstance(reward, Mapping) and made.get("ground_truth") is None:
+        made["ground_truth"] = reward.get("ground_truth")
+    return made
+
+
+def _kept_apart(row: Row, found: RowConstraints) -> tuple[str, tuple[str, ...], str | Layout] | None:
+    """(task, texts, layout) where the row says all three; None where they have to be found in the prompt."""
+    task, texts, layout = row.get("task"), row.get("texts"), row.get("layout")
+    if not isinstance(task, str) or not isinstance(layout, str) or not isinstance(texts, Sequence):
+        return None
+    if isinstance(texts, str) or len(texts) != len(found.constraints) or not all(isinstance(t, str) for t in texts):
+        return None
+    return task, tuple(texts), layout_from_json(layout)
 
 
 def _said(row: Row, where: str) -> tuple[tuple[dict[str, Any], ...], str]:
@@ -247,6 +288,7 @@ def _said(row: Row, where: str) -> tuple[tuple[dict[str, Any], ...], str]:
 
 
 def _last(messages: Sequence[Any], name: str, where: str) -> tuple[tuple[dict[str, Any], ...], str]:
+    messages = [turn(message) for message in messages]
     for message in messages:
         if not isinstance(message, Mapping) or not isinstance(message.get("content"), str):
             raise HindsightError(f"{where}: {name!r} must be a list of messages with 'role' and a text as 'content'")
@@ -256,6 +298,16 @@ def _last(messages: Sequence[Any], name: str, where: str) -> tuple[tuple[dict[st
     # An answer behind the user's last words is a demonstration, which reinforcement learning does not use.
     earlier = tuple({"role": each.get("role"), "content": each["content"]} for each in messages[: users[-1]])
     return earlier, messages[users[-1]]["content"]
+
+
+_ROLES = {"human": "user", "gpt": "assistant"}
+
+
+def turn(message: Any) -> Any:
+    """A message as {"role", "content"}, also where it is written as ShareGPT's {"from", "value"}."""
+    if isinstance(message, Mapping) and "from" in message and "role" not in message:
+        return {"role": _ROLES.get(message["from"], message["from"]), "content": message.get("value")}
+    return message
 
 
 def _criteria(given: Any, found: RowConstraints, where: str) -> tuple[str, ...]:

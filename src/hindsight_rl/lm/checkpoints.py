@@ -61,7 +61,7 @@ def checkpoints(folder: Path) -> list[Path]:
 def model_of(given: str) -> str:
     """The model that is meant: itself, or for the folder of a run its `model`, else its newest whole checkpoint.
 
-    given: an id on the hub, the folder of a model, of an adapter or of a run of ``hindsight lm train --model``.
+    given: an id on the hub, the folder of a model, of an adapter or of a run of ``hindsight lm train``.
 
     Raises:
         HindsightError: a run without a whole model, or a folder that holds none.

@@ -3,7 +3,7 @@
 hindsight lm evaluate runs/qwen --bench ifeval,ifbench,muldimif --out runs/qwen/evaluation
 
 Responses are saved batch by batch, and a second call with the same --out goes on where the first one stopped. MODEL is
-an id on the hub, the folder of a model or of a PEFT adapter, or a run of `hindsight lm train --model` (its `model`,
+an id on the hub, the folder of a model or of a PEFT adapter, or a run of `hindsight lm train` (its `model`,
 else its newest whole checkpoint). General abilities: `--lm-eval TASKS` calls the lm-eval
 harness (extra `lm-eval`). Needs the extra `lm`.
 """

@@ -1,8 +1,8 @@
-"""A memory of what was fulfilled: replays and successes of earlier batches, to be learned from again.
+"""A replay buffer: replays and successes of earlier batches, to be trained on again.
 
-    memory = ReplayMemory(capacity=100_000)
-    again = memory.draw(1024, rng)
-    memory.keep(replays=[Remembered(prompt, response), ...], successes=[...])
+    buffer = ReplayBuffer(capacity=100_000)
+    again = buffer.draw(1024, rng)
+    buffer.keep(replays=found.replays, successes=[ReplayItem(None, prompt, response), ...])
 
 A replay is made of the policy's own response and of an instruction that this response fulfils. It stays true whatever
 becomes of the policy, as the relabeled episodes in HER's replay buffer do (arXiv 1707.01495); HiR trains on each replay
@@ -17,16 +17,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.replay.item import ReplayItem
 
 
-class Remembered(NamedTuple):
-    """An instruction's prompt and a response that fulfils it."""
+class _Pair(NamedTuple):
+    """What is kept of an item."""
 
     prompt: str
-    response: str
+    completion: str
 
 
-class ReplayMemory:
+class ReplayBuffer:
     """Keeps the newest replays and the newest successes, each as many as there is room for.
 
     Replays are many and of instructions that nobody asked for; successes are few at first and of those that are to be
@@ -43,26 +44,27 @@ class ReplayMemory:
 
     def __init__(self, capacity: int, successes: float = 0.5):
         if capacity < 1:
-            raise HindsightError(f"a memory of {capacity} replays: at least 1")
+            raise HindsightError(f"a replay buffer of {capacity} replays: at least 1")
         if not 0 <= successes <= 1:
-            raise HindsightError(f"a memory with {successes} of successes: a share between 0 and 1")
+            raise HindsightError(f"a replay buffer with {successes} of successes: a share between 0 and 1")
         self.share = successes
         self.replays, self.successes = _Ring(capacity), _Ring(capacity)
 
     def __len__(self) -> int:
         return len(self.replays.pairs) + len(self.successes.pairs)
 
-    def keep(self, replays: Iterable[Remembered] = (), successes: Iterable[Remembered] = ()) -> None:
-        """Remember these, in place of the oldest where there is no room."""
-        self.replays.keep(replays)
-        self.successes.keep(successes)
+    def keep(self, replays: Iterable[ReplayItem[str]] = (), successes: Iterable[ReplayItem[str]] = ()) -> None:
+        """Take these in, in place of the oldest where there is no room; of each its prompt and completion."""
+        self.replays.keep(_Pair(each.prompt, each.completion) for each in replays)
+        self.successes.keep(_Pair(each.prompt, each.completion) for each in successes)
 
-    def draw(self, count: int, rng: np.random.Generator) -> list[Remembered]:
-        """Pairs drawn evenly, with replacement, successes first; fewer where fewer are kept."""
+    def draw(self, count: int, rng: np.random.Generator) -> list[ReplayItem[str]]:
+        """Items drawn evenly, with replacement, successes first; fewer where fewer are kept."""
         replays, successes = len(self.replays.pairs), len(self.successes.pairs)
         of_successes = min(max(round(count * self.share), count - replays), successes)
         drawn = self.successes.draw(of_successes, rng)
-        return drawn + self.replays.draw(min(count - of_successes, replays), rng)
+        drawn += self.replays.draw(min(count - of_successes, replays), rng)
+        return [ReplayItem(None, each.prompt, each.completion) for each in drawn]
 
     def to_bytes(self) -> bytes:
         """All of it, for a checkpoint."""
@@ -81,7 +83,7 @@ class ReplayMemory:
             found = json.loads(stored)
             replays, successes = (_Ring.of(found[name], capacity) for name in ("replays", "successes"))
         except (ValueError, KeyError, TypeError) as error:
-            raise HindsightError(f"the memory of replays is torn ({error})") from error
+            raise HindsightError(f"the replay buffer is torn ({error})") from error
         self.replays, self.successes = replays, successes
 
 
@@ -90,21 +92,21 @@ class _Ring:
 
     def __init__(self, capacity: int):
         self.capacity = capacity
-        self.pairs: list[Remembered] = []
+        self.pairs: list[_Pair] = []
         self.next = 0  # the place of the oldest pair, once it is full
 
     @classmethod
     def of(cls, found: Any, capacity: int) -> "_Ring":
         ring = cls(capacity)
-        ring.pairs = [Remembered(str(prompt), str(response)) for prompt, response in found["pairs"]]
+        ring.pairs = [_Pair(str(prompt), str(completion)) for prompt, completion in found["pairs"]]
         ring.next = int(found["next"])
         if len(ring.pairs) > capacity or not 0 <= ring.next < capacity:
             raise HindsightError(
-                f"the memory of replays holds {len(ring.pairs)} of a kind, more than its capacity ({capacity})"
+                f"the replay buffer holds {len(ring.pairs)} of a kind, more than its capacity ({capacity})"
             )
         return ring
 
-    def keep(self, pairs: Iterable[Remembered]) -> None:
+    def keep(self, pairs: Iterable[_Pair]) -> None:
         for pair in pairs:
             if len(self.pairs) < self.capacity:
                 self.pairs.append(pair)
@@ -112,5 +114,5 @@ class _Ring:
                 self.pairs[self.next] = pair
                 self.next = (self.next + 1) % self.capacity
 
-    def draw(self, count: int, rng: np.random.Generator) -> list[Remembered]:
+    def draw(self, count: int, rng: np.random.Generator) -> list[_Pair]:
         return [self.pairs[place] for place in rng.integers(len(self.pairs), size=count)] if count else []

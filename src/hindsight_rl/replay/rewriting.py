@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Achieving, Constraint, Instruction, MaybeVacuous, Verdict
-from hindsight_rl.replay.replayer import Refusal, Rewrite, Rewriter, Rollout
+from hindsight_rl.replay.rollout import Refusal, Rewrite, Rewriter, Rollout
 
 
 def _made(

@@ -1,4 +1,4 @@
-"""Arms of `hindsight lm train` as a report sees them: read, checked, and grouped so that like is averaged with like.
+"""Arms of `hindsight sandbox train` as a report sees them: read, checked, and grouped, like with like.
 
 A run folder holds one seed and several arms. Runs of an arm that differ in nothing but their seed are one group; other
 settings make another group, named by what differs; another number of constraints is another chapter.

@@ -179,7 +179,7 @@ def open_run(path: Path) -> tuple[Run, dict[str, Any]]:
         HindsightError: no run folder, a damaged `config.json`, or a run of another kind.
     """
     path = Path(path)
-    made = "that `hindsight agent train` or `hindsight lm train` made"
+    made = "that `hindsight agent train`, `hindsight sandbox train` or `hindsight lm train` made"
     if not path.is_dir():
         raise HindsightError(f"{path} is no run folder: give a folder {made}")
     run = Run(path)
@@ -188,8 +188,8 @@ def open_run(path: Path) -> tuple[Run, dict[str, Any]]:
     config = read_object(run, "config.json", "restore it from a copy, or leave this run out")
     if config.get("kind") not in KINDS_READ:
         raise HindsightError(
-            f"{path} is a run of kind '{config.get('kind')}': this report reads runs of `hindsight agent train` and of "
-            "`hindsight lm train`"
+            f"{path} is a run of kind '{config.get('kind')}': this report reads runs of `hindsight agent train`, of "
+            "`hindsight sandbox train` and of `hindsight lm train`"
         )
     return run, config
 

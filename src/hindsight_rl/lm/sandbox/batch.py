@@ -1,4 +1,4 @@
-"""The rows of one step: originals, their replays, and what is remembered of earlier steps."""
+"""The rows of one step: originals, their replays, and what comes from the replay buffer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,41 +12,39 @@ from hindsight_rl.lm.sandbox.language import PAD, TOKEN, prompt_tokens, response
 from hindsight_rl.lm.sandbox.model import Model, padded
 from hindsight_rl.lm.sandbox.reinforce import ReinforceRules
 from hindsight_rl.lm.sandbox.sampler import Sampled
-from hindsight_rl.replay.buffer import Remembered
+from hindsight_rl.replay.item import ReplayItem
 
 
 @dataclass
-class Replays:
-    """What is trained on beside the originals.
-
-    sources, groups: row and prompt of the original that each replay of this step is made of. prompts: what each is
-    asked instead. again: those of earlier steps.
-    """
-
-    sources: list[int]
-    groups: list[int]
-    prompts: list[str]
-    again: Sequence[Remembered] = ()
-
-
-@dataclass
-class Batch:
-    """Rows of one step. Originals: prompts [P, L], tokens, mask and old [P, K, T]. Replays, those remembered last:
-    [R, L'], [R, T]. advantage: [P * K + R, T], originals first. of: the prompt whose minibatch each replay is in [R]:
-    the one that it came from; those remembered are spread evenly. fresh: replays of this step; those remembered have no
-    old log-probabilities (replay_old is 0), they are imitated."""
+class Rows:
+    """Prompts and responses. prompts: [..., L]. tokens, mask, old (log-probabilities): [..., T]."""
 
     prompts: Tensor
     tokens: Tensor
     mask: Tensor
     old: Tensor
-    replay_prompts: Tensor
-    replay_tokens: Tensor
-    replay_mask: Tensor
-    replay_old: Tensor
+
+
+@dataclass
+class Batch:
+    """Rows of one step.
+
+    originals: P prompts, K responses to each [P, K, T]. replays: R rows, those from the replay buffer last; these have
+    no old log-probabilities (0), they are imitated. advantage: [P * K + R, T], originals first. items: what the
+    replays are [R]. groups: the prompt whose minibatch each replay is in [R]: the one that it came from; those from
+    the buffer are spread evenly.
+    """
+
+    originals: Rows
+    replays: Rows
     advantage: Tensor
-    of: list[int]
-    fresh: int
+    items: Sequence[ReplayItem[str]]
+    groups: list[int]
+
+    @property
+    def fresh(self) -> int:
+        """Replays of this step."""
+        return sum(each.source is not None for each in self.items)
 
 
 def assemble(
@@ -55,24 +53,27 @@ def assemble(
     prompts: Tensor,
     sampled: Sampled,
     rewards: Sequence[float],
-    replays: Replays,
+    items: Sequence[ReplayItem[str]],
     rules: ReinforceRules,
 ) -> Batch:
     """Rows, old log-probabilities and advantages of a step.
 
     Args:
         model: the policy that drew the responses. base: for the KL penalty, where there is one. prompts: [P, L].
-        sampled: K responses to each. rewards: of the responses [P * K].
+        sampled: K responses to each. rewards: of the responses [P * K]. items: replays of this step, and after them
+            those from the replay buffer.
     """
     tokens, mask = sampled.tokens.flatten(0, 1), sampled.mask.flatten(0, 1)
-    count, longest = len(replays.sources), tokens.shape[1]
-    replay_tokens, replay_mask = tokens[replays.sources], mask[replays.sources]
-    if replays.again:
-        remembered = padded([response_tokens(each.response) for each in replays.again])
-        longest = max(longest, remembered.shape[1])
-        replay_tokens = torch.cat((_wide(replay_tokens, longest), _wide(remembered, longest)))
-        replay_mask = torch.cat((_wide(replay_mask, longest), _wide((remembered != TOKEN[PAD]).float(), longest)))
-    asked = [prompt_tokens(text) for text in (*replays.prompts, *(each.prompt for each in replays.again))]
+    sources = [each.source for each in items if each.source is not None]
+    buffered = [each for each in items if each.source is None]
+    count, longest = len(sources), tokens.shape[1]
+    replay_tokens, replay_mask = tokens[sources], mask[sources]
+    if buffered:
+        again = padded([response_tokens(each.completion) for each in buffered])
+        longest = max(longest, again.shape[1])
+        replay_tokens = torch.cat((_wide(replay_tokens, longest), _wide(again, longest)))
+        replay_mask = torch.cat((_wide(replay_mask, longest), _wide((again != TOKEN[PAD]).float(), longest)))
+    asked = [prompt_tokens(each.prompt) for each in items]
     replay_prompts = padded(asked) if asked else prompts[:0]
     original, original_mask = _wide(sampled.tokens, longest), _wide(sampled.mask, longest)
     old = _wide(sampled.log_probs, longest)
@@ -87,10 +88,10 @@ def assemble(
             if count:
                 own = base.log_probs(replay_prompts[:count], replay_tokens[:count, None])[:, 0]
                 replay_penalty[:count] = rules.kl * (replay_old[:count] - own)
-        if rules.old == "original":
-            replay_old[:count] = old.flatten(0, 1)[replays.sources]
+        if rules.old_logps == "original":
+            replay_old[:count] = old.flatten(0, 1)[sources]
             if penalty is not None and replay_penalty is not None:
-                replay_penalty[:count] = penalty[replays.sources]
+                replay_penalty[:count] = penalty[sources]
     originals_mask = original_mask.flatten(0, 1)
     advantage = reinforce.advantages(
         reinforce.returns(torch.tensor(rewards), originals_mask, penalty),
@@ -99,19 +100,13 @@ def assemble(
         replay_mask,
         rules,
     )
-    of = replays.groups + [i % len(prompts) for i in range(len(replays.again))]
+    samples = sampled.tokens.shape[1]
     return Batch(
-        prompts,
-        original,
-        original_mask,
-        old,
-        replay_prompts,
-        replay_tokens,
-        replay_mask,
-        replay_old,
-        advantage,
-        of,
-        count,
+        originals=Rows(prompts=prompts, tokens=original, mask=original_mask, old=old),
+        replays=Rows(prompts=replay_prompts, tokens=replay_tokens, mask=replay_mask, old=replay_old),
+        advantage=advantage,
+        items=[*(each for each in items if each.source is not None), *buffered],
+        groups=[source // samples for source in sources] + [i % len(prompts) for i in range(len(buffered))],
     )
 
 

@@ -1,10 +1,10 @@
-"""One arm: rollouts, verdicts, replays, updates; step by step, and the same whether or not it was interrupted."""
+"""One method: rollouts, verdicts, replays, updates; step by step, and the same whether or not it was interrupted."""
 
 import dataclasses
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.sandbox import reinforce
-from hindsight_rl.lm.sandbox.batch import Batch, Replays, assemble
+from hindsight_rl.lm.sandbox.batch import Batch, assemble
 from hindsight_rl.lm.sandbox.config import SandboxConfig
 from hindsight_rl.lm.sandbox.evaluate import Exam
 from hindsight_rl.lm.sandbox.instructions import Instructions
@@ -24,10 +24,9 @@ from hindsight_rl.lm.sandbox.language import LAYOUTS, laid_out, prompt_tokens
 from hindsight_rl.lm.sandbox.model import Model, padded
 from hindsight_rl.lm.sandbox.pretrain import load_base
 from hindsight_rl.lm.sandbox.sampler import Sampled, sample
-from hindsight_rl.replay.buffer import Remembered, ReplayMemory
-from hindsight_rl.replay.instruction import Instruction
-from hindsight_rl.replay.replayer import Curriculum, Replayed, Rewriter, Rollout, Selector, replay
-from hindsight_rl.replay.rewriting import rewriter
+from hindsight_rl.replay.item import ReplayItem
+from hindsight_rl.replay.replayer import Replayed, Replayer
+from hindsight_rl.replay.rollout import Rollout
 from hindsight_rl.replay.verification import verify_batch
 
 # Streams of random numbers; the instructions are the same for every arm of a seed.
@@ -50,39 +49,41 @@ class Totals:
     skipped_in_a_row: int = 0
 
 
+@dataclass
+class Attempts:
+    """What the policy did in a step: P prompts [P, L], K responses to each, and the P * K rollouts in their order."""
+
+    prompts: Tensor
+    sampled: Sampled
+    rollouts: list[Rollout]
+
+
 class Learner:
-    """Trains one arm from a base model.
+    """Trains one method from a base model.
 
     Args:
         config: the settings.
-        name: of the arm.
+        name: of the method.
         base: file of the base model.
     """
 
     def __init__(self, config: SandboxConfig, name: str, base: Path):
-        self.config, self.name, self.arm = config, name, config.chosen(name)
+        self.config, self.name, self.method = config, name, config.chosen(name)
         low, high = config.regime
         self.source = Instructions(low, high, config.model.room, config.dependent)
         self.model = load_base(base, config.model)
         self.base: Model | None = load_base(base, config.model) if config.reinforce.kl else None
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), self.arm.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
+            self.model.parameters(), self.method.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
         )
         self.rngs = {n: np.random.default_rng([config.seed, n]) for n in (INSTRUCTIONS, SELECTION, ORDER)}
         self.generator = torch.Generator().manual_seed(config.seed)
         self.totals = Totals()
         self.exam = Exam(Instructions(low, high, config.model.room, config.dependent), config.seed, config.test)
-        rules = config.replay
-        self.selector = Selector(
-            self.arm.strategy, rules.scope, max(rules.per_prompt, 1), Curriculum(rules.start, rules.growth, rules.cap)
-        )
-        self.rewriter: Rewriter | None = None
-        if self.arm.rewriter:
-            settings = {"closed": rules.closed} if self.arm.rewriter != "keep" else {}
-            self.rewriter = rewriter(self.arm.rewriter, **settings)
-        self.memory = ReplayMemory(rules.capacity, rules.successes) if self.arm.memory else None
+        self.replayer = Replayer(config.replay_config(name), rng=self.rngs[SELECTION])
+        rules = config.buffer_config(name)
+        self.buffer, self.buffer_rows = rules.buffer(), rules.buffer_rows_per_prompt * config.update.prompts
         self.examples: list[dict[str, Any]] = []
-        self.asked: list[Instruction] = []  # of the replays of the last step, laid out
 
     @property
     def finished(self) -> bool:
@@ -99,14 +100,32 @@ class Learner:
             HindsightError: the policy or its updates are not finite.
         """
         began, began_cpu = time.perf_counter(), time.process_time()
-        totals, rules = self.totals, self.config.update
+        totals, epochs = self.totals, self.config.update.epochs
         totals.step += 1
+        attempts = self._attempts()
+        found = self._replays(attempts.rollouts)
+        again = self.buffer.draw(self.buffer_rows, self.rngs[SELECTION]) if self.buffer is not None else []
+        batch = self._batch(attempts, [*found.replays, *again])
+        losses, norms = self._learn(batch)
+        self._remember(attempts.rollouts, found)
+        totals.rollouts += len(attempts.rollouts)
+        totals.replays += len(found.replays)
+        totals.rows += (len(attempts.rollouts) + len(batch.items)) * epochs + self._extra() * self.config.update.samples
+        totals.too_long = self.source.too_long
+        totals.seconds += time.perf_counter() - began
+        totals.cpu_seconds += time.process_time() - began_cpu
+        costs = {"loss": _finite(losses), "gradient": _finite(norms), "again": len(again)}
+        return self._metrics(attempts, found) | costs
+
+    def _attempts(self) -> Attempts:
+        """Fresh instructions, responses to them, and their verdicts."""
+        rules = self.config.update
         drawn = [self.source.draw(self.rngs[INSTRUCTIONS])[0] for _ in range(rules.prompts)]
         prompts = padded([prompt_tokens(each) for each in drawn])
         try:
             sampled = sample(self.model, prompts, rules.samples, self.generator)
         except HindsightError as error:
-            raise HindsightError(f"arm {self.name}, step {totals.step}: {error}; {self._mend()}") from None
+            raise HindsightError(f"arm {self.name}, step {self.totals.step}: {error}; {self._mend()}") from None
         entropies = sampled.entropy.flatten().tolist()
         texts = sampled.texts()
         groups = [row // rules.samples for row in range(len(texts))]
@@ -115,101 +134,69 @@ class Learner:
             Rollout(drawn[group], text, verdict, group, entropy, complete)
             for group, (text, complete), verdict, entropy in zip(groups, texts, verdicts, entropies, strict=True)
         ]
-        found = self._replays(rollouts)
-        again = self.memory.draw(self.arm.memory, self.rngs[SELECTION]) if self.memory is not None else []
-        batch = self._batch(prompts, sampled, rollouts, found, again)
-        losses, norms = self._learn(batch)
-        self._remember(rollouts, found)
-        rows = (len(rollouts) + len(found.replays) + len(again)) * rules.epochs
-        totals.rollouts += len(rollouts)
-        totals.replays += len(found.replays)
-        totals.rows += rows + self._extra() * rules.samples
-        totals.too_long = self.source.too_long
-        totals.seconds += time.perf_counter() - began
-        totals.cpu_seconds += time.process_time() - began_cpu
-        return self._metrics(rollouts, found, sampled, losses, norms) | {"again": len(again)}
+        return Attempts(prompts, sampled, rollouts)
 
-    def _remember(self, rollouts: list[Rollout], found: Replayed) -> None:
+    def _remember(self, rollouts: list[Rollout], found: Replayed[str]) -> None:
         """Keep the replays, and what succeeded at once."""
-        if self.memory is None:
-            return
-        replays = zip(found.replays, self.asked, strict=True)
-        done = (each for each in rollouts if each.succeeded and each.complete)
-        self.memory.keep(
-            (Remembered(asked.prompt, rollouts[each.source].response) for each, asked in replays),
-            (Remembered(each.instruction.prompt, each.response) for each in done),
-        )
+        if self.buffer is not None:
+            done = (each for each in rollouts if each.succeeded and each.complete)
+            self.buffer.keep(found.replays, (ReplayItem(None, each.instruction.prompt, each.response) for each in done))
 
-    def _replays(self, rollouts: list[Rollout]) -> Replayed:
-        budget = self.config.replay.per_prompt * self.config.update.prompts * self.arm.names
-        if self.rewriter is None:
-            self.asked = []
-            return Replayed([], 0, {}, 0.0, 0.0, 0.0, 0.0)
-        found = replay(
-            rollouts,
-            step=self.totals.step,
-            budget=budget,
-            selector=self.selector,
-            rewriter=self.rewriter,
-            rng=self.rngs[SELECTION],
-            names=self.arm.names,
-            distinct=False,  # as in the published results, which this must reproduce
-        )
-        self.asked = [self._laid_out(each.instruction) for each in found.replays]
-        shown = [(r, asked) for r, asked in zip(found.replays, self.asked, strict=True) if r.own]
-        self.examples = [
-            {
-                "step": self.totals.step,
-                "rollouts": self.totals.rollouts + len(rollouts),
-                "prompt": rollouts[each.source].instruction.prompt,
-                "response": rollouts[each.source].response,
-                "verdict": rollouts[each.source].verdict,
-                "rewritten": asked.prompt,
-                "changed": list(each.rewrite.changed),
-                "dropped": list(each.rewrite.dropped),
-                "score": round(each.score, 4),
-            }
-            for each, asked in shown[: self.config.examples]
-        ]
+    def _replays(self, rollouts: list[Rollout]) -> Replayed[str]:
+        """The replays of a step, their prompts laid out as the method says."""
+        found = self.replayer.replay(rollouts, self.totals.step)
+        found = replace(found, replays=[replace(each, prompt=self._laid_out(each)) for each in found.replays])
+        if self.replayer.config.replays_per_prompt:
+            shown = [each for each in found.replays if each.own][: self.config.examples]
+            self.examples = [self._example(each, rollouts) for each in shown]
         return found
 
-    def _batch(
-        self, prompts: Tensor, sampled: Sampled, rollouts: list[Rollout], found: Replayed, again: list[Remembered]
-    ) -> Batch:
-        fraction = self.arm.reward == "fraction"
-        rewards = [each.integrity if fraction else float(each.succeeded) for each in rollouts]
-        replays = Replays(
-            [each.source for each in found.replays],
-            [rollouts[each.source].group for each in found.replays],
-            [each.prompt for each in self.asked],
-            again,
-        )
+    def _example(self, item: ReplayItem[str], rollouts: list[Rollout]) -> dict[str, Any]:
+        """A rewrite to look at."""
+        assert item.source is not None and item.rewrite is not None
+        source = rollouts[item.source]
+        return {
+            "step": self.totals.step,
+            "rollouts": self.totals.rollouts + len(rollouts),
+            "prompt": source.instruction.prompt,
+            "response": source.response,
+            "verdict": source.verdict,
+            "rewritten": item.prompt,
+            "changed": list(item.rewrite.changed),
+            "dropped": list(item.rewrite.dropped),
+            "score": round(item.score, 4),
+        }
+
+    def _batch(self, attempts: Attempts, items: list[ReplayItem[str]]) -> Batch:
+        fraction = self.method.reward == "fraction"
+        rewards = [each.integrity if fraction else float(each.succeeded) for each in attempts.rollouts]
         rules = self.config.reinforce
         share = reinforce.replay_share(rules, self.totals.step / self.config.steps)
-        rules = dataclasses.replace(rules, replay_advantage=rules.replay_advantage * share)
-        return assemble(self.model, self.base, prompts, sampled, rewards, replays, rules)
+        rules = replace(rules, replay_advantage=rules.replay_advantage * share)
+        return assemble(self.model, self.base, attempts.prompts, attempts.sampled, rewards, items, rules)
 
-    def _laid_out(self, asked: Instruction) -> Instruction:
-        rng = self.rngs[SELECTION]
-        if self.arm.layout == "shuffled":
-            return laid_out(asked, order=rng.permutation(len(asked.constraints)).tolist())
-        if self.arm.layout == "mixed":
-            return laid_out(asked, str(rng.choice(list(LAYOUTS))))
-        return asked if self.arm.layout == "list" else laid_out(asked, self.arm.layout)
+    def _laid_out(self, item: ReplayItem[str]) -> str:
+        asked, rng = item.instruction, self.rngs[SELECTION]
+        if self.method.layout == "shuffled":
+            return laid_out(asked, order=rng.permutation(len(asked.constraints)).tolist()).prompt
+        if self.method.layout == "mixed":
+            return laid_out(asked, str(rng.choice(list(LAYOUTS)))).prompt
+        return item.prompt if self.method.layout == "list" else laid_out(asked, self.method.layout).prompt
 
     def _extra(self) -> int:
         """Prompts that are trained on a second time."""
-        budget = self.config.replay.per_prompt * self.config.update.prompts
-        return min(budget // self.config.update.samples, self.config.update.prompts) if self.arm.extra else 0
+        rules = self.config.update
+        rows = self.config.added(self.name) * rules.prompts
+        return min(rows // rules.samples, rules.prompts) if self.method.repeat else 0
 
     def _learn(self, batch: Batch) -> tuple[list[float], list[float]]:
         """Gradient steps on minibatches of whole groups, each prompt's replays beside it."""
         rules, totals = self.config.update, self.totals
-        p, k = batch.tokens.shape[:2]
-        places = np.asarray(batch.of, int)
-        share = 1.0 - (1.0 - self.arm.decay) * (totals.step - 1) / max(self.config.steps - 1, 1)
+        p, k = batch.originals.tokens.shape[:2]
+        places = np.asarray(batch.groups, int)
+        share = 1.0 - (1.0 - self.method.decay) * (totals.step - 1) / max(self.config.steps - 1, 1)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.arm.learning_rate * share
+            group["lr"] = self.method.learning_rate * share
         losses, norms = [], []
         for _ in range(rules.epochs):
             order = self.rngs[ORDER].permutation(p)
@@ -225,18 +212,19 @@ class Learner:
 
     def _update(self, batch: Batch, chosen: Tensor, replays: Tensor) -> tuple[float, float]:
         rules = self.config.update
-        p, k, t = batch.tokens.shape
-        lengths = (batch.prompts[chosen] != 0).sum(1).max()
-        log_probs = self.model.log_probs(batch.prompts[chosen, :lengths], batch.tokens[chosen]).flatten(0, 1)
-        old, mask = batch.old[chosen].flatten(0, 1), batch.mask[chosen].flatten(0, 1)
+        own, again = batch.originals, batch.replays
+        p, k, t = own.tokens.shape
+        lengths = (own.prompts[chosen] != 0).sum(1).max()
+        log_probs = self.model.log_probs(own.prompts[chosen, :lengths], own.tokens[chosen]).flatten(0, 1)
+        old, mask = own.old[chosen].flatten(0, 1), own.mask[chosen].flatten(0, 1)
         advantage = batch.advantage[: p * k].view(p, k, t)[chosen].flatten(0, 1)
         replayed = torch.zeros(len(mask), dtype=torch.bool)
         if len(replays):
-            own = self.model.log_probs(batch.replay_prompts[replays], batch.replay_tokens[replays][:, None])[:, 0]
-            log_probs = torch.cat((log_probs, own))
-            # What is remembered is imitated: a ratio to itself is 1, and its gradient that of the log-likelihood.
-            before = torch.where((replays >= batch.fresh)[:, None], own.detach(), batch.replay_old[replays])
-            old, mask = torch.cat((old, before)), torch.cat((mask, batch.replay_mask[replays]))
+            now = self.model.log_probs(again.prompts[replays], again.tokens[replays][:, None])[:, 0]
+            log_probs = torch.cat((log_probs, now))
+            # What the buffer gives is imitated: a ratio to itself is 1, and its gradient that of the log-likelihood.
+            before = torch.where((replays >= batch.fresh)[:, None], now.detach(), again.old[replays])
+            old, mask = torch.cat((old, before)), torch.cat((mask, again.mask[replays]))
             advantage = torch.cat((advantage, batch.advantage[p * k :][replays]))
             replayed = torch.cat((replayed, torch.ones(len(replays), dtype=torch.bool)))
         value = reinforce.loss(log_probs, old, advantage, mask, replayed, self.config.reinforce)
@@ -258,15 +246,13 @@ class Learner:
         return value.item(), norm
 
     def _mend(self) -> str:
-        return f"lower --update.learning-rate (now {self.arm.learning_rate})"
+        return f"lower --update.learning-rate (now {self.method.learning_rate})"
 
-    def _metrics(
-        self, rollouts: list[Rollout], found: Replayed, sampled: Sampled, losses: list[float], norms: list[float]
-    ) -> dict[str, Any]:
-        samples = self.config.update.samples
+    def _metrics(self, attempts: Attempts, found: Replayed[str]) -> dict[str, Any]:
+        rollouts, sampled, samples = attempts.rollouts, attempts.sampled, self.config.update.samples
         reward = np.array([each.succeeded for each in rollouts], float).reshape(-1, samples)
         fraction = np.array([each.integrity for each in rollouts]).reshape(-1, samples)
-        own = fraction if self.arm.reward == "fraction" else reward
+        own = fraction if self.method.reward == "fraction" else reward
         return {
             "arm": self.name,
             "step": self.totals.step,
@@ -284,8 +270,6 @@ class Learner:
             "diversity": round(found.diversity, 4),
             "integrity": round(found.integrity, 4),
             "kept": round(found.kept, 4),
-            "loss": _finite(losses),
-            "gradient": _finite(norms),
             **{
                 name: round(value, 3) if isinstance(value, float) else value
                 for name, value in dataclasses.asdict(self.totals).items()
@@ -299,8 +283,8 @@ class Learner:
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
         tensors["generator"] = self.generator.get_state()
-        if self.memory is not None:
-            tensors["memory"] = torch.frombuffer(bytearray(self.memory.to_bytes()), dtype=torch.uint8)
+        if self.buffer is not None:
+            tensors["buffer"] = torch.frombuffer(bytearray(self.buffer.to_bytes()), dtype=torch.uint8)
         host = {
             "totals": dataclasses.asdict(self.totals),
             "rngs": {str(n): rng.bit_generator.state for n, rng in self.rngs.items()},
@@ -321,8 +305,8 @@ class Learner:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             state = {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
             self.model.load_state_dict(state)
-            if self.memory is not None:
-                self.memory.load_bytes(bytes(tensors["memory"].numpy()))
+            if self.buffer is not None:
+                self.buffer.load_bytes(bytes(tensors["buffer"].numpy()))
         except (SafetensorError, RuntimeError, KeyError, TypeError, OSError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise HindsightError(f"checkpoint {path} is torn ({reason}): delete it to train that arm anew") from error

@@ -11,25 +11,25 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Normalise = Literal["split", "pooled"]
-OldPrompt = Literal["rewritten", "original"]
+Advantage = Literal["split", "pooled"]
+OldLogps = Literal["rewritten", "original"]
 
 
 @dataclass(frozen=True)
 class ReinforceRules:
     """The choices of the update."""
 
-    normalise: Normalise = "split"
+    advantage: Advantage = "split"
     """`split`: originals are whitened on their own, replays get a fixed advantage; `pooled`: all rows together, as
     released."""
     replay_advantage: float = 1.0
-    """Of replays, where the normalisation is split."""
+    """Of replays, where it is not pooled."""
     replay_end: float = 1.0
     """Share of it that is left at the end. Replays teach what can be done, the reward makes
     it sure: imitated to the end, they keep the policy as random as they are."""
     replay_hold: float = 0.3
     """Share of training after which it begins to fall, linearly."""
-    old: OldPrompt = "rewritten"
+    old_logps: OldLogps = "rewritten"
     """Old log-probabilities of replays: under the rewritten prompt, or copied from the original one, as released."""
     clip: float = 0.2
     clip_replays: bool = True
@@ -74,7 +74,7 @@ def advantages(originals: Tensor, mask: Tensor, replays: Tensor, replay_mask: Te
     Returns:
         [N + R, T].
     """
-    if rules.normalise == "pooled":
+    if rules.advantage == "pooled":
         return whiten(torch.cat((originals, replays)), torch.cat((mask, replay_mask)))
     return torch.cat((whiten(originals, mask), rules.replay_advantage * replay_mask))
 

@@ -78,8 +78,8 @@ def run_arm(config: SandboxConfig, name: str, folder: Path, base: Path, tell: Te
         SUMMARY,
         {
             "arm": name,
-            "about": learner.arm.about,
-            "settings": dataclasses.asdict(learner.arm),
+            "about": learner.method.about,
+            "settings": dataclasses.asdict(learner.method),
             **dataclasses.asdict(learner.totals),
             "accuracy": evals[-1]["sampled"]["accuracy"],
             "greedy": evals[-1]["greedy"]["accuracy"],

@@ -1,4 +1,4 @@
-"""A memory of replays and successes as token ids; the first process draws from it and writes it to each checkpoint.
+"""The replay buffer as token ids; the first process draws from it and writes it to each checkpoint.
 
 Ids, not texts: what is trained on again is the very tokens that the policy chose.
 """
@@ -14,18 +14,16 @@ import numpy as np
 from transformers import TrainerCallback
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.trl.rows import Batch, Planned
-from hindsight_rl.replay.buffer import Remembered, ReplayMemory
-from hindsight_rl.replay.replayer import Rollout
+from hindsight_rl.lm.trl.rows import Batch, Ids
+from hindsight_rl.replay.buffer import ReplayBuffer
+from hindsight_rl.replay.item import ReplayItem
+from hindsight_rl.replay.rollout import Rollout
 
-FILE = "hindsight_memory.json"
-
-Tokens = tuple[Iterable[int], Iterable[int]]
-"""Ids of a prompt, and of a response that fulfils it."""
+FILE = "hindsight_replay_buffer.json"
 
 
-class TokenMemory:
-    """A :class:`hindsight_rl.replay.buffer.ReplayMemory` of ids.
+class TokenBuffer:
+    """A :class:`hindsight_rl.replay.buffer.ReplayBuffer` of ids.
 
     Args:
         capacity: replays, and successes, that are kept. successes: share of what is drawn.
@@ -35,24 +33,28 @@ class TokenMemory:
     """
 
     def __init__(self, capacity: int, successes: float) -> None:
-        self._memory = ReplayMemory(capacity, successes)
+        self._buffer = ReplayBuffer(capacity, successes)
 
     def __len__(self) -> int:
-        return len(self._memory)
+        return len(self._buffer)
 
-    def draw(self, count: int, rng: np.random.Generator) -> list[Planned]:
+    def draw(self, count: int, rng: np.random.Generator) -> list[ReplayItem[Ids]]:
         """Rows to train on again; fewer where fewer are kept."""
-        drawn = self._memory.draw(count, rng)
-        return [Planned(-1, _unpacked(each.prompt), "", _unpacked(each.response)) for each in drawn]
+        drawn = self._buffer.draw(count, rng)
+        return [each.encoded(_unpacked(each.prompt), _unpacked(each.completion)) for each in drawn]
 
-    def keep(self, replays: Iterable[Tokens], successes: Iterable[Tokens]) -> None:
-        """Remember these, in place of the oldest where there is no room."""
-        self._memory.keep(*((Remembered(_packed(p), _packed(r)) for p, r in part) for part in (replays, successes)))
+    def keep(self, replays: Iterable[ReplayItem[Ids]], successes: Iterable[ReplayItem[Ids]]) -> None:
+        """Take these in, in place of the oldest where there is no room."""
+        packed = (
+            (each.encoded(_packed(each.prompt), _packed(each.completion)) for each in part)
+            for part in (replays, successes)
+        )
+        self._buffer.keep(*packed)
 
     def save(self, folder: str | Path) -> None:
         """Write it into a checkpoint; it is there whole or not at all."""
         partial = Path(folder) / f"{FILE}.tmp"
-        partial.write_bytes(self._memory.to_bytes())
+        partial.write_bytes(self._buffer.to_bytes())
         partial.replace(Path(folder) / FILE)
 
     def load(self, folder: str | Path) -> None:
@@ -63,40 +65,40 @@ class TokenMemory:
         """
         path = Path(folder) / FILE
         try:
-            self._memory.load_bytes(path.read_bytes())
+            self._buffer.load_bytes(path.read_bytes())
         except OSError as error:
             raise HindsightError(
-                f"{path}: {error.strerror}; go on from a checkpoint that has one, or set memory_per_prompt=0"
+                f"{path}: {error.strerror}; go on from a checkpoint that has one, or set buffer_rows_per_prompt=0"
             ) from error
         except HindsightError as error:
             raise HindsightError(
-                f"{path}: {error}; go on from an earlier checkpoint, or mend memory_capacity"
+                f"{path}: {error}; go on from an earlier checkpoint, or mend buffer_capacity"
             ) from error
 
 
-def fulfilled(batch: Batch, seen: Sequence[Rollout]) -> list[Tokens]:
+def fulfilled(batch: Batch, seen: Sequence[Rollout]) -> list[ReplayItem[Ids]]:
     """Of a batch whose rows are these rollouts: those that succeeded and were not cut off."""
     return [
-        (_ids(batch, "prompt", row), _ids(batch, "completion", row))
+        ReplayItem(None, _ids(batch, "prompt", row), _ids(batch, "completion", row))
         for row, each in enumerate(seen)
         if each.succeeded and each.complete
     ]
 
 
-def _ids(batch: Batch, part: str, row: int) -> list[int]:
-    found: list[int] = batch[f"{part}_ids"][row][batch[f"{part}_mask"][row].bool()].tolist()
+def _ids(batch: Batch, part: str, row: int) -> Ids:
+    found: Ids = batch[f"{part}_ids"][row][batch[f"{part}_mask"][row].bool()].tolist()
     return found
 
 
 class Saved(TrainerCallback):
-    """Writes the memory into each checkpoint."""
+    """Writes the replay buffer into each checkpoint."""
 
-    def __init__(self, memory: TokenMemory) -> None:
-        self.memory = memory
+    def __init__(self, buffer: TokenBuffer) -> None:
+        self.buffer = buffer
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.is_world_process_zero:
-            self.memory.save(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            self.buffer.save(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
 
 def _packed(ids: Iterable[int]) -> str:
@@ -104,6 +106,6 @@ def _packed(ids: Iterable[int]) -> str:
     return base64.b64encode(np.fromiter(ids, "<u4").tobytes()).decode("ascii")
 
 
-def _unpacked(text: str) -> list[int]:
-    found: list[int] = np.frombuffer(base64.b64decode(text), "<u4").tolist()
+def _unpacked(text: str) -> Ids:
+    found: Ids = np.frombuffer(base64.b64decode(text), "<u4").tolist()
     return found

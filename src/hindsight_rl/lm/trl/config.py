@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import trl
 from trl import GRPOConfig
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.trl.buffer import TokenMemory
-from hindsight_rl.replay.replayer import Curriculum, Scope, Selector, Strategy
-from hindsight_rl.replay.rewriting import rewriter
+from hindsight_rl.lm.trl.buffer import TokenBuffer
+from hindsight_rl.replay.config import BufferConfig, ReplayConfig, RewriterName
+from hindsight_rl.replay.selection import Scope, Strategy
 
 # The private methods that :class:`hindsight_rl.lm.trl.HiRTrainer` wraps were read in these versions.
 SUPPORTED = ((1, 16), (1, 17))
@@ -39,25 +39,23 @@ def _setting(default: Any, about: str) -> Any:
 class HiRConfig(GRPOConfig):
     """TRL's ``GRPOConfig`` and, beside it, which failures are replayed and how they enter the update."""
 
-    rewriter: str = _setting("drop", "drop (the paper's), retarget (ours) or keep (a control that must fail).")
+    rewriter: RewriterName = _setting("drop", "drop (the paper's), retarget (ours) or keep (a control that must fail).")
     reward: Literal["all", "fraction"] = _setting(
         "all", "Reward of a rollout: 1 if all constraints hold, or the share that holds."
     )
     replays_per_prompt: int = _setting(
-        2, "Budget of replays, times the prompts of a generation batch; 0 turns replay off."
+        2, "Budget of replays, relabels included, times the prompts of a generation batch; 0 turns replay off."
     )
-    names: int = _setting(
-        1,
-        "Instructions that a failure is replayed under: its own, rewritten, and others made of the batch's constraints "
-        "(ours). All count against the budget.",
+    relabels: int = _setting(
+        1, "Relabels per failure: its own instruction, rewritten, and others made of the batch's constraints (ours)."
     )
-    memory_per_prompt: int = _setting(
+    buffer_rows_per_prompt: int = _setting(
         0,
         "Replays and successes of earlier generation batches that are trained on again, times the prompts of a "
         "generation batch (ours); 0 for none.",
     )
-    memory_capacity: int = _setting(20_000, "Replays that the memory keeps, the newest, and as many successes.")
-    memory_successes: float = _setting(0.5, "Share of what is trained on again that is successes, where there are.")
+    buffer_capacity: int = _setting(20_000, "Replays that the replay buffer keeps, the newest, and as many successes.")
+    buffer_successes: float = _setting(0.5, "Share of what is trained on again that is successes, where there are.")
     repeat: bool = _setting(
         False, "A control: in place of replays as many rollouts, drawn by chance, as they are, a second time."
     )
@@ -102,31 +100,31 @@ class HiRConfig(GRPOConfig):
         ):
             if getattr(self, name) not in known:
                 raise HindsightError(f"{name} is {getattr(self, name)!r}: one of {', '.join(known)}")
-        lowest = {"replays_per_prompt": 0, "names": 1, "memory_per_prompt": 0, "memory_capacity": 1, "patience": 1}
-        for name, low in {**lowest, "max_prompt_tokens": 1}.items():
+        for name, low in {"patience": 1, "max_prompt_tokens": 1}.items():
             value = getattr(self, name)
             if value is not None and value < low:
                 raise HindsightError(f"{name} is {value}: it must be at least {low}")
-        if not 0 <= self.memory_successes <= 1:
-            raise HindsightError(f"memory_successes is {self.memory_successes}: a share between 0 and 1")
-        if self.repeat and self.memory_per_prompt:
-            raise HindsightError("repeat trains on no replay, so there is nothing to remember: set memory_per_prompt=0")
-        rewriter(self.rewriter)
-        self.selector()
+        self.replay_config()
+        self.buffer()
+        if self.repeat and self.buffer_rows_per_prompt:
+            raise HindsightError("repeat trains on no replay, so there is none to keep: set buffer_rows_per_prompt=0")
 
-    def selector(self) -> Selector:
-        """The selector; raises :class:`HindsightError` for an unknown strategy or scope."""
-        curriculum = Curriculum(self.lambda_start, self.lambda_growth, self.lambda_cap)
-        return Selector(self.strategy, self.scope, max(1, self.replays_per_prompt), curriculum)
+    def replay_config(self) -> ReplayConfig:
+        """The settings of replay; raises :class:`HindsightError` for a bad one."""
+        return ReplayConfig(**self._of(ReplayConfig))
 
-    def memory(self) -> TokenMemory | None:
-        """An empty memory, None where none is asked for."""
-        return TokenMemory(self.memory_capacity, self.memory_successes) if self.memory_per_prompt else None
+    def buffer(self) -> TokenBuffer | None:
+        """An empty replay buffer, None where none is asked for; raises :class:`HindsightError` for a bad setting."""
+        rules = BufferConfig(**self._of(BufferConfig))
+        return TokenBuffer(rules.buffer_capacity, rules.buffer_successes) if rules.buffer_rows_per_prompt else None
+
+    def _of(self, kind: type[ReplayConfig] | type[BufferConfig]) -> dict[str, Any]:
+        return {each.name: getattr(self, each.name) for each in fields(kind) if hasattr(self, each.name)}
 
     @property
     def adds_rows(self) -> bool:
         """Whether rows are added to a generation batch at all."""
-        return self.replays_per_prompt > 0 or self.memory_per_prompt > 0
+        return self.replays_per_prompt > 0 or self.buffer_rows_per_prompt > 0
 
     @property
     def prompts_per_generation(self) -> int:

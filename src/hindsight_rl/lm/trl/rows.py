@@ -14,30 +14,25 @@ import torch
 from torch import Tensor
 
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.replay.item import ReplayItem
 
 Batch = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Planned:
-    """A replay that was decided on, as every process hears of it.
-
-    source: row of the rollout in the gathered batch, -1 for one of an earlier batch. prompt: ids of the rewritten
-    prompt. text: that prompt, for the table. completion: ids, of one of an earlier batch.
-    """
-
-    source: int
-    prompt: list[int]
-    text: str
-    completion: list[int] | None = None
+Ids = list[int]
 
 
 @dataclass(frozen=True)
-class Source:
-    """What a replay takes from its rollout, on the CPU: completion [t] (never tokenised again), old log-probs [t]."""
+class Row:
+    """A replay with its tokens (never tokenised again), and its old log-probabilities [t], on the CPU."""
 
-    completion: Tensor
+    item: ReplayItem[Ids]
     logps: Tensor
+
+    @property
+    def fresh(self) -> bool:
+        """Of this batch, not from the replay buffer."""
+        return self.item.source is not None
 
 
 def whiten(values: Tensor, lengths: Tensor) -> Tensor:
@@ -63,28 +58,26 @@ def leave_one_out(rewards: Tensor, size: int) -> Tensor:
     return torch.where(known & (others > 0), values - baseline, 0.0).view(-1)
 
 
-def share(planned: Sequence[Planned], rank: int, ranks: int, steps: int) -> tuple[list[int], int]:
-    """Which of the replays this process takes, and how many rows every process appends.
+def share(count: int, rank: int, ranks: int, steps: int) -> tuple[list[int], int]:
+    """Which of `count` replays this process takes, and how many rows every process appends.
 
     The rows are as many on every process, and a multiple of `steps`, so that none is lost when the batch is split
     into micro-batches; what no replay fills is a row without tokens.
     """
-    rows = -(-len(planned) // (ranks * steps)) * steps
-    return list(range(rank, len(planned), ranks)), rows
+    rows = -(-count // (ranks * steps)) * steps
+    return list(range(rank, count, ranks)), rows
 
 
-def replay_rows(
-    mine: Sequence[tuple[Planned, Source]], rows: int, pad: int, *, like: Batch, multiple: int | None = None
-) -> Batch:
+def replay_rows(mine: Sequence[Row], rows: int, pad: int, *, like: Batch, multiple: int | None = None) -> Batch:
     """The replays as a batch of `rows` rows, the last ones without tokens; prompts, completions, masks, old logps.
 
     like: the batch that they are to join; its completions' width is kept at least.
     """
     device = like["prompt_ids"].device
     # A row without tokens still attends to one, as attention to nothing is not a number.
-    prompts = [each.prompt for each, _ in mine] + [[pad]] * (rows - len(mine))
+    prompts = [each.item.prompt for each in mine] + [[pad]] * (rows - len(mine))
     wide = _rounded(max(len(ids) for ids in prompts), multiple)
-    long = max([like["completion_ids"].size(1), *(len(source.completion) for _, source in mine)])
+    long = max([like["completion_ids"].size(1), *(len(each.item.completion) for each in mine)])
     made: Batch = {
         "prompt_ids": torch.full((rows, wide), pad),
         "prompt_mask": torch.zeros(rows, wide, dtype=torch.long),
@@ -95,11 +88,11 @@ def replay_rows(
     for at, ids in enumerate(prompts):
         made["prompt_ids"][at, wide - len(ids) :] = torch.tensor(ids)
         made["prompt_mask"][at, wide - len(ids) :] = 1
-    for at, (_, source) in enumerate(mine):
-        size = len(source.completion)
-        made["completion_ids"][at, :size] = source.completion
+    for at, each in enumerate(mine):
+        size = len(each.item.completion)
+        made["completion_ids"][at, :size] = torch.tensor(each.item.completion)
         made["completion_mask"][at, :size] = 1
-        made["logps"][at, :size] = source.logps
+        made["logps"][at, :size] = each.logps
     return {name: value.to(device) for name, value in made.items()}
 
 

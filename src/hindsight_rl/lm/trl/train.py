@@ -1,4 +1,4 @@
-"""`hindsight lm train --model M --dataset D`: HiR, or an arm to compare it with, on any Hugging Face model.
+"""`hindsight lm train --model M --dataset D`: HiR, or a method to compare it with, on any Hugging Face model.
 
 hindsight lm train --model Qwen/Qwen2.5-7B-Instruct --dataset hir-16k --judged skip --method hir --out runs/qwen \
 --num_generations 6 --per_device_train_batch_size 6 --gradient_accumulation_steps 8
@@ -24,19 +24,20 @@ from transformers import HfArgumentParser, TrainerCallback
 
 from hindsight_rl.data.rows import Loaded, read_dataset
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.methods import method
 from hindsight_rl.lm.models import local_model
-from hindsight_rl.lm.sandbox.arms import arm
 from hindsight_rl.lm.trl import HiRConfig, HiRTrainer
-from hindsight_rl.lm.trl.buffer import FILE as MEMORY
+from hindsight_rl.lm.trl.buffer import FILE as BUFFER
 from hindsight_rl.lm.trl.resume import SavesWithin, Stop, Stopped, Told, check_room, last_whole, refuse_changes
 from hindsight_rl.run import Run, machine
 
 KIND = "lm-trl"
 STOPPED = 130
 FAILURES = 2
-"""Replayed per prompt, as in the paper, where each has several names."""
-REMEMBERED = 8
-"""Rows per prompt that an arm with a memory trains on again; the sandbox's 64 would make a large model's step dear."""
+"""Failures that a method replays per prompt, as in the paper."""
+BUFFER_ROWS = 8
+"""Rows per prompt that a method with a replay buffer trains on again; the sandbox's 64 would make the step of a large
+model too expensive."""
 
 
 def _option(default: Any, about: str) -> Any:
@@ -50,7 +51,7 @@ class Options:
     model: str = _option("", "Id on the hub, folder, .gguf file, or smollm2-135m.")
     dataset: str = _option("", "A .jsonl, .json or .parquet file, hir-16k, if-rlvr, or an id on the hub.")
     out: str = _option("runs/lm-trl", "The run folder to make.")
-    method: str = _option("hir", "The arm: hir, retarget, rlvr, fraction, hir-random, retarget-random, keep, ...")
+    method: str = _option("hir", "hir, retarget, rlvr, fraction, named-memory, ...; other options win over it.")
     split: str = _option("train", "Of a dataset on the hub.")
     limit: int | None = _option(None, "Read only so many rows.")
     woven: Literal["keep", "skip", "refuse"] = _option("keep", "Rows whose constraints are part of the prose.")
@@ -84,18 +85,20 @@ class _Log(TrainerCallback):
 def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
     """The options of a command line; raises :class:`HindsightError` on a bad one."""
     argv = _with_file(argv)
+    if not _value(argv, "--model") and not {"-h", "--help"} & {*argv}:
+        raise HindsightError("--model is needed (to train a tiny model from scratch: hindsight sandbox train)")
     kinds: Any = [Options, HiRConfig]
-    parser = HfArgumentParser(kinds, prog="hindsight lm train --model M")
+    parser = HfArgumentParser(kinds, prog="hindsight lm train")
 
     def refuse(message: str) -> NoReturn:
         raise HindsightError(message)
 
     parser.error = refuse  # type: ignore[method-assign]
-    method = _value(argv, "--method") or "hir"
+    name = _value(argv, "--method") or "hir"
     out = _value(argv, "--out") or Options.out
     # In front, so that an option given by hand wins. Two checkpoints: the newest may turn out torn.
     ours = ["--output_dir", str(Path(out) / "trainer"), "--report_to", "none", "--save_total_limit", "2"]
-    argv = [*ours, *_method(method), *argv]
+    argv = [*ours, *_method(name), *argv]
     try:
         options, config, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True)
     except (ValueError, TypeError) as error:
@@ -105,9 +108,8 @@ def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
         known = [name for action in parser._actions for name in action.option_strings]
         near = difflib.get_close_matches(unknown[0], known, n=1)
         raise HindsightError(f"unknown option {unknown[0]}" + (f" (did you mean {near[0]}?)" if near else ""))
-    for name in ("model", "dataset"):
-        if not getattr(options, name):
-            raise HindsightError(f"--{name} is needed")
+    if not options.dataset:
+        raise HindsightError("--dataset is needed")
     return options, config
 
 
@@ -176,19 +178,11 @@ def _resumes(argv: list[str]) -> bool:
 
 
 def _method(name: str) -> list[str]:
-    """The settings of an arm, by the names of the sandbox."""
-    chosen = arm(name)
-    if chosen.layout != "list":
-        raise HindsightError(
-            f"--method {name} is the sandbox's alone: with a model, the data say how an instruction is laid out"
-        )
-    words = ["--reward", "all" if chosen.reward == "binary" else "fraction", "--strategy", chosen.strategy]
-    if chosen.extra:
-        return [*words, "--repeat", "true"]
-    words += ["--rewriter", chosen.rewriter] if chosen.rewriter else ["--replays_per_prompt", "0"]
-    if chosen.names > 1:
-        words += ["--names", str(chosen.names), "--replays_per_prompt", str(FAILURES * chosen.names)]
-    return [*words, *(["--memory_per_prompt", str(REMEMBERED)] if chosen.memory else [])]
+    """The settings of a method, as words."""
+    chosen = method(name)
+    settings = chosen.settings(failures=FAILURES, buffer_rows=BUFFER_ROWS)
+    words = ["--reward", chosen.reward, *(["--repeat", "true"] if chosen.repeat else [])]
+    return [*words, *(word for name, value in settings.items() for word in (f"--{name}", str(value)))]
 
 
 def load(options: Options) -> tuple[Loaded, Any]:
@@ -275,7 +269,7 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
 
 
 def _needs(config: HiRConfig) -> tuple[str, ...]:
-    return (MEMORY,) if config.memory_per_prompt else ()
+    return (BUFFER,) if config.buffer_rows_per_prompt else ()
 
 
 def _checkpoint(config: HiRConfig, first: bool) -> Path | None:

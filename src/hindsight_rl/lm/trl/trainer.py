@@ -31,12 +31,13 @@ from hindsight_rl.lm.trl.buffer import Saved, fulfilled
 from hindsight_rl.lm.trl.config import ROW_MEANS, HiRConfig, check_config, check_version
 from hindsight_rl.lm.trl.finite import Finite
 from hindsight_rl.lm.trl.passes import divisible, loss_in_passes, parted
-from hindsight_rl.lm.trl.plan import Planner
+from hindsight_rl.lm.trl.plan import Plan, Planner
 from hindsight_rl.lm.trl.prompts import EpochOrder, fitting, prompt_rows, room_of, template_of, tokenizer_of
-from hindsight_rl.lm.trl.rows import Batch, Planned, Source, joined, leave_one_out, narrowed, replay_rows, share, whiten
+from hindsight_rl.lm.trl.rows import Batch, Ids, Row, joined, leave_one_out, narrowed, replay_rows, share, whiten
 from hindsight_rl.replay.instruction import Instruction, Verdict
-from hindsight_rl.replay.replayer import Replayed, Rewriter, Rollout
-from hindsight_rl.replay.rewriting import rewriter as rewriter_of
+from hindsight_rl.replay.item import ReplayItem
+from hindsight_rl.replay.replayer import Replayer
+from hindsight_rl.replay.rollout import Rewriter, Rollout
 from hindsight_rl.replay.verification import Verifier, Verify, verifying
 
 __all__ = ["HiRConfig", "HiRTrainer"]
@@ -92,10 +93,9 @@ class HiRTrainer(GRPOTrainer):
         check_version()
         extra = [] if reward_funcs is None else [reward_funcs] if callable(reward_funcs) else list(reward_funcs)
         check_config(args, model, own=not extra, others=others)
-        rewriter = rewriter_of(args.rewriter) if rewriter is None else rewriter
+        replayer = Replayer(args.replay_config(), rewriter=rewriter, verifier=verify)
         self._verifier = verifying(verify, args.answer_after)
-        again = getattr(rewriter, "verify", None) if verify is None else verify
-        self._memory = args.memory()
+        self._buffer = args.buffer()
         tokenizer = tokenizer_of(model, args) if processing_class is None else processing_class
         if args.chat_template_path is not None:
             tokenizer.chat_template = template_of(args.chat_template_path)
@@ -105,7 +105,7 @@ class HiRTrainer(GRPOTrainer):
         self.too_long = len(train_dataset) + len(eval_dataset or []) - len(train) - len(evaluated)
         """Instructions left out because their prompt is too long."""
         self.instructions: list[Instruction] = [*train, *evaluated]
-        self._planner = Planner(args, rewriter, verifying(again, args.answer_after), room, self._memory)
+        self._planner = Planner(args, replayer, room, self._buffer)
         self._seen: list[Rollout] = []
         self._rewards: Tensor | None = None
 
@@ -135,8 +135,8 @@ class HiRTrainer(GRPOTrainer):
                 "scale the experts' balancing loss too; use loss_type=dapo or bnpo, or router_aux_loss_coef=0"
             )
         self.add_callback(Finite(self, args.patience))
-        if self._memory is not None:
-            self.add_callback(Saved(self._memory))
+        if self._buffer is not None:
+            self.add_callback(Saved(self._buffer))
 
     def train(
         self,
@@ -144,16 +144,16 @@ class HiRTrainer(GRPOTrainer):
         trial: Any = None,
         ignore_keys_for_eval: list[str] | None = None,
     ) -> TrainOutput:
-        """TRL's `train`; what is remembered goes on, too, from the checkpoint.
+        """TRL's `train`; the replay buffer goes on, too, from the checkpoint.
 
         Raises:
-            HindsightError: the checkpoint holds no memory and the settings ask for one, or training broke off.
+            HindsightError: the checkpoint holds no replay buffer and the settings ask for one, or training broke off.
         """
-        if self._memory is not None and resume_from_checkpoint and self.accelerator.is_main_process:
+        if self._buffer is not None and resume_from_checkpoint and self.accelerator.is_main_process:
             last = get_last_checkpoint(str(self.args.output_dir))
             folder = last if resume_from_checkpoint is True else str(resume_from_checkpoint)
             if folder is not None:
-                self._memory.load(folder)
+                self._buffer.load(folder)
         return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
@@ -188,25 +188,25 @@ class HiRTrainer(GRPOTrainer):
             self._set_advantages(batch, [])
             return batch
         logps, entropy = self._looked_at(batch)
-        planned, found = self._plan(self.accelerator.gather(entropy), [row["instruction"] for row in inputs], step)
+        plan = self._plan(self.accelerator.gather(entropy), [row["instruction"] for row in inputs], step)
         logps = batch.get("old_per_token_logps", logps)
-        sources = self._sources(batch, logps, planned, rows)
-        fresh = [at for at, each in enumerate(planned) if each.completion is None]
-        if self._memory is not None:
+        replays = self._rows(batch, logps, plan.items)
+        if self._buffer is not None:
             succeeded = gather_object(fulfilled(batch, self._seen))
             if self.accelerator.is_main_process:
-                replays = ((planned[at].prompt, sources[at].completion.tolist()) for at in fresh)
-                self._memory.keep(replays, succeeded)
-        self._set_advantages(batch, [len(sources[at].completion) for at in range(len(planned))])
-        self._show(planned, rows)
-        mine, added = share(planned, self.accelerator.process_index, self.accelerator.num_processes, self._steps)
+                self._buffer.keep((each.item for each in replays if each.fresh), succeeded)
+        self._set_advantages(batch, replays)
+        self._show(plan, rows)
+        ranks = self.accelerator.num_processes
+        mine, added = share(len(replays), self.accelerator.process_index, ranks, self._steps)
         shift = torch.zeros(2, device=logps.device)
         if added:
-            more = self._made([(planned[at], sources[at]) for at in mine], added, len(fresh), batch)
+            fresh = sum(each.fresh for each in replays)
+            more = self._made([replays[at] for at in mine], added, -(-fresh // ranks), batch)
             live = more["completion_mask"] * more["fresh"][:, None]
             shift = torch.stack([((more["rewritten_logps"] - more["original_logps"]) * live).sum(), live.sum()])
             batch = self._appended(batch, more, logps)
-        self._count(found, planned, added, self.accelerator.reduce(shift, reduction="sum"))
+        self._count(plan, added, self.accelerator.reduce(shift, reduction="sum"))
         return batch
 
     def _generations(self) -> int:
@@ -255,7 +255,7 @@ class HiRTrainer(GRPOTrainer):
             )
         return logps, entropies
 
-    def _plan(self, entropy: Tensor, asked: list[int], step: int) -> tuple[list[Planned], Replayed]:
+    def _plan(self, entropy: Tensor, asked: list[int], step: int) -> Plan:
         """The replays of the whole batch, over all processes; decided on the first one, told to the others.
 
         entropy: [N] of all processes' rows. asked: the instructions of this process's rows.
@@ -286,49 +286,49 @@ class HiRTrainer(GRPOTrainer):
         broadcast_object_list(told, from_process=0)
         if isinstance(told[0], HindsightError):
             raise told[0]
-        planned, found = told[0]
-        return planned, found
+        plan: Plan = told[0]
+        return plan
 
-    def _sources(self, batch: Batch, logps: Tensor, planned: list[Planned], rows: int) -> dict[int, Source]:
-        """Of each replay, by its place, what it takes from its rollout, on whichever process that is."""
+    def _rows(self, batch: Batch, logps: Tensor, items: list[ReplayItem[Ids]]) -> list[Row]:
+        """All replays, with what they take from their rollouts, on whichever process those are."""
+        rows = batch["prompt_ids"].size(0)
         first = self.accelerator.process_index * rows
-        mine = {}
-        remembered = {}
-        for at, each in enumerate(planned):
-            if each.completion is not None:
-                remembered[at] = Source(torch.tensor(each.completion), torch.zeros(len(each.completion)))
-            elif first <= each.source < first + rows:
-                row = each.source - first
+        mine: dict[int, Row] = {}
+        for at, item in enumerate(items):
+            if item.source is not None and first <= item.source < first + rows:
+                row = item.source - first
                 size = int(batch["completion_mask"][row].sum())
-                mine[at] = Source(batch["completion_ids"][row, :size].cpu(), logps[row, :size].float().cpu())
-        found: dict[int, Source] = remembered
-        for part in gather_object([mine]):
-            found.update(part)
-        return found
+                completion: Ids = batch["completion_ids"][row, :size].tolist()
+                mine[at] = Row(item.encoded(item.prompt, completion), logps[row, :size].float().cpu())
+        found = {at: row for part in gather_object([mine]) for at, row in part.items()}
+        return [
+            found[at] if item.source is not None else Row(item, torch.zeros(len(item.completion)))
+            for at, item in enumerate(items)
+        ]
 
-    def _made(self, mine: list[tuple[Planned, Source]], rows: int, fresh: int, batch: Batch) -> Batch:
+    def _made(self, mine: list[Row], rows: int, fresh: int, batch: Batch) -> Batch:
         """This process's replays as rows, with the policy's log-probabilities under both prompts.
 
-        fresh: replays of this batch on all processes, which come before those remembered.
+        fresh: the most replays of this batch that a process has; they come before those of the replay buffer.
         """
         pad = self._tokenizer.pad_token_id
         more = replay_rows(mine, rows, pad, like=batch, multiple=self.pad_to_multiple_of)
         more["original_logps"] = more.pop("logps")
-        # What is remembered has one prompt; its old log-probabilities are needed only where the loss reads any.
+        # Rows of the replay buffer have one prompt; old log-probabilities are needed only where the loss reads any.
         read = self.args.old_logps == "original" or {"old_per_token_logps", "sampling_per_token_logps"} & batch.keys()
-        asked = rows if read else -(-fresh // self.accelerator.num_processes)
+        asked = rows if read else fresh
         more["rewritten_logps"] = torch.zeros_like(more["original_logps"])
         if asked:
             found, _ = self._policy({name: value[:asked] for name, value in more.items()})
             more["rewritten_logps"][:asked] = found
         more["fresh"] = torch.zeros(rows, dtype=torch.bool, device=more["prompt_ids"].device)
-        more["fresh"][: len(mine)] = torch.tensor([each.completion is None for each, _ in mine], dtype=torch.bool)
+        more["fresh"][: len(mine)] = torch.tensor([each.fresh for each in mine], dtype=torch.bool)
         more["original_logps"] = torch.where(more["fresh"][:, None], more["original_logps"], more["rewritten_logps"])
         more["advantages"] = torch.zeros(rows, device=more["prompt_ids"].device)
         more["advantages"][: len(mine)] = self._replay_advantage
         if self.args.repeat:
             own = self.accelerator.gather(batch["advantages"])
-            more["advantages"][: len(mine)] = own[[each.source for each, _ in mine]]
+            more["advantages"][: len(mine)] = own[[each.item.source for each in mine]]
         return more
 
     def _appended(self, batch: Batch, more: Batch, logps: Tensor) -> Batch:
@@ -381,8 +381,8 @@ class HiRTrainer(GRPOTrainer):
 
     # -- advantages -------------------------------------------------------------------------------------------------
 
-    def _set_advantages(self, batch: Batch, replays: list[int]) -> None:
-        """Advantages of this process's originals, and the one of replays; `replays`: lengths of all their responses."""
+    def _set_advantages(self, batch: Batch, replays: list[Row]) -> None:
+        """Advantages of this process's originals, and the one of all processes' replays."""
         args = self.args
         self._replay_advantage = args.replay_advantage
         if args.advantage == "grpo":
@@ -397,7 +397,7 @@ class HiRTrainer(GRPOTrainer):
             if args.advantage == "pooled" and replays:
                 one = float(self.reward_weights[0])  # a replay fulfils all that it is asked
                 rewards = torch.cat([rewards, rewards.new_full((len(replays),), one)])
-                lengths = torch.cat([lengths, lengths.new_tensor(replays)])
+                lengths = torch.cat([lengths, lengths.new_tensor([len(each.item.completion) for each in replays])])
             found = whiten(rewards, lengths)
             if args.advantage == "pooled" and replays:
                 self._replay_advantage = float(found[-1])
@@ -412,25 +412,24 @@ class HiRTrainer(GRPOTrainer):
 
     # -- what a person sees -----------------------------------------------------------------------------------------
 
-    def _show(self, planned: list[Planned], rows: int) -> None:
+    def _show(self, plan: Plan, rows: int) -> None:
         """The rewritten prompt beside the original one in the table of completions; None where there is none."""
-        by_row = {each.source: each.text for each in reversed(planned)}  # of several names, its own; -1 is no row
         total = rows * self.accelerator.num_processes
-        self._logs["extra"]["rewritten_prompt"].extend(by_row.get(row, "") for row in range(total))
+        self._logs["extra"]["rewritten_prompt"].extend(plan.shown.get(row, "") for row in range(total))
 
-    def _count(self, found: Replayed, planned: list[Planned], added: int, shift: Tensor) -> None:
+    def _count(self, plan: Plan, added: int, shift: Tensor) -> None:
         """Metrics of replay, the same on every process. shift: sum of the log-probabilities' change, and tokens."""
-        fresh = sum(each.completion is None for each in planned)
+        found, fresh = plan.found, sum(each.source is not None for each in plan.items)
         values = {
             "repeats" if self.args.repeat else "replays": fresh,
             "candidates": found.candidates,
             "refused": sum(found.refused.values()),
-            "empty_rows": added * self.accelerator.num_processes - len(planned),
+            "empty_rows": added * self.accelerator.num_processes - len(plan.items),
             "lambda": found.weight,
             "advantage": self._replay_advantage,
         }
-        if self._memory is not None:
-            values["again"] = len(planned) - fresh
+        if self._buffer is not None:
+            values["again"] = len(plan.items) - fresh
         if fresh and not self.args.repeat:
             values |= {"diversity": found.diversity, "integrity": found.integrity, "kept": found.kept}
             values["logp_shift"] = float(shift[0] / shift[1].clamp(min=1))

@@ -24,11 +24,12 @@ import numpy as np
 
 from hindsight_rl.constraints.rows import row_constraints
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.replay.config import ReplayConfig
 from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.item import ReplayItem
 from hindsight_rl.replay.layouts import PLAIN, layout_from_json, layout_to_json
-from hindsight_rl.replay.replayer import Curriculum, Replay, Rollout, Selector, replay
-from hindsight_rl.replay.rewriting import rewriter
-from hindsight_rl.replay.verification import verifying
+from hindsight_rl.replay.replayer import Replayer
+from hindsight_rl.replay.rollout import Rollout
 
 OldLogps = Literal["rewritten", "original"]
 WHERE = "trainer.v1.sampler.sampler_kwargs"
@@ -39,41 +40,19 @@ REWARD = (
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a launch may say under ``trainer.v1.sampler.sampler_kwargs``.
+class Settings(ReplayConfig):
+    """What a launch may say under ``trainer.v1.sampler.sampler_kwargs``: the settings of replay, and verl's own."""
 
-    rewriter: see :mod:`hindsight_rl.replay.rewriting`. replays_per_prompt: the budget of replays is this times the
-    prompts of the batch. names: instructions per replayed failure, see :func:`~hindsight_rl.replay.replayer.replay`.
-    strategy, scope: see :class:`~hindsight_rl.replay.replayer.Selector`; in scope "group" no prompt has more than
-    replays_per_prompt failures replayed. lambda_start, lambda_growth, lambda_cap: see
-    :class:`~hindsight_rl.replay.replayer.Curriculum`. old_logps: for a replay's importance ratio, "rewritten" (computed
-    under the rewritten prompt, as verl does for every row) or "original" (the source row's, under the original prompt,
-    as HiR's released code does). answer_after: the mark behind which the answer stands, as for the reward function
-    (:func:`hindsight_rl.replay.verification.answer_of`). grpo_singletons: accept GRPO, under which each replay is a
-    group of one. seed: of selection's ties and random.
-    """
-
-    rewriter: str = "drop"
-    replays_per_prompt: int = 2
-    names: int = 1
-    strategy: str = "curriculum"
-    scope: str = "batch"
-    lambda_start: float = 2.0
-    lambda_growth: float = 0.05
-    lambda_cap: float = float("inf")
     old_logps: OldLogps = "rewritten"
-    answer_after: str | None = None
+    """For a replay's importance ratio: `rewritten` (under the rewritten prompt, as verl computes it for every row) or
+    `original` (the source row's, under the original prompt, as HiR's released code does)."""
     grpo_singletons: bool = False
-    seed: int = 0
+    """Accept GRPO, under which each replay is a group of one."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.old_logps not in ("rewritten", "original"):
-            raise HindsightError(f"{WHERE}.old_logps is {self.old_logps!r}: it is rewritten or original")
-        if self.replays_per_prompt < 0:
-            raise HindsightError(f"{WHERE}.replays_per_prompt is {self.replays_per_prompt}: it must be at least 0")
-        if self.names < 1:
-            raise HindsightError(f"{WHERE}.names is {self.names}: it must be at least 1")
-        self.selector()  # an unknown strategy or scope, before anything is loaded
+            raise HindsightError(f"old_logps is {self.old_logps!r}: it is rewritten or original")
 
     @classmethod
     def of(cls, given: Mapping[str, Any], also: Iterable[str] = ()) -> Settings:
@@ -82,12 +61,10 @@ class Settings:
         for name in given:
             if name not in known and name not in also:
                 raise HindsightError(f"{WHERE}.{name} is unknown; known: {', '.join([*known, *also])}")
-        return cls(**{name: given[name] for name in known if name in given})
-
-    def selector(self) -> Selector:
-        """The selector; raises :class:`HindsightError` for an unknown strategy or scope."""
-        curriculum = Curriculum(self.lambda_start, self.lambda_growth, self.lambda_cap)
-        return Selector(self.strategy, self.scope, max(self.replays_per_prompt, 1), curriculum)  # type: ignore[arg-type]
+        try:
+            return cls(**{name: given[name] for name in known if name in given})
+        except HindsightError as error:
+            raise HindsightError(f"{WHERE}: {error}") from None
 
 
 def refuse(algorithm: Mapping[str, Any], settings: Settings) -> None:
@@ -121,19 +98,6 @@ def refuse(algorithm: Mapping[str, Any], settings: Settings) -> None:
             "algorithm.filter_groups.enable=true throws away the groups that fail as one, which replay learns from; "
             "set it to false"
         )
-
-
-@dataclass(frozen=True)
-class Made:
-    """A replay as a row: what differs from the row `source` (an index).
-
-    prompt: token ids of the rewritten chat. messages: that chat. The response's tokens stay as they are.
-    """
-
-    source: int
-    prompt: list[int]
-    messages: list[dict[str, Any]]
-    replay: Replay
 
 
 def to_row(instruction: Instruction, index: int, generate: int | None = None, source: str = "") -> dict[str, Any]:
@@ -175,8 +139,7 @@ class Hindsight:
     ) -> None:
         self.settings, self.tokenizer, self.prompt_length = settings, tokenizer, prompt_length
         self.chat = dict(chat or {})
-        self.selector, self.rewriter = settings.selector(), rewriter(settings.rewriter)
-        self.verifier = verifying(getattr(self.rewriter, "verify", None), settings.answer_after)
+        self.replayer = Replayer(settings)
         added = getattr(tokenizer, "added_tokens_decoder", {})
         self.ends = {*tokenizer.all_special_ids, *(at for at, token in added.items() if token.special)}
 
@@ -227,8 +190,11 @@ class Hindsight:
 
     def replays(
         self, rows: Sequence[Mapping[str, Any]], entropies: Sequence[float], step: int
-    ) -> tuple[list[Made], dict[str, float]]:
-        """The replays of a batch and metrics (``hir/...``); rows and entropies (nats, per token mean) in one order."""
+    ) -> tuple[list[ReplayItem[list[int]]], dict[str, float]]:
+        """The replays of a batch, as token ids, and metrics (``hir/...``).
+
+        rows, entropies (nats, per token mean): in one order, which an item's source is an index of.
+        """
         groups: dict[str, int] = {}
         asked: list[Instruction] = []
         for row in rows:
@@ -241,22 +207,18 @@ class Hindsight:
             self.rollout(row, asked[groups[row["uid"]]], groups[row["uid"]], entropy)
             for row, entropy in zip(rows, entropies, strict=True)
         ]
-        budget = self.settings.replays_per_prompt * len(asked)
-        rng = np.random.default_rng([self.settings.seed, step])
-        found = replay(
-            rollouts, step=step, budget=budget, selector=self.selector, rewriter=self.rewriter, rng=rng,
-            names=self.settings.names, verify=self.verifier,
-        )  # fmt: skip
+        found = self.replayer.replay(rollouts, step)
         made, long = [], 0
-        for each in found.replays:
-            prompt = self.render(each.instruction.messages)
+        for item in found.replays:
+            prompt = self.render(item.instruction.messages)
             if len(prompt) > self.prompt_length:  # only a retargeted constraint may grow
                 long += 1
             else:
-                made.append(Made(each.source, prompt, each.instruction.messages, each))
+                assert item.source is not None
+                made.append(item.encoded(prompt, _ids(rows[item.source]["responses"])))
         return made, {
             "hir/replays": float(len(made)),
-            "hir/unfilled": float(budget - len(made)),
+            "hir/unfilled": float(self.settings.replays_per_prompt * len(asked) - len(made)),
             "hir/candidates": float(found.candidates),
             "hir/refused": float(sum(found.refused.values()) + long),
             "hir/incomplete": float(np.mean([not each.complete for each in rollouts])) if rollouts else 0.0,

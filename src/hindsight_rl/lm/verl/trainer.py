@@ -27,8 +27,10 @@ from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
 from verl.utils.tensordict_utils import list_of_dict_to_tensordict
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.verl.rows import REWARD, WHERE, Hindsight, Made, Settings, refuse
+from hindsight_rl.lm.verl.rows import REWARD, WHERE, Hindsight, Settings, refuse
+from hindsight_rl.replay.item import ReplayItem
 
+Item = ReplayItem[list[int]]
 # What a replay is made of; the rest of a row is read only for the rows that are replayed.
 _READ = ("uid", "raw_prompt", "reward_model", "extra_info", "extra_fields", "prompts", "responses", "response_mask")
 # Fields of a row that hold for its own prompt only and cannot be made anew here.
@@ -196,9 +198,10 @@ def append_replays(
     if not made:
         return batch, {}, metrics
     tags = dict(zip(batch.keys, batch.tags, strict=True))
-    sources = _rows(tq.kv_batch_get(keys=[keys[each.source] for each in made], partition_id=batch.partition_id))
+    origins = [keys[each.source] for each in made if each.source is not None]
+    sources = _rows(tq.kv_batch_get(keys=origins, partition_id=batch.partition_id))
     new = [f"hir{uuid.uuid4().hex}_0_0" for _ in made]
-    new_tags = [_tag(tags[keys[each.source]], each) for each in made]
+    new_tags = [_tag(tags[origin], each) for origin, each in zip(origins, made, strict=True)]
     fields = [_row(source, each, key) for source, each, key in zip(sources, made, new, strict=True)]
     tq.kv_batch_put(keys=new, partition_id=batch.partition_id, fields=list_of_dict_to_tensordict(fields), tags=new_tags)
     longer = KVBatchMeta(
@@ -208,23 +211,23 @@ def append_replays(
         fields=batch.fields,
         extra_info=batch.extra_info,
     )
-    return longer, {key: keys[each.source] for key, each in zip(new, made, strict=True)}, metrics
+    return longer, dict(zip(new, origins, strict=True)), metrics
 
 
-def _row(source: Mapping[str, Any], made: Made, key: str) -> dict[str, Any]:
+def _row(source: Mapping[str, Any], item: Item, key: str) -> dict[str, Any]:
     """The source's fields under the rewritten prompt, with reward 1 on the last token."""
     for name, what in _BOUND.items():
         if source.get(name) is not None:
             raise HindsightError(f"verl row {source['uid']} carries {what}, which the rewritten prompt has none of")
     if source["position_ids"].dim() > 1 or source.get("multi_modal_inputs"):
         raise HindsightError(f"verl row {source['uid']} holds images, sound or film; HiR rewrites text only")
-    prompt = torch.tensor(made.prompt, dtype=source["prompts"].dtype)
+    prompt = torch.tensor(item.prompt, dtype=source["prompts"].dtype)
     ids = torch.cat([prompt, source["responses"]])
     score = torch.zeros_like(source["response_mask"], dtype=torch.float32)
     score[-1] = 1.0
     extra = dict(source["extra_fields"])
     found = {**extra.get("reward_extra_info", {}), "score": 1.0, "acc": 1.0, "fraction": 1.0}
-    found["verdicts"] = "1" * len(made.replay.instruction.constraints)
+    found["verdicts"] = "1" * len(item.instruction.constraints)
     # verl's workers read every field that any row has, so a replay has all of its source's: what the trainer already
     # computed per token of the response holds its place, as what is computed per token of the whole does as zeros.
     whole = {"log_probs": torch.zeros(len(ids), dtype=torch.float32)} if "log_probs" in source else {}
@@ -232,7 +235,7 @@ def _row(source: Mapping[str, Any], made: Made, key: str) -> dict[str, Any]:
         **source,
         **whole,
         "uid": key.split("_")[0],
-        "raw_prompt": made.messages,
+        "raw_prompt": item.instruction.messages,
         "prompts": prompt,
         "input_ids": ids,
         "position_ids": torch.arange(len(ids), dtype=source["position_ids"].dtype),
@@ -241,8 +244,8 @@ def _row(source: Mapping[str, Any], made: Made, key: str) -> dict[str, Any]:
     }
 
 
-def _tag(source: Mapping[str, Any], made: Made) -> dict[str, Any]:
-    prompt = len(made.prompt)
+def _tag(source: Mapping[str, Any], item: Item) -> dict[str, Any]:
+    prompt = len(item.prompt)
     # As padding: verl's scores and lengths are then of what the policy was asked, not of what it was asked afterwards.
     return {
         **source,

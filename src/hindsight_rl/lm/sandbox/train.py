@@ -1,6 +1,6 @@
-"""`hindsight lm train`: the sandbox, or with `--model` any Hugging Face model through TRL.
+"""`hindsight sandbox train`: a tiny language model from scratch, by several methods, from the same start.
 
-hindsight lm train --arms rlvr,fraction,hir,retarget --constraints 7-8 --seed 0 --out runs/lm
+hindsight sandbox train --arms rlvr,fraction,hir,retarget --constraints 7-8 --seed 0 --out runs/lm
 """
 
 import dataclasses
@@ -54,30 +54,14 @@ def train(config: Any) -> Path:
     return run.path
 
 
-def _goes_on_with_trl(argv: list[str]) -> bool:
-    """`--out RUN --resume` of a run that was made with a model."""
-    out = next((argv[at + 1] for at, word in enumerate(argv[:-1]) if word == "--out"), None)
-    out = next((word.partition("=")[2] for word in argv if word.startswith("--out=")), out)
-    if out is None or "--resume" not in argv:
-        return False
-    try:
-        return bool(json.loads((Path(out) / "config.json").read_text("utf-8"))["kind"] == "lm-trl")
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
 def main(argv: list[str]) -> int:
-    """`hindsight lm train`."""
-    if any(word == "--model" or word.startswith("--model=") for word in argv) or _goes_on_with_trl(argv):
-        from hindsight_rl.lm.trl.train import main as train_with_trl
-
-        return int(train_with_trl(argv) or 0)
+    """`hindsight sandbox train`; returns the exit code."""
     import tyro
 
     from hindsight_rl.lm.sandbox.config import SandboxConfig
     from hindsight_rl.run import Run
 
-    config = tyro.cli(SandboxConfig, args=argv, prog="hindsight lm train", description=SandboxConfig.__doc__)
+    config = tyro.cli(SandboxConfig, args=argv, prog="hindsight sandbox train", description=SandboxConfig.__doc__)
     path = train(config)
     print(f"run: {path}   next: hindsight report {path}", file=sys.stderr if config.json else sys.stdout)
     if config.json:

@@ -1,0 +1,62 @@
+"""Writes the block on one GPU of docs/agent.md from results/agent_gpu.json.
+
+python benchmarks/agent_gpu_page.py
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "docs" / "agent.md",)
+MARK = "agent_gpu"
+
+
+def block(result: dict[str, Any]) -> str:
+    """The curve, the speed, and success by instruction."""
+    training, versions = result["training"], result["versions"]
+    curve, seconds = training["curve"], training["seconds"]
+    last = curve[-1]
+    settings = result["settings"]
+    lines = [
+        f"`{settings['method']}` on `{settings['world']}`, the game's own map, {settings['envs']:,} environments "
+        f"on one {result['machine']['device']}, one seed:",
+        "",
+        "| environment steps | seconds, evaluation included | mean success of the 22 |",
+        "|---|---|---|",
+        *(f"| {row['step']:,} | {row['seconds']:.0f} | {row['mean']:.3f} |" for row in curve),
+        "",
+        f"{training['steps_per_second']:,} steps a second while training (acting, learning and relabeling); "
+        f"{seconds['relabel'] / (seconds['train'] + seconds['relabel']):.0%} of the time is relabeling on the host. "
+        f"Compiling took {result['compile']['compile']:.0f} s. "
+        f"At most {result['peak_gib']:.2f} GiB of the GPU's memory were in use.",
+        "",
+        "| instruction | success at the end |",
+        "|---|---|",
+    ]
+    by_success: dict[float, list[str]] = {}
+    for name, value in sorted(last["success"].items(), key=lambda item: -item[1]):
+        by_success.setdefault(round(value, 2), []).append(f"`{name}`")
+    lines += [f"| {', '.join(names)} | {value:.2f} |" for value, names in by_success.items()]
+    lines += [
+        "",
+        f"(`results/agent_gpu.json`: `{result['command']}`; JAX {versions['jax']}. 32 trials per instruction in "
+        "held-out worlds at every row. The bound on the time ended training at "
+        f"{training['steps']:,} of {training['steps_planned']:,} planned steps, and the program before its longer "
+        "evaluation.)",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write what stands between the marks."""
+    made = block(json.loads((ROOT / "results" / "agent_gpu.json").read_text("utf-8")))
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        pattern = re.compile(rf"(<!-- {MARK}: [^>]*-->\n).*?(<!-- /{MARK} -->)", re.DOTALL)
+        page.write_text(pattern.sub(lambda found: found.group(1) + made + "\n" + found.group(2), text), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""A file of rows that is whole at any time, and that a later call goes on with.
+
+While it is written it is called ``.part``; on every end but a kill it takes its name, with whole rows alone. Beside it
+stands ``.counts.json``: the settings, the counts, and how many bytes of the file they are about. After a kill the next
+call goes on behind these bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from hindsight_rl.data.relabel.counts import Counts
+from hindsight_rl.errors import HindsightError
+
+
+class Output:
+    """A context manager; on an end without an error, everything added since the last saving is saved."""
+
+    def __init__(self, path: Path, settings: Mapping[str, Any], overwrite: bool = False) -> None:
+        self.path, self.settings = path, dict(settings)
+        self.part = path.with_name(path.name + ".part")
+        self.beside = path.with_name(path.name + ".counts.json")
+        self.counts = Counts()
+        self._bytes = 0
+        self._block: list[bytes] = []
+        self._seen: set[bytes] = set()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if overwrite:
+                self.beside.unlink(missing_ok=True)
+                self.part.unlink(missing_ok=True)
+            else:
+                self._resume()
+            if self._bytes and not self.part.exists():
+                os.replace(path, self.part)
+            self._file = self.part.open("r+b" if self._bytes else "wb", buffering=0)
+            self._file.truncate(self._bytes)
+            self._file.seek(self._bytes)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def add(self, name: object, line: bytes) -> bool:
+        """A line, unless one of the same name was added before; says whether it is new."""
+        digest = _digest(name)
+        if digest in self._seen:
+            return False
+        self._seen.add(digest)
+        self._block.append(line)
+        return True
+
+    def save(self) -> None:
+        """Write what was added, then the counts."""
+        block = b"".join(self._block)
+        aside = self.beside.with_name(self.beside.name + ".part")
+        try:
+            left = memoryview(block)
+            while left:
+                left = left[self._file.write(left) :]
+            self._bytes += len(block)
+            self._block.clear()
+            told = {**self.counts.to_json(), "bytes": self._bytes, "settings": self.settings}
+            aside.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
+            os.replace(aside, self.beside)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> HindsightError:
+        why = error.strerror or str(error)
+        return HindsightError(f"{self.path}: cannot be written: {why}; choose another --out, or call again to go on")
+
+    def _resume(self) -> None:
+        if not self.beside.exists():
+            if self.path.exists() and self.path.stat().st_size:
+                raise HindsightError(
+                    f"{self.path} is there already, without its counts; choose another --out, or --overwrite"
+                )
+            return
+        try:
+            told = json.loads(self.beside.read_text("utf-8"))
+            settings, size = told["settings"], int(told["bytes"])
+            counts = Counts.from_json(told)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise HindsightError(f"{self.beside}: cannot be read ({error}); choose --overwrite") from None
+        if not size:
+            return  # nothing to lose: whatever was wrong may have been mended
+        # What JSON cannot tell apart is the same.
+        mine = json.loads(json.dumps(self.settings))
+        other = sorted(name for name in {*settings, *mine} if settings.get(name) != mine.get(name))
+        if other:
+            raise HindsightError(
+                f"{self.path} was made with other settings ({', '.join(other)}); choose another --out, or --overwrite"
+            )
+        there = self.part if self.part.exists() else self.path
+        have = there.stat().st_size if there.exists() else 0
+        if have < size:
+            raise HindsightError(f"{there}: {have} bytes, but {size} were written; choose --overwrite")
+        self.counts, self._bytes = counts, size
+        self._remember(there, size)
+
+    def _remember(self, there: Path, size: int) -> None:
+        """The names of the rows that are there."""
+        if not size:
+            return
+        left = size
+        with there.open("rb") as file:
+            for line in file:
+                left -= len(line)
+                if left < 0:
+                    return
+                self._seen.add(_digest(named(json.loads(line))))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self.save()
+            self._file.truncate(self._bytes)  # an error may have cut a row in two
+        finally:
+            self._file.close()
+        if kind is None or self._bytes:
+            os.replace(self.part, self.path)
+        else:
+            self.part.unlink()
+
+
+_NAMING = ("messages", "prompt", "completion", "conversations", "chosen", "rejected", "label")
+
+
+def named(row: Mapping[str, Any]) -> list[Any]:
+    """What makes a row the same as another."""
+    return [row.get(name) for name in _NAMING]
+
+
+def _digest(name: object) -> bytes:
+    return blake2b(repr(name).encode("utf-8", "replace"), digest_size=12).digest()

@@ -1,0 +1,91 @@
+"""The methods that can be compared, in one table for all engines: what differs between two is what this table says.
+
+A method is a rewriter x a selection x a replay buffer x a layout x a reward. Settings given by hand win over it, so a
+combination that has no name here needs none: `--method hir --strategy random`, `--method hir --relabels 4`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.replay.config import RewriterName
+from hindsight_rl.replay.selection import Strategy
+
+Layout = Literal["list", "numbered", "bullets", "bare", "mixed", "shuffled"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """What distinguishes a method.
+
+    about: one line. reward: of the rollouts: `all` (1 where all constraints hold) or `fraction` (share that holds).
+    rewriter: of failures; None for no replay. strategy: which failures are replayed. repeat: train on some rollouts a
+    second time, as many rows as the replays of other methods. relabels: instructions that each failure is replayed
+    under, one of them its own. buffer: replays and successes of earlier steps are trained on again.
+
+    Of the sandbox alone: layout of rewritten instructions: `list` as the originals, `numbered`, `bullets`, `bare`,
+    `mixed` (one of them by chance) or `shuffled` (a list in another order); learning_rate and decay, tuned per method
+    (decay: share of the learning rate that is left at the end).
+    """
+
+    about: str
+    reward: Literal["all", "fraction"] = "all"
+    rewriter: RewriterName | None = None
+    strategy: Strategy = "curriculum"
+    repeat: bool = False
+    layout: Layout = "list"
+    relabels: int = 1
+    buffer: bool = False
+    learning_rate: float = 1e-3
+    decay: float = 1.0
+
+    def settings(self, *, failures: int, buffer_rows: int) -> dict[str, Any]:
+        """The settings of :class:`~hindsight_rl.replay.config.ReplayConfig` and of the replay buffer, by name.
+
+        failures: replayed per prompt. buffer_rows: per prompt, where the method has a replay buffer.
+        """
+        return {
+            **({"rewriter": self.rewriter} if self.rewriter else {}),
+            "strategy": self.strategy,
+            "relabels": self.relabels,
+            "replays_per_prompt": failures * self.relabels if self.rewriter or self.repeat else 0,
+            "buffer_rows_per_prompt": buffer_rows if self.buffer else 0,
+        }
+
+
+METHODS: dict[str, Method] = {
+    "rlvr": Method("binary reward, no replay", learning_rate=5e-4),
+    "fraction": Method("the share of constraints met as reward, no replay", reward="fraction", learning_rate=5e-4),
+    "hir": Method("failures replayed under the constraints that they met (HiR)", rewriter="drop"),
+    "retarget": Method("failures replayed under what they achieved instead", rewriter="retarget"),
+    "named": Method(
+        "retarget, each failure under four instructions of the batch",
+        rewriter="retarget",
+        relabels=4,
+        learning_rate=2e-3,
+        decay=0.1,
+    ),
+    "named-memory": Method(
+        "named, with a replay buffer of replays and successes",
+        rewriter="retarget",
+        relabels=4,
+        buffer=True,
+        learning_rate=2e-3,
+        decay=0.1,
+    ),
+    "rlvr-memory": Method(
+        "binary reward, with a replay buffer of successes; no hindsight", buffer=True, learning_rate=5e-4
+    ),
+    "keep": Method("failures replayed under their own instruction: a control that must fail", rewriter="keep"),
+}
+
+
+def method(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        HindsightError: there is none.
+    """
+    if name not in METHODS:
+        raise HindsightError(f"unknown method '{name}': one of {', '.join(METHODS)}")
+    return METHODS[name]
