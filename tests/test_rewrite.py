@@ -210,6 +210,8 @@ def test_two_of_an_id() -> None:
     assert conflict([words("at least", 5), words("at least", 9)]) is None
     alone = Bare("one", conflicts=("one",))
     assert conflict([alone, replace(alone, value=1)]) and conflict([alone, alone]) is None
+    listed = [constraint("keywords:existence", {"keywords": [word]}) for word in ("sea", "sky")]
+    assert conflict(listed) is None
 
 
 def test_what_is_lent_holds_and_fits_beside_what_is_there() -> None:

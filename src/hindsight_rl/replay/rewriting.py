@@ -244,7 +244,8 @@ def conflict(constraints: Sequence[Constraint], standing: Sequence[int] = ()) ->
 def _crossed(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """ "At least 5" beside "less than 3" of the same thing."""
     differ = sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
-    relations = [name for name in differ if {one.get(name), other.get(name)} == {"at least", "less than"}]
+    bounds = (("at least", "less than"), ("less than", "at least"))
+    relations = [name for name in differ if (one.get(name), other.get(name)) in bounds]
     numbers = [name for name in {*one, *other} if _number(one.get(name)) and _number(other.get(name))]
     if len(relations) != 1 or len(numbers) != 1 or not set(differ) <= {*relations, *numbers}:
         return False

@@ -197,11 +197,7 @@ def _count(made: Survey, asked: Instruction, where: str) -> None:
 def _conflicts(constraints: Sequence[Constraint]) -> Iterator[str]:
     """Every pair's reason; :func:`conflict` tells the first alone."""
     for pair in combinations(constraints, 2):
-        try:
-            why = conflict(pair)
-        except TypeError:  # two of an id with lists among their kwargs, which it does not compare
-            continue
-        if why:
+        if why := conflict(pair):
             yield why
 
 
