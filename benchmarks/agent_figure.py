@@ -23,6 +23,7 @@ SOURCE = "agent_methods.json"
 SPEED = "agent_speed.json"
 TUNING = "agent_tuning.json"
 DEFAULTS = "agent_methods_defaults.json"
+HER = "agent_her.json"
 COLOURS = {
     "oir": "#c2410c",
     "oracle": "#1d4ed8",
@@ -153,6 +154,24 @@ def untuned(name: str, result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", source(name, result)])
 
 
+def relabeling(before: dict[str, Any], her: dict[str, Any]) -> str:
+    """Hindsight with and without relabeling, on the same seeds, all at the defaults, as Markdown."""
+    seeds = sorted(run["seed"] for run in her["runs"])
+    lines = [
+        "| method | relabels | canonical (given) | held-out paraphrases | named by no achievement | compositions |",
+        "|---|---|---|---|---|---|",
+    ]
+    for method, relabels in (("none", "no"), ("her", "no"), ("oir-no-buffer", "yes"), ("oir", "yes")):
+        runs = [run for run in before["runs"] + her["runs"] if run["method"] == method and run["seed"] in seeds]
+        cells = [", ".join(f"{run['mean'][group]:.3f}" for run in runs) for group in GROUPS]
+        lines.append(f"| `{method}` | {relabels} | " + " | ".join(cells) + " |")
+    note = (
+        f"Seeds {' and '.join(map(str, seeds))}, each given; all methods at the defaults, none tuned. `her`: "
+        f"{source(HER, her)} The others: {source(DEFAULTS, before)}"
+    )
+    return "\n".join([*lines, "", note])
+
+
 def sources(name: str, result: dict[str, Any]) -> str:
     """The share of instructions that each source chose, per method, as Markdown."""
     rows = {method: row["given"] for method, row in result["methods"].items() if row.get("given")}
@@ -182,6 +201,9 @@ def main() -> None:
     write_between(ROOT / "docs" / "agent.md", "agent_speed", speed(SPEED, timed))
     before = json.loads((ROOT / "results" / DEFAULTS).read_text("utf-8"))
     write_between(ROOT / "docs" / "agent.md", "agent_defaults", untuned(DEFAULTS, before))
+    her = json.loads((ROOT / "results" / HER).read_text("utf-8"))
+    for page in (ROOT / "README.md", ROOT / "docs" / "agent.md"):
+        write_between(page, "agent_her", relabeling(before, her))
     tuned = json.loads((ROOT / "results" / TUNING).read_text("utf-8"))
     write_between(ROOT / "docs" / "agent.md", "agent_tuning", tuning(TUNING, tuned))
 
