@@ -32,6 +32,18 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str, str]] = {
     ),
 }
 
+# First word of a command -> the extra that brings what it imports; of the others, `llm`.
+EXTRAS = {
+    "agent": "agent",
+    "report": "agent",
+    "lm": "lm",
+    "sandbox": "lm",
+    "score": "constraints",
+    "compose": "constraints",
+    "relabel": "constraints",
+    "show": "constraints",
+}
+
 
 def usage(group: str | None = None) -> str:
     """The text of `hindsight --help`; with a first word that several commands share, only those."""
@@ -74,9 +86,7 @@ def main(argv: list[str] | None = None) -> int:
             except ModuleNotFoundError as error:
                 if (error.name or "").startswith("hindsight_rl"):
                     raise
-                extra = {"agent": "agent", "report": "agent", "score": "constraints", "lm": "lm", "sandbox": "lm"}.get(
-                    words[0], "llm"
-                )
+                extra = EXTRAS.get(words[0], "llm")
                 print(
                     f"hindsight: '{' '.join(words)}' needs the package '{error.name}': "
                     f"pip install 'hindsight-rl[{extra}]'",

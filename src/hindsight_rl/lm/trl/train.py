@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+import torch
 import yaml
 from accelerate import PartialState
 from transformers import HfArgumentParser, TrainerCallback
@@ -98,12 +99,13 @@ def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
     out = _value(argv, "--out") or Options.out
     # In front, so that an option given by hand wins. Two checkpoints: the newest may turn out torn.
     ours = ["--output_dir", str(Path(out) / "trainer"), "--report_to", "none", "--save_total_limit", "2"]
+    if not torch.accelerator.is_available():
+        ours += ["--use_cpu", "true", "--bf16", "false"]
     argv = [*ours, *_method(name), *argv]
     try:
         options, config, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True)
     except (ValueError, TypeError) as error:
-        mend = "; without a GPU, add --use_cpu" if "use_cpu" in str(error) else ""
-        raise HindsightError(" ".join(str(error).split()).rstrip(".") + mend) from error
+        raise HindsightError(" ".join(str(error).split()).rstrip(".")) from error
     if unknown:
         known = [name for action in parser._actions for name in action.option_strings]
         near = difflib.get_close_matches(unknown[0], known, n=1)
