@@ -87,7 +87,8 @@ def test_no_more_stretches_are_planned_than_fit(agent_gpu: ModuleType) -> None:
 
 def test_the_bound_ends_the_program_and_the_file_is_whole(tmp_path: Path) -> None:
     began = time.monotonic()
-    run(tmp_path, "agent_gpu.py", "--seconds", "6", "--world", "classic-32", "--envs", "32", "--out", "gpu.json")
+    small = ["--world", "classic-32", "--envs", "32", "--extra=--trajectories 8 --learning.minibatch 256"]
+    run(tmp_path, "agent_gpu.py", "--seconds", "6", *small, "--out", "gpu.json")
     result = json.loads((tmp_path / "gpu.json").read_text())
     assert result["bound"] == 6 and result["ended_by_bound"]["during"] in ("start", "set up", "compile")
     assert 4 < result["ended_by_bound"]["seconds"] < 6 + time.monotonic() - began - 5

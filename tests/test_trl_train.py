@@ -232,8 +232,17 @@ def test_no_room_for_a_checkpoint_is_said_before_training(
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_saves_and_says_how_to_go_on(
-    model: str, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, times: int
+    model: str,
+    rows: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    times: int,
 ) -> None:
+    # A shell's background job starts with SIGINT ignored, which is not what is tested here.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     whole, out = tmp_path / "whole", tmp_path / "run"
     more = ("--max_steps", "4", "--save_steps", "3")
     assert cli.main(command(model, rows, whole, *more)) == 0

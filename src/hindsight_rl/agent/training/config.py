@@ -161,7 +161,9 @@ def load_config(run: Run) -> TrainConfig:
         "acting": ActingRules, "learning": LearningRules, "buffer": BufferRules, "llm": LlmRules,
         "endpoint": EndpointSettings, "noise": NoiseRules,
     }  # fmt: skip
-    values = {f.name: stored[f.name] for f in dataclasses.fields(TrainConfig) if f.name in stored}
+    # Where processes meet is the launch's to say, not the run's.
+    kept = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "processes"]
+    values = {name: stored[name] for name in kept if name in stored}
     try:
         return TrainConfig(**{k: nested[k](**v) if k in nested else v for k, v in values.items()})
     except TypeError as error:
