@@ -100,7 +100,7 @@ def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
     # In front, so that an option given by hand wins. Two checkpoints: the newest may turn out torn.
     ours = ["--output_dir", str(Path(out) / "trainer"), "--report_to", "none", "--save_total_limit", "2"]
     if not torch.accelerator.is_available():
-        ours += ["--use_cpu", "true", "--bf16", "false"]
+        ours += ["--use_cpu", "true", "--bf16", "false", "--gradient_checkpointing", "false"]
     argv = [*ours, *_method(name), *argv]
     try:
         options, config, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True)
