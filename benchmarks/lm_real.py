@@ -439,6 +439,11 @@ def _prepare(study: Study, root: Path) -> None:
     base["validation"] = _measured(data["validation"], answers)
     base["seconds"] = round(time.time() - began, 1)
     _write(done, base)
+    del subject
+    if study.device == "cuda":  # the runs beside this process need the memory that it would keep
+        import torch
+
+        torch.cuda.empty_cache()
 
 
 def _chosen(study: Study, root: Path) -> dict[str, float]:
