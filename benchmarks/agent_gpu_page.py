@@ -4,9 +4,10 @@ python benchmarks/agent_gpu_page.py
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Any
+
+from grounding import write_between
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "docs" / "agent.md",)
@@ -46,6 +47,8 @@ def block(result: dict[str, Any]) -> str:
         f"{training['steps']:,} of {training['steps_planned']:,} planned steps, and the program before its longer "
         "evaluation.)",
     ]
+    if "note" in result:
+        lines += ["", result["note"]]
     return "\n".join(lines)
 
 
@@ -53,9 +56,7 @@ def main() -> None:
     """Write what stands between the marks."""
     made = block(json.loads((ROOT / "results" / "agent_gpu.json").read_text("utf-8")))
     for page in PAGES:
-        text = page.read_text("utf-8")
-        pattern = re.compile(rf"(<!-- {MARK}: [^>]*-->\n).*?(<!-- /{MARK} -->)", re.DOTALL)
-        page.write_text(pattern.sub(lambda found: found.group(1) + made + "\n" + found.group(2), text), "utf-8")
+        write_between(page, MARK, made)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ python benchmarks/lm_real_page.py
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Any
+
+from grounding import write_between
 
 from hindsight_rl.evaluation.accuracy import wilson
 
@@ -80,16 +81,12 @@ def benchmarks_of(result: dict[str, Any]) -> str:
 
 def main() -> None:
     """Write what stands between the page's marks."""
-    text = PAGE.read_text("utf-8")
     for name in RESULTS:
         file = ROOT / "results" / f"{name}.json"
-        if not file.exists():
-            continue
-        result = json.loads(file.read_text("utf-8"))
-        for mark, made in ((name, table(name, result)), (f"{name}_base", benchmarks_of(result))):
-            pattern = re.compile(rf"(<!-- {mark}: [^>]*-->\n).*?(<!-- /{mark} -->)", re.DOTALL)
-            text = pattern.sub(lambda found, made=made: found.group(1) + made + "\n" + found.group(2), text)
-    PAGE.write_text(text, "utf-8")
+        if file.exists():
+            result = json.loads(file.read_text("utf-8"))
+            write_between(PAGE, name, table(name, result))
+            write_between(PAGE, f"{name}_base", benchmarks_of(result))
 
 
 if __name__ == "__main__":
