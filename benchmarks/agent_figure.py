@@ -166,8 +166,8 @@ def relabeling(before: dict[str, Any], her: dict[str, Any]) -> str:
         cells = [", ".join(f"{run['mean'][group]:.3f}" for run in runs) for group in GROUPS]
         lines.append(f"| `{method}` | {relabels} | " + " | ".join(cells) + " |")
     note = (
-        f"Seeds {' and '.join(map(str, seeds))}, each given; all methods at the defaults, `her` at a later commit. `her`: "
-        f"{source(HER, her)} The others: {source(DEFAULTS, before)}"
+        f"Seeds {' and '.join(map(str, seeds))}, each given; all methods at the defaults, none tuned, `her` at a "
+        f"later commit. `her`: {source(HER, her)} The others: {source(DEFAULTS, before)}"
     )
     return "\n".join([*lines, "", note])
 
