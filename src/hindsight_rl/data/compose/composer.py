@@ -25,6 +25,7 @@ from hindsight_rl.data.compose.wordings import wordings
 from hindsight_rl.errors import HindsightError
 
 SPLITS = ("train", "test_prompts", "test_ids")
+_PATIENCE = 60  # candidates for a witness, before kwargs are drawn again; nearly all are found among the first ten
 _REDRAWS = 12  # of kwargs, before other ids are drawn
 _TRIES = 400  # of a row, before the settings are given up
 
@@ -191,7 +192,7 @@ class Maker:
         for _ in range(_REDRAWS):
             constraints = [constraint(id, drawn(id, self.config.length, rng, task)) for id in ids]
             try:
-                return constraints, search(constraints, Random(rng.getrandbits(64)))
+                return constraints, search(constraints, Random(rng.getrandbits(64)), _PATIENCE)
             except Infeasible as reason:
                 self.resampled[
                     f"{' + '.join(sorted(ids)) if len(ids) < 3 else f'{len(ids)} ids'}: {_short(reason)}"

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, NamedTuple
 
+from hindsight_rl.data.compose.words import PALINDROMES
+
 
 class Infeasible(Exception):
     """Why constraints cannot hold together, in few words."""
@@ -201,6 +203,10 @@ def _edges(draft: Draft) -> None:
             draft.only("first", word)
     if draft.bulleted_end and any(at > 1 for at in draft.block_first):
         raise Infeasible("the paragraph begins with a bullet")
+    if draft.bigrams and draft.palindrome:
+        for word in (draft.last, draft.last_each):
+            if word and word not in PALINDROMES:
+                raise Infeasible("only the last word has no angular bracket beside it, and it is not a palindrome")
     if draft.ringed or draft.framed:
         for one, other in (("first", "last"), ("last", "first")):
             if getattr(draft, one):
@@ -290,6 +296,8 @@ def _sizes(draft: Draft) -> None:
         raise Infeasible("a sub-bullet counts as a bullet")
     if draft.every_mark:
         draft.endings = _EVERY_MARK[draft.endings]
+    if draft.case == "lower" and draft.lowercase.high < inf:
+        draft.words.at_most(draft.lowercase.high)
     if draft.section and not draft.section[0].isupper() and draft.case == "upper":
         raise Infeasible("the section mark is not in capitals")
     if draft.composition:

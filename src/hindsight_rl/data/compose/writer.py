@@ -322,6 +322,8 @@ class Writer:
             size = max(3, *(have - at * draft.growth for at, have in enumerate(held)))
             size += self.rng.randrange(4) + (sum(map(_tokens, fillers)) + len(extras)) // len(sentences)
             left = [size + at * draft.growth - have for at, have in enumerate(held)]
+        if draft.composition and sum(cost(piece.text) for piece in extras) > sum(left):
+            raise Infeasible("more has to occur than so many short sentences hold")
         pieces = [*extras, *(Piece(word, plain=True) for word in fillers)]
         self.rng.shuffle(pieces)
         for paid, piece in sorted(((cost(piece.text), piece) for piece in pieces), key=lambda each: -each[0]):
@@ -333,8 +335,10 @@ class Writer:
             sentences[at].free.append(piece)
         if min(left) < 0:
             raise Retry("too many words")
+        size = draft.words.high if draft.composition else inf
+        kind = "long" if draft.letters.low > 3.5 * size else "short" if draft.letters.high < 4.5 * size < inf else ""
         for sentence, room in zip(sentences, left, strict=True):
-            sentence.free += [Piece(self.word(), plain=True) for _ in range(room)]
+            sentence.free += [Piece(self.word(kind), plain=True) for _ in range(room)]
             self.rng.shuffle(sentence.free)
 
 
