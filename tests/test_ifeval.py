@@ -6,7 +6,7 @@ import time
 import pytest
 
 from hindsight_rl.constraints.core import ConstraintError, constraint, ids
-from hindsight_rl.constraints.ifeval.checkers import CONFLICTS, IDS
+from hindsight_rl.constraints.ifeval import CONFLICTS, IDS
 from hindsight_rl.constraints.text.sentences import use_splitter
 from hindsight_rl.constraints.verdicts import both
 

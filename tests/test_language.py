@@ -2,7 +2,8 @@
 
 import pytest
 
-from hindsight_rl.constraints.text.language import _grams, _posterior, _profiles, language
+from hindsight_rl.constraints.text.language import language
+from hindsight_rl.constraints.text.profiles import _grams, _posterior, _profiles
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ ENTRY_POINTS = "hindsight_rl.constraints"
 # Modules that declare the public families, in the order in which an id is looked for. A family's module
 # brings all versions of its ids (it may import them from siblings).
 FAMILIES = (
-    "hindsight_rl.constraints.ifeval.checkers",
+    "hindsight_rl.constraints.ifeval",
     "hindsight_rl.constraints.ifbench",
     "hindsight_rl.constraints.if_rlvr",
     "hindsight_rl.constraints.muldimif.content",

@@ -45,6 +45,11 @@ class Letter(Param):
         return value
 
 
+def related(relation: str, number: float, bound: float) -> bool:
+    """Whether a number is "less than" or "at least" a bound."""
+    return number < bound if relation == "less than" else number >= bound
+
+
 def nearest(relation: str, found: int, asked: int) -> int:
     """The bound nearest to the one asked for that a count keeps: "at least 5" of 3 becomes 3, "less than 5" of 7, 8."""
     return max(asked, found + 1) if relation == "less than" else min(asked, found)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from hindsight_rl.constraints.core import Param, checker
-from hindsight_rl.constraints.declare import RELATIONS, Letter, Word, bounded, count, fixed, nearest
+from hindsight_rl.constraints.declare import RELATIONS, Letter, Word, bounded, count, fixed, nearest, related
 from hindsight_rl.constraints.text.readings import TRIM, is_word, once, pieces, rule_sentences
 from hindsight_rl.constraints.text.response import Text
 from hindsight_rl.constraints.text.tokens import repeats, tokens
@@ -17,11 +17,6 @@ _LOWERCASE_WORD = re.compile(r"\b[a-z]+\b")
 _LETTER = re.compile("[A-Za-z]")
 _MARK = re.compile(r"[^\w\s]")
 _UNBOUNDED = frozenset("*+?{}()|")
-
-
-def holds(relation: str, number: float, bound: float) -> bool:
-    """Whether "less than" or "at least" holds."""
-    return number < bound if relation == "less than" else number >= bound
 
 
 @lru_cache(maxsize=1024)
@@ -56,7 +51,7 @@ def word_once(text: Text, keyword: str) -> bool:
 )
 def word_count_different_numbers(text: Text, keyword: str, frequency: int, relation: str) -> bool:
     """The relation decides, though the public wording leaves it out."""
-    return holds(relation, _times(text, keyword), frequency)
+    return related(relation, _times(text, keyword), frequency)
 
 
 @checker(
@@ -255,7 +250,7 @@ def _achieved_letters(text: Text, N: int, relation: str) -> dict[str, Any] | Non
 )
 def letter_counting(text: Text, N: int, relation: str) -> bool:
     """Letters a to z in either case."""
-    return holds(relation, _letters(text), N)
+    return related(relation, _letters(text), N)
 
 
 @checker(
@@ -268,7 +263,7 @@ def letter_counting(text: Text, N: int, relation: str) -> bool:
 )
 def letter_counting2(text: Text, letter: str, let_frequency: int, let_relation: str) -> bool:
     """In either case. The reference draws a letter for a character that is none; this counts it."""
-    return holds(let_relation, text.lower.count(letter.lower()), let_frequency)
+    return related(let_relation, text.lower.count(letter.lower()), let_frequency)
 
 
 @fixed(

@@ -1,6 +1,6 @@
 """The MulDimIF categories (content, format, language, length) as constraints with typed kwargs.
 
-MulDimIF words its constraints in prose; :mod:`.muldimif_parse` reads that prose into these. The ids are this
+MulDimIF words its constraints in prose; :mod:`.parse` reads that prose into these. The ids are this
 project's own. Every constraint takes ``text``, the dataset's wording, which is then its description.
 ``scope`` narrows a demand to "each sentence", "each entry", ... (see :func:`.structure.units`): then every
 such part has to satisfy it, and a response without any such part does not.

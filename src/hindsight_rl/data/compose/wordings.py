@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hindsight_rl.constraints.core import Checker
-from hindsight_rl.constraints.ifeval.checkers import LANGUAGES
+from hindsight_rl.constraints.ifeval.language import LANGUAGES
 from hindsight_rl.data.compose.templates import INEXACT, WORDINGS, Templates
 
 _ORDINALS = ("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
