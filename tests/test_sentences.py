@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from hindsight_rl.constraints.text.sentences import native, punkt, use_splitter
+from hindsight_rl.constraints.text.sentences import native, punkt, splitter_version, use_splitter
 from hindsight_rl.errors import HindsightError
 
 PIECES = [*".?!\"')(,;:-*[]}#$’”“»", "...", " ", " ", "\n", "\n\n", "--", "Mr", "U.S", "e.g", "a", "The", "12", "J"]
@@ -44,3 +44,23 @@ def test_punkt_without_its_data_says_so(monkeypatch, tmp_path):
     assert use_splitter("auto").name == "native"
     monkeypatch.undo()
     use_splitter("auto")
+
+
+def test_the_version_says_which_data_split_the_text(shared_data, monkeypatch, tmp_path):
+    monkeypatch.setenv("NLTK_DATA", str(shared_data / "nltk_data"))
+    try:
+        use_splitter("punkt")
+        published = splitter_version()
+        assert published == "Punkt as in NLTK 3.10.2 to 3.10.4, punkt_tab 87b74379"
+        other = tmp_path / "tokenizers/punkt_tab/english"
+        other.mkdir(parents=True)
+        for file in (shared_data / "nltk_data/tokenizers/punkt_tab/english").iterdir():
+            (other / file.name).write_bytes(file.read_bytes())
+        (other / "abbrev_types.txt").write_text("dr\n", encoding="utf-8")
+        monkeypatch.setenv("NLTK_DATA", str(tmp_path))
+        use_splitter("punkt")
+        assert splitter_version() != published
+        use_splitter("native")
+        assert splitter_version().startswith("native lists of hindsight-rl ")
+    finally:
+        use_splitter("auto")

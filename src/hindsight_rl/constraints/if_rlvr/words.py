@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -12,11 +12,16 @@ from hindsight_rl.constraints.declare import RELATIONS, Letter, Word, bounded, c
 from hindsight_rl.constraints.text.readings import TRIM, is_word, once, pieces, rule_sentences
 from hindsight_rl.constraints.text.response import Text
 from hindsight_rl.constraints.text.tokens import repeats, tokens
+from hindsight_rl.constraints.text.words import marks
 
 _LOWERCASE_WORD = re.compile(r"\b[a-z]+\b")
 _LETTER = re.compile("[A-Za-z]")
-_MARK = re.compile(r"[^\w\s]")
 _UNBOUNDED = frozenset("*+?{}()|")
+
+
+@cache
+def _mark() -> re.Pattern[str]:
+    return re.compile(rf"[^\w\s{marks()}]")
 
 
 @lru_cache(maxsize=1024)
@@ -140,7 +145,7 @@ def _first(sentence: str) -> str:
 
 def _last(sentence: str) -> str:
     """The last piece without its marks, "" where there is none."""
-    return _MARK.sub("", sentence.rsplit(maxsplit=1)[-1]).lower() if sentence.strip() else ""
+    return _mark().sub("", sentence.rsplit(maxsplit=1)[-1]).lower() if sentence.strip() else ""
 
 
 @once

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import lru_cache
 from itertools import pairwise
 from string import ascii_lowercase, punctuation
 from typing import Any
@@ -15,6 +14,7 @@ from hindsight_rl.constraints.text.lexicon import starts_with_verb, syllables
 from hindsight_rl.constraints.text.readings import TRIM, bare, bare_lower_words, bare_text, once, rule_sentences
 from hindsight_rl.constraints.text.response import Text
 from hindsight_rl.constraints.text.tokens import tokens
+from hindsight_rl.constraints.text.words import standing
 
 _CLUSTER = re.compile("[b-df-hj-np-tv-z]{2}")
 
@@ -242,11 +242,6 @@ def tokens_position(text: Text, keyword: str) -> bool:
     return len(text.tokens) >= 2 and text.tokens[1] == text.tokens[-2] == keyword
 
 
-@lru_cache(maxsize=256)
-def _whole_word(word: str) -> re.Pattern[str]:
-    return re.compile(rf"\b{re.escape(word)}\b", re.IGNORECASE)
-
-
 _KEYWORD = (Word("word"), count("N", low=1))
 _KEYWORD_WORDING = 'The response must include keyword "{word}" in the {N}-th sentence.'
 
@@ -261,11 +256,11 @@ def _nearest_place(places: list[int], asked: int) -> dict[str, Any] | None:
     *_KEYWORD,
     wording=_KEYWORD_WORDING,
     achieved=lambda text, word, N: _nearest_place(
-        [at for at, sentence in enumerate(text.sentences, 1) if _whole_word(word).search(sentence)], N
+        [at for at, sentence in enumerate(text.sentences, 1) if standing(word, sentence)], N
     ),
 )
 def sentence_keyword(text: Text, word: str, N: int) -> bool:
-    return any(_whole_word(word).search(sentence) for sentence in text.sentences[N - 1 : N])
+    return any(standing(word, sentence) is not None for sentence in text.sentences[N - 1 : N])
 
 
 @checker(

@@ -3,6 +3,8 @@
 Verdicts follow the public evaluator, quirks included, with these differences, all of them deliberate:
 
 * Keywords, section markers and postscript markers are literal text, never regular expressions.
+* A word that must stand by itself needs a border only beside a letter or digit: "C++" and "Ph.D." are found.
+* Combining marks belong to their letter: a word of Hindi is one word.
 * ``keywords:letter_frequency`` counts the symbol that is given. The first release of the evaluator counted
   a random letter for symbols outside a-z ("#" and "!", keys 1122 and 1129).
 * ``language:response_language`` and the two case constraints ask :mod:`hindsight_rl.constraints.text.language`,

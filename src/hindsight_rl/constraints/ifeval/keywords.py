@@ -10,6 +10,7 @@ from hindsight_rl.constraints.declare import bounded, count, nearest, related
 from hindsight_rl.constraints.ifeval.conflicts import CONFLICTS
 from hindsight_rl.constraints.ifeval.declare import ifeval, relation
 from hindsight_rl.constraints.text.response import Text, as_text
+from hindsight_rl.constraints.text.words import standing
 
 # Letters that `re` takes for "i" and "s" when it ignores case, but lower-casing does not.
 _ODD_CASE = re.compile("[İıſ]")
@@ -24,10 +25,9 @@ def occurrences(text: Text, word: str) -> int:
 
 
 def stands_alone(text: Text, word: str) -> bool:
-    """Whether a literal word occurs, in any case, with a word boundary on both sides."""
-    if not occurrences(text, word):
-        return False
-    return re.search(rf"\b{re.escape(word)}\b", text.raw, re.IGNORECASE) is not None
+    """Whether a literal word occurs, in any case, and not inside another word."""
+    word = word.strip()
+    return occurrences(text, word) > 0 and standing(word, text.raw) is not None
 
 
 @register("keywords:existence", conflicts=CONFLICTS["keywords:existence"])

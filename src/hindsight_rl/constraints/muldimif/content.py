@@ -32,6 +32,7 @@ from hindsight_rl.constraints.muldimif.base import (
 from hindsight_rl.constraints.text import structure
 from hindsight_rl.constraints.text.readings import is_word
 from hindsight_rl.constraints.text.response import Text, as_text
+from hindsight_rl.constraints.text.words import marks, without_last_marks
 
 HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _CHINESE_END = re.compile(r"[。！？!?]+")
@@ -121,8 +122,9 @@ def keyword_pattern(keyword: str) -> re.Pattern[str]:
     body = r"\s+".join(re.escape(part) for part in keyword.split())
     if HAN.search(keyword):
         return re.compile(body, re.IGNORECASE)
-    before = r"(?<!\w)" if re.match(r"\w", keyword) else ""
-    after = r"(?:e?s)?(?!\w)" if re.search(r"\w$", keyword) else ""
+    inside = r"\w" if keyword.isascii() else rf"[\w{marks()}]"
+    before = rf"(?<!{inside})" if re.match(r"\w", keyword) else ""
+    after = rf"(?:e?s)?(?!{inside})" if re.search(r"\w$", without_last_marks(keyword)) else ""
     return re.compile(before + body + after, re.IGNORECASE)
 
 

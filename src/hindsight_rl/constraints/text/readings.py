@@ -10,6 +10,7 @@ from string import punctuation
 from typing import TypeVar
 
 from hindsight_rl.constraints.text.response import Text
+from hindsight_rl.constraints.text.words import without_last_marks
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ def once(read: Callable[[Text], T]) -> Callable[[Text], T]:
 
 def is_word(piece: str) -> bool:
     """A word to ask for: it has a letter, and begins and ends with a letter or a digit."""
-    return piece[:1].isalnum() and piece[-1:].isalnum() and any(map(str.isalpha, piece))
+    return piece[:1].isalnum() and without_last_marks(piece)[-1:].isalnum() and any(map(str.isalpha, piece))
 
 
 def bare(raw: str) -> str:

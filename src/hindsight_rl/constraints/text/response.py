@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 
 from hindsight_rl.constraints.text.language import language
 from hindsight_rl.constraints.text.sentences import sentences
 from hindsight_rl.constraints.text.tokens import capitals, tokens, tokens_in
+from hindsight_rl.constraints.text.words import words
 
-__all__ = ["Text", "as_text", "capitals", "language", "sentences", "tokens"]
-
-_WORD = re.compile(r"\w+")
+__all__ = ["Text", "as_text", "capitals", "language", "sentences", "tokens", "words"]
 
 
 class Text:
     """A response and what is read off it, lazily; treat as immutable.
 
-    raw: the response. lower: lower-cased. lines: split at "\\n". words: runs of ``\\w`` (IFEval's words).
+    raw: the response. lower: lower-cased. lines: split at "\\n". words: runs of ``\\w`` with their
+    combining marks (IFEval's words), see :mod:`.words`.
     sentences: see :mod:`.sentences`. tokens: Penn Treebank tokens, see :mod:`.tokens`. language: ISO 639-1
     code, "" when undetermined, see :mod:`.language`.
     """
@@ -40,7 +39,7 @@ class Text:
 
     @cached_property
     def words(self) -> list[str]:
-        return _WORD.findall(self.raw)
+        return words(self.raw)
 
     @cached_property
     def sentences(self) -> list[str]:

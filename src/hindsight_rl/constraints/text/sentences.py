@@ -1,7 +1,7 @@
 """Sentences: the Punkt decision procedure (Kiss & Strunk 2006), with NLTK's parameters or our own.
 
 With the NLTK data set ``punkt_tab`` for English on the usual search path (``$NLTK_DATA``, ``~/nltk_data``,
-``/usr/share/nltk_data``, ...) the result equals ``nltk.sent_tokenize`` of NLTK 3.10, which the published
+``/usr/share/nltk_data``, ...) the result equals ``nltk.sent_tokenize`` (NLTK 3.10.2 to 3.10.4), which the published
 scores rest on; neither NLTK nor a download is needed. Without the data the same procedure runs on the small
 built-in lists below (the *native* splitter). :func:`splitter` tells which one is in use,
 :func:`use_splitter` chooses.
@@ -11,6 +11,7 @@ Only places where a sentence can end are looked at, once each: the time is linea
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -20,6 +21,7 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
+from hindsight_rl import __version__
 from hindsight_rl.errors import HindsightError
 
 # Characters that end a token of Punkt's own word splitter. Full stops do not: they may belong to a word.
@@ -50,13 +52,17 @@ _CACHED = 200  # contexts longer than this are rare and not worth remembering
 
 @dataclass(eq=False)
 class Punkt:
-    """Parameters of the procedure: what is known about words, all in lower case without a final full stop."""
+    """Parameters of the procedure: what is known about words, all in lower case without a final full stop.
+
+    folder: where they were read, if they were.
+    """
 
     name: str
     abbreviations: frozenset[str]
     starters: frozenset[str] = frozenset()
     collocations: frozenset[tuple[str, str]] = frozenset()
     seen: dict[str, int] = field(default_factory=dict)
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         self._before = frozenset(first for first, _ in self.collocations)
@@ -219,6 +225,9 @@ def native() -> Punkt:
     )
 
 
+PUNKT_FILES = ("abbrev_types.txt", "collocations.tab", "ortho_context.tab", "sent_starters.txt")
+
+
 def punkt(folder: Path) -> Punkt:
     """The splitter on NLTK's ``punkt_tab/english`` folder."""
 
@@ -235,6 +244,7 @@ def punkt(folder: Path) -> Punkt:
         frozenset(lines("sent_starters.txt")),
         frozenset((first, second) for first, second in pairs),
         dict(zip(seen[::2], map(int, seen[1::2]), strict=True)),
+        folder,
     )
 
 
@@ -280,6 +290,27 @@ def use_splitter(name: str = "auto") -> Punkt:
 def splitter() -> Punkt:
     """The splitter in use; its ``name`` is "punkt" or "native"."""
     return _current or use_splitter()
+
+
+# Equal to these versions' `sent_tokenize` and `word_tokenize`; 3.9 to 3.10.0 split a few texts in other places.
+NLTK_VERSIONS = "3.10.2 to 3.10.4"
+
+
+def splitter_version() -> str:
+    """What splits texts into sentences in this process, in words for a report: procedure, data and its digest."""
+    current = splitter()
+    if current.folder is None:
+        return f"native lists of hindsight-rl {__version__}"
+    return f"Punkt as in NLTK {NLTK_VERSIONS}, punkt_tab {_digest(current.folder)}"
+
+
+@lru_cache(maxsize=8)
+def _digest(folder: Path) -> str:
+    """The first 8 hexadecimal digits of the SHA-256 of the data's files, in the order of their names."""
+    found = hashlib.sha256()
+    for name in PUNKT_FILES:
+        found.update((folder / name).read_bytes())
+    return found.hexdigest()[:8]
 
 
 def sentences(raw: str) -> list[str]:
