@@ -1,21 +1,23 @@
-"""Worlds by name: `classic-32` (fast preset), `classic` (the game's 64 x 64), `craftax` (the full game)."""
+"""Environments by name: `classic-32` (fast preset), `classic` (the game's 64 x 64), `craftax` (the full game)."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from hindsight_rl.errors import HindsightError
 
 if TYPE_CHECKING:
-    from hindsight_rl.agent.envs.environment import World
+    from hindsight_rl.agent.envs.environment import Environment
 
 NAMES = ("classic-32", "classic", "craftax")
 
-__all__ = ["NAMES", "make_world"]
+__all__ = ["NAMES", "make_env"]
 
 
-def make_world(name: str, observation: str = "compact") -> World:
-    """The world of that name.
+@cache
+def make_env(name: str, observation: str = "compact") -> Environment:
+    """The world of that name, the same object every time: programs are compiled for a world by identity.
 
     Args:
         name: `classic-32`, `classic` (or any `classic-N`, N a multiple of 16), or `craftax`.
@@ -28,14 +30,14 @@ def make_world(name: str, observation: str = "compact") -> World:
         raise HindsightError(f"unknown observation '{observation}': use 'compact' or 'raw'")
     if name == "craftax":
         if observation != "raw":
-            raise HindsightError("world 'craftax' has raw observations alone: add --observation raw")
+            raise HindsightError("environment 'craftax' has raw observations alone: add --observation raw")
         from hindsight_rl.agent.envs.craftax.full import CraftaxFull
 
         return CraftaxFull()
     size = {"classic": "64"}.get(name, name.removeprefix("classic-"))
     if not size.isdigit() or int(size) % 16 or not 32 <= int(size) <= 256:
         raise HindsightError(
-            f"unknown world '{name}': one of {', '.join(NAMES)}, or classic-N with N = 32, 48, ... 256"
+            f"unknown environment '{name}': one of {', '.join(NAMES)}, or classic-N with N = 32, 48, ... 256"
         )
     from hindsight_rl.agent.envs.craftax.classic import CraftaxClassic
 
