@@ -5,23 +5,16 @@ hindsight compose --rows 2000 --length short --numbers 1 2 --out data/short
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import tyro
 from rich.console import RenderableType
 from rich.text import Text
 
-from hindsight_rl.data.compose import formats
-from hindsight_rl.data.compose.composer import Composed, compose
 from hindsight_rl.data.compose.config import ComposeConfig
-from hindsight_rl.data.compose.ranges import FAMILY_IDS, told
-from hindsight_rl.data.compose.row import Row
+from hindsight_rl.data.compose.counts import Counts
+from hindsight_rl.data.compose.formats import SUFFIXES
+from hindsight_rl.data.compose.output import write
+from hindsight_rl.data.compose.ranges import FAMILY_IDS
 from hindsight_rl.display import Display
-from hindsight_rl.errors import HindsightError
 
 _SHOWN = 8  # reasons; all of them are in compose.json
 
@@ -49,73 +42,24 @@ class _Progress(Display):
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit code. Raises :class:`HindsightError` on bad input."""
     config = tyro.cli(ComposeConfig, args=argv, prog="hindsight compose", description=(__doc__ or "").splitlines()[0])
-    try:
-        config.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HindsightError(f"{config.out}: cannot be made a folder: {error}; choose another --out") from None
     with _Progress(config) as progress:
-        made = compose(config, progress.step)
-    paths = write(made, config)
-    print("\n".join(summary(made, paths)))
+        counts = write(config, progress.step)
+    print("\n".join(summary(counts, config)))
     return 0
 
 
-def write(made: Composed, config: ComposeConfig) -> dict[str, Path]:
-    """The files of a composition, by what they hold; ``compose.json`` holds the counts and the settings."""
-    config.out.mkdir(parents=True, exist_ok=True)
-    paths: dict[str, Path] = {}
-    for split, rows in made.splits.items():
-        paths[split] = formats.write(config.out / split, rows, config.format)
-        if config.witnesses:
-            path = paths[f"{split} witnesses"] = config.out / f"{split}.witness.jsonl"
-            with formats.whole(path) as file:
-                for row in rows:
-                    said = {"key": row.key, "prompt": row.prompt, "response": row.witness}
-                    file.write(json.dumps(said, ensure_ascii=False) + "\n")
-    paths["counts"] = config.out / "compose.json"
-    with formats.whole(paths["counts"]) as file:
-        file.write(json.dumps(counts(made, config), indent=1, ensure_ascii=False) + "\n")
-    return paths
-
-
-def counts(made: Composed, config: ComposeConfig) -> dict[str, Any]:
-    """Counts by number and id, what was skipped and drawn again, and the settings."""
-    settings = {
-        name: [str(each) for each in value] if isinstance(value, tuple) and name != "numbers" else value
-        for name, value in vars(config).items()
-    }
-    settings["out"] = str(config.out)
-    return {
-        "splits": {
-            split: {
-                "rows": len(rows),
-                "by number of constraints": _counted(rows, lambda row: [str(len(row.ids))]),
-                "by layout": _counted(rows, lambda row: [row.layout]),
-                "by id": _counted(rows, lambda row: row.ids),
-            }
-            for split, rows in made.splits.items()
-        },
-        "held-out ids": list(made.held_ids),
-        "prompts": made.prompts,
-        "prompts skipped": dict(made.skipped.most_common()),
-        "drawn again": dict(made.resampled.most_common()),
-        "ranges": {id: told(id, config.length) for id in config.candidates()},
-        "settings": settings,
-    }
-
-
-def _counted(rows: list[Row], of: Callable[[Row], Any]) -> dict[str, int]:
-    return dict(sorted(Counter(each for row in rows for each in of(row)).items()))
-
-
-def summary(made: Composed, paths: dict[str, Path]) -> list[str]:
+def summary(made: Counts, config: ComposeConfig) -> list[str]:
     """What the command says at the end."""
     lines = []
-    for split, rows in made.splits.items():
-        numbers = Counter(len(row.ids) for row in rows)
+    if made.resumed:
+        total = sum(counts.rows for counts in made.splits.values())
+        what = "all rows were there already" if made.resumed == total else f"went on after {made.resumed:,} rows"
+        lines += [what, ""]
+    for split, counts in made.splits.items():
+        numbers = counts.numbers
         shares = ", ".join(f"{numbers[number]:,} with {number}" for number in sorted(numbers))
-        lines.append(f"{split}: {len(rows):,} rows ({shares} constraint{'s' if max(numbers) > 1 else ''})")
-    used = Counter(id for row in made.train for id in row.ids)
+        lines.append(f"{split}: {counts.rows:,} rows ({shares} constraint{'s' if max(numbers) > 1 else ''})")
+    used = made.splits["train"].ids
     width = max(map(len, used))
     lines += ["", f"training rows by constraint, {len(used)} ids:"]
     lines += [f"  {id:<{width}}  {count:>6,}" for id, count in used.most_common()]
@@ -133,6 +77,10 @@ def summary(made: Composed, paths: dict[str, Path]) -> list[str]:
     shown = made.resampled.most_common(_SHOWN)
     lines += [f"  {count:,}  {reason}" for reason, count in shown]
     if len(made.resampled) > len(shown):
-        lines.append(f"  and {len(made.resampled) - len(shown)} other reasons, in {paths['counts']}")
-    lines += ["", *(f"{what}: {path}" for what, path in paths.items())]
-    return lines
+        lines.append(f"  and {len(made.resampled) - len(shown)} other reasons, in {config.out / 'compose.json'}")
+    lines.append("")
+    for split in made.splits:
+        lines.append(f"{split}: {config.out / split}{SUFFIXES[config.format]}")
+        if config.witnesses:
+            lines.append(f"{split} witnesses: {config.out / split}.witness.jsonl")
+    return [*lines, f"counts: {config.out / 'compose.json'}"]

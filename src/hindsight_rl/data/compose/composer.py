@@ -6,9 +6,11 @@ had to be drawn again.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from random import Random
 from typing import Any
 
@@ -24,10 +26,10 @@ from hindsight_rl.data.compose.witness import search
 from hindsight_rl.data.compose.wordings import wordings
 from hindsight_rl.errors import HindsightError
 
-SPLITS = ("train", "test_prompts", "test_ids")
 _PATIENCE = 60  # candidates for a witness, before kwargs are drawn again; nearly all are found among the first ten
 _REDRAWS = 12  # of kwargs, before other ids are drawn
 _TRIES = 400  # of a row, before the settings are given up
+_MOST_REASONS = 2000  # for drawing again, that are counted apart
 
 
 @dataclass
@@ -51,32 +53,49 @@ class Composed:
 
 
 def compose(config: ComposeConfig, step: Callable[[str, int], None] | None = None) -> Composed:
-    """All rows of a configuration; same seed, same rows.
+    """All rows of a configuration, in memory; same seed, same rows. :mod:`.output` writes them to files one at a time.
 
     step: called with the split and the number of rows made so far. Raises :class:`HindsightError` for prompts that
-    cannot be read and for settings under which no rows can be had.
+    cannot be read and for settings under which no rows can be made.
     """
+    planned = plan(config)
+    made = Composed({}, planned.held_ids, planned.skipped, planned.resampled, planned.prompts)
+    with one_splitter():
+        for maker, count in planned.splits:
+            rows = made.splits[maker.split] = []
+            for index in range(count):
+                rows.append(maker.row(index))
+                if step is not None:
+                    step(maker.split, index + 1)
+    return made
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be made: a maker and a number of rows for each split. The other fields as in :class:`Composed`."""
+
+    splits: list[tuple[Maker, int]]
+    held_ids: tuple[str, ...]
+    skipped: Counter[str]
+    resampled: Counter[str]
+    prompts: dict[str, int]
+
+
+def plan(config: ComposeConfig) -> Plan:
+    """Reads the prompts and divides them and the ids among the splits. Raises :class:`HindsightError`."""
     prompts, skipped = read_prompts(config.prompts, config.against)
     rng = Random(f"{config.seed}/splits")
     seen, unseen = _split_prompts(prompts, config, rng)
     candidates = config.candidates()
     held = _held(candidates, config, rng)
     kept = [id for id in candidates if id not in held]
-    made = Composed({}, held, skipped, Counter(), {"train": len(seen), "test": len(unseen)})
-    wanted: list[tuple[str, list[str], list[str], int]] = [("train", seen, kept, config.rows)]
+    resampled: Counter[str] = Counter()
+    splits = [(Maker(config, "train", seen, kept, resampled), config.rows)]
     if unseen and config.test_rows:
-        wanted.append(("test_prompts", unseen, kept, config.test_rows))
+        splits.append((Maker(config, "test_prompts", unseen, kept, resampled), config.test_rows))
         if held:
-            wanted.append(("test_ids", unseen, list(held), config.test_rows))
-    with _one_splitter():
-        for split, tasks, ids, count in wanted:
-            rows = made.splits[split] = []
-            maker = Maker(config, split, tasks, ids, made.resampled)
-            for index in range(count):
-                rows.append(maker.row(index))
-                if step is not None:
-                    step(split, index + 1)
-    return made
+            splits.append((Maker(config, "test_ids", unseen, held, resampled), config.test_rows))
+    return Plan(splits, held, skipped, resampled, {"train": len(seen), "test": len(unseen)})
 
 
 def _split_prompts(prompts: list[str], config: ComposeConfig, rng: Random) -> tuple[list[str], list[str]]:
@@ -104,7 +123,7 @@ def _held(candidates: list[str], config: ComposeConfig, rng: Random) -> tuple[st
     return held
 
 
-class _one_splitter:
+class one_splitter:
     """Sentences by the splitter that needs no data, so that files do not depend on what is installed."""
 
     def __enter__(self) -> None:
@@ -124,7 +143,7 @@ class Maker:
         self.config, self.split, self.tasks, self.ids = config, split, list(tasks), list(ids)
         self.resampled = resampled
         self._weights = {id: weight(id, config.length) for id in ids}
-        self._seen: set[tuple[Any, ...]] = set()
+        self._seen: set[bytes] = set()
         self._numbers = self._possible(config.numbers)
 
     def _possible(self, numbers: Sequence[int]) -> list[int]:
@@ -154,9 +173,9 @@ class Maker:
             if found is None:
                 continue
             constraints, witness = found
-            same = (task, tuple(sorted((each.id, repr(each.kwargs)) for each in constraints)))
+            same = self._name(index, [(each.id, each.kwargs) for each in constraints])
             if same in self._seen and tries < _TRIES // 2:
-                self.resampled["the same task with the same constraints"] += 1
+                self._again("the same task with the same constraints")
                 continue
             self._seen.add(same)
             texts = tuple(rng.choice(wordings(each)) for each in constraints)
@@ -174,6 +193,20 @@ class Maker:
             f"{self.split}, row {index}: no {number} constraints with a witness in {_TRIES} tries; "
             "ask for fewer per row, other ids, or length standard"
         )
+
+    def remember(self, index: int, asked: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """A row that was made by an earlier call: none with the same task and constraints is made again."""
+        self._seen.add(self._name(index, asked))
+
+    def _name(self, index: int, asked: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
+        """What makes a row the same as another, in 12 bytes, as every row's is kept."""
+        checks = sorted(json.dumps([id, dict(kwargs)], sort_keys=True) for id, kwargs in asked)
+        return blake2b(repr((index % len(self.tasks), checks)).encode(), digest_size=12).digest()
+
+    def _again(self, reason: str) -> None:
+        if reason not in self.resampled and len(self.resampled) >= _MOST_REASONS:
+            reason = "other reasons"
+        self.resampled[reason] += 1
 
     def _chosen(self, number: int, rng: Random) -> list[str] | None:
         """Ids that may stand together, drawn by weight; None where there are not so many."""
@@ -194,18 +227,12 @@ class Maker:
             try:
                 return constraints, search(constraints, Random(rng.getrandbits(64)), _PATIENCE)
             except Infeasible as reason:
-                self.resampled[
-                    f"{' + '.join(sorted(ids)) if len(ids) < 3 else f'{len(ids)} ids'}: {_short(reason)}"
-                ] += 1
+                self._again(f"{' + '.join(sorted(ids)) if len(ids) < 3 else f'{len(ids)} ids'}: {reason}")
         return None
-
-
-def _short(reason: Infeasible) -> str:
-    return str(reason)
 
 
 def rows_of(ids: Sequence[str], config: ComposeConfig, tasks: Sequence[str], count: int) -> Iterator[Row]:
     """Rows that ask for exactly these ids, for checks of the tables."""
     maker = Maker(config, "+".join(ids), tasks, ids, Counter())
-    with _one_splitter():
+    with one_splitter():
         yield from [maker.row(index) for index in range(count)]

@@ -50,9 +50,11 @@ class ComposeConfig:
     against: tuple[Path, ...] = ()
     """Files of benchmark prompts: a prompt that shares 8 words in a row with one of them is dropped."""
     out: Path = Path("composed")
-    """Folder for the files."""
+    """Folder for the files. Called again after a kill, the command goes on from what is there."""
     witnesses: bool = True
     """Also write, for each row, a response that passes its checkers."""
+    overwrite: bool = False
+    """Begin anew where OUT holds a composition already."""
 
     def __post_init__(self) -> None:
         for name in ("rows", "test_rows"):

@@ -335,8 +335,10 @@ class Writer:
             sentences[at].free.append(piece)
         if min(left) < 0:
             raise Retry("too many words")
-        size = draft.words.high if draft.composition else inf
-        kind = "long" if draft.letters.low > 3.5 * size else "short" if draft.letters.high < 4.5 * size < inf else ""
+        kind = ""
+        if draft.composition:
+            short = draft.letters.high < 4.5 * draft.words.high
+            kind = "long" if draft.letters.low > 3.5 * draft.words.high else "short" if short else ""
         for sentence, room in zip(sentences, left, strict=True):
             sentence.free += [Piece(self.word(kind), plain=True) for _ in range(room)]
             self.rng.shuffle(sentence.free)
