@@ -1,34 +1,24 @@
-"""Rows of files of any size, one at a time; a row that cannot be read is handed on as such, and the rest goes on.
+"""Rows of a source of any size, one at a time; a row that cannot be read is handed on as such, and the rest goes on.
 
 for found in stream("rows.jsonl"):
     found.where, found.row or found.problem
-
-JSON lines and parquet are read row by row, so a file may be larger than memory; a file that holds one JSON array is
-read whole.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hindsight_rl.data.rows import rows
+from hindsight_rl.data.files import Found, file_rows, first_line, is_file
+from hindsight_rl.data.hub import hub_rows
 from hindsight_rl.errors import HindsightError
 
+__all__ = ["BadRows", "Found", "first_line", "in_few_words", "rows", "stream"]
+
 _KEPT = 20  # places of bad rows
-
-
-@dataclass(frozen=True)
-class Found:
-    """A row and its place ("file:line"), or, where it cannot be read, what is wrong with it."""
-
-    where: str
-    row: Mapping[str, Any] | None
-    problem: str = ""
 
 
 @dataclass
@@ -51,43 +41,20 @@ class BadRows:
 
 
 def stream(source: str | Path, split: str = "train") -> Iterator[Found]:
-    """The rows of a .jsonl, .json or .parquet file, or of a dataset on the hub.
+    """The rows of a file or folder (:mod:`hindsight_rl.data.files`), or of a dataset on the hub.
 
     Raises :class:`HindsightError` where nothing of the source can be read.
     """
-    path = Path(source)
-    if path.suffix == ".parquet" or not (path.exists() or path.suffix in (".jsonl", ".json")):
-        yield from (Found(where, row) for where, row in rows(source, split))
-    elif first_line(path).startswith(b"["):
-        yield from (Found(where, row) for where, row in rows(path))
+    if is_file(source):
+        yield from file_rows(Path(source), split)
     else:
-        yield from _lines(path)
+        yield from (Found(where, row) for where, row in hub_rows(str(source), split))
 
 
-def first_line(path: Path) -> bytes:
-    """The first line of a file that is not blank; b"" where there is none."""
-    try:
-        with path.open("rb") as file:
-            return next((line.strip() for line in file if line.strip()), b"")
-    except OSError as error:
-        raise HindsightError(f"{path}: cannot be read: {error}") from None
-
-
-def _lines(path: Path) -> Iterator[Found]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            where = f"{path}:{number}"
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
-                yield Found(where, None, "not JSON")
-                continue
-            if isinstance(row, dict):
-                yield Found(where, row)
-            else:
-                yield Found(where, None, f"{type(row).__name__} instead of an object")
+def rows(source: str | Path, split: str = "train") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """("file:line" or "dataset:row", row) of a source; raises :class:`HindsightError` for the first bad row too."""
+    for found in stream(source, split):
+        yield found.where, found.read()
 
 
 def in_few_words(error: HindsightError, where: str) -> str:

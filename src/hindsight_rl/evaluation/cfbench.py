@@ -12,6 +12,12 @@ from typing import Protocol
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Instruction, Verdict
 
+MaybeVerdict = list[bool | None]
+"""One entry per demand; None where the judge gave no verdict."""
+
+MOST_MISSING = 0.05
+"""Share of missing verdicts above which there are no scores."""
+
 
 class Judge(Protocol):
     """Decides the demands that no program can."""
@@ -24,12 +30,14 @@ class Judge(Protocol):
 @dataclass(frozen=True)
 class Scores:
     """CSR: mean share of demands met. ISR: share of prompts with all met. PSR: with the primary ones met, and
-    enough of the others (see :func:`priority`). All in 0..1."""
+    enough of the others (see :func:`priority`). All in 0..1. prompts: that were scored. unjudged: that were not, as a
+    verdict is missing."""
 
     csr: float
     isr: float
     psr: float
     prompts: int
+    unjudged: int = 0
 
 
 def priority(verdict: Sequence[bool], primary: Sequence[bool]) -> bool:
@@ -47,17 +55,43 @@ def priority(verdict: Sequence[bool], primary: Sequence[bool]) -> bool:
     return (share if len(secondary) == len(verdict) else 0.5 + 0.5 * share) > 0.8
 
 
-def scores(instructions: Sequence[Instruction], verdicts: Sequence[Verdict]) -> Scores:
-    """The scores of a file; raises :class:`HindsightError` where a verdict is not aligned with its demands."""
+def scores(instructions: Sequence[Instruction], verdicts: Sequence[Sequence[bool | None]]) -> Scores:
+    """The scores of a file.
+
+    A missing verdict is no "no": its prompt is not scored. Raises :class:`HindsightError` where more than
+    :data:`MOST_MISSING` are missing, or a verdict is not aligned with its demands.
+    """
     csr = isr = psr = 0.0
+    scored = 0
     for instruction, verdict in zip(instructions, verdicts, strict=True):
         if len(verdict) != len(instruction.soft) or not verdict:
             raise HindsightError(
                 f"prompt {instruction.key}: {len(verdict)} verdicts for {len(instruction.soft)} demands"
             )
-        share = round(sum(verdict) / len(verdict), 2)
+        given = [holds for holds in verdict if holds is not None]
+        if len(given) < len(verdict):
+            continue
+        share = round(sum(given) / len(given), 2)
         csr += share
         isr += share >= 1
-        psr += priority(verdict, instruction.meta["primary"])
-    count = len(instructions) or 1
-    return Scores(csr / count, isr / count, psr / count, len(instructions))
+        psr += priority(given, instruction.meta["primary"])
+        scored += 1
+    missing_said(instructions, verdicts)
+    count = scored or 1
+    return Scores(csr / count, isr / count, psr / count, scored, len(instructions) - scored)
+
+
+def missing_said(instructions: Sequence[Instruction], verdicts: Sequence[Sequence[bool | None]]) -> str:
+    """What is to be said of missing verdicts, "" where there are none.
+
+    Raises :class:`HindsightError` where more than :data:`MOST_MISSING` are missing.
+    """
+    keys = [each.key for each, verdict in zip(instructions, verdicts, strict=True) if None in verdict]
+    missing, whole = sum(verdict.count(None) for verdict in verdicts), sum(map(len, verdicts))
+    if not missing:
+        return ""
+    shown = f"{', '.join(map(str, keys[:5]))}{', ...' if len(keys) > 5 else ''}"
+    said = f"{missing} of {whole} verdicts are missing (keys {shown})"
+    if missing > MOST_MISSING * whole:
+        raise HindsightError(f"{said}, more than {MOST_MISSING:.0%}: judge these prompts again")
+    return f"{said}; the {len(keys)} prompts are not scored"

@@ -16,12 +16,14 @@ from typing import Any
 from hindsight_rl.constraints.core import CURRENT
 from hindsight_rl.constraints.text.sentences import splitter, use_splitter
 from hindsight_rl.constraints.verdicts import both
+from hindsight_rl.data.files import file_rows
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.evaluation import cfbench
 from hindsight_rl.evaluation.accuracy import SEEN_BY_HIR, accuracy, by_seen
-from hindsight_rl.evaluation.prompts import local_rows, read
+from hindsight_rl.evaluation.prompts import read
 from hindsight_rl.evaluation.responses import Matched, match
 from hindsight_rl.replay.instruction import Instruction, Verdict
+from hindsight_rl.replay.verification import answer_of
 
 BENCHMARKS = ("ifeval", "ifbench", "muldimif", "cfbench")
 
@@ -29,8 +31,19 @@ BENCHMARKS = ("ifeval", "ifbench", "muldimif", "cfbench")
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hindsight score", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("benchmark", choices=BENCHMARKS)
-    parser.add_argument("responses", help="JSON lines with `prompt` (or `key`) and `response`")
+    parser.add_argument(
+        "responses",
+        help="rows with `prompt` (or `key`) and `response`, lm-eval's samples, or a batch output of OpenAI or vLLM: "
+        ".jsonl, .json or .parquet, compressed by gzip or not, or a folder of them",
+    )
     parser.add_argument("--prompts", help="the benchmark's prompts as a local file; default: from the hub")
+    parser.add_argument("--requests", help="input of the batch, where its custom ids are not the prompts' keys")
+    parser.add_argument(
+        "--answer-after",
+        metavar="MARK",
+        help="score only what follows the last of these marks, e.g. [/THINK]; a response without one answers nothing. "
+        "Thoughts in <think> and harmony's channels are dropped without it",
+    )
     parser.add_argument("--verdicts", help="write one line a prompt: key, instruction_id_list, strict, loose")
     parser.add_argument("--json", action="store_true", help="print the scores as one JSON object")
     parser.add_argument("--strict-input", action="store_true", help="fail on missing, duplicate or extra prompts")
@@ -57,12 +70,16 @@ def main(argv: list[str] | None = None) -> int:
         evaluator = "hir" if args.benchmark == "ifbench" and is_older_ifbench(instructions) else CURRENT
     if evaluator != CURRENT:
         instructions = read(args.benchmark, args.prompts, evaluator)
-    matched = match(instructions, args.responses)
+    matched = match(instructions, args.responses, args.requests)
     _complain(matched, args.strict_input)
-    strict, loose = verdicts_of(instructions, matched.responses)
+    if marks := matched.marks(args.answer_after):
+        print(f"hindsight: {marks}", file=sys.stderr)
+    strict, loose = verdicts_of(instructions, matched.responses, args.answer_after)
     if args.verdicts:
         write_verdicts(args.verdicts, instructions, strict, loose)
     scores = score(args.benchmark, evaluator, instructions, matched, strict, loose)
+    if args.answer_after is not None:
+        scores["answer_after"] = args.answer_after
     print(json.dumps(scores, ensure_ascii=False) if args.json else table(scores))
     return 0
 
@@ -74,11 +91,14 @@ def is_older_ifbench(instructions: Sequence[Instruction]) -> bool:
 
 
 def verdicts_of(
-    instructions: Sequence[Instruction], responses: Sequence[str | None]
+    instructions: Sequence[Instruction], responses: Sequence[str | None], answer_after: str | None = None
 ) -> tuple[list[Verdict], list[Verdict]]:
-    """Strict and loose verdicts, in the order of the instructions; a missing response satisfies nothing."""
+    """Strict and loose verdicts, in the order of the instructions; a missing response satisfies nothing.
+
+    answer_after: see :func:`hindsight_rl.replay.verification.answer_of`.
+    """
     pairs = [
-        both(each.constraints, response or "", each.prompt)  # type: ignore[arg-type]
+        both(each.constraints, answer_of(response or "", answer_after), each.prompt)  # type: ignore[arg-type]
         for each, response in zip(instructions, responses, strict=True)
     ]
     return [strict for strict, _ in pairs], [loose for _, loose in pairs]
@@ -109,7 +129,12 @@ def score(
         "evaluator": evaluator,
         "splitter": splitter().name,
         "prompts": len(instructions),
-        "input": {"missing": matched.missing, "duplicate": matched.duplicate, "extra": matched.extra},
+        "input": {
+            "missing": matched.missing,
+            "duplicate": matched.duplicate,
+            "extra": matched.extra,
+            "failed": matched.failed,
+        },
         "strict": accuracy(instructions, strict),
         "loose": accuracy(instructions, loose),
     }
@@ -154,24 +179,13 @@ def table(scores: dict[str, Any]) -> str:
             for level in ("prompt", "instruction"):
                 row(f"  {part}, {level}", split["strict"][part][level], split["loose"][part][level])
     if "unchecked" in scores:
-        lines.append(f"{len(scores['unchecked'])} constraints that no program checks are left out (see --json)")
+        lines.append(f"{len(scores['unchecked'])} constraints that no program checks are not scored (see --json)")
     return "\n".join(lines)
 
 
 def _complain(matched: Matched, fatal: bool) -> None:
-    if matched.clean:
-        return
-    parts = [
-        (matched.missing, "prompts without a response, counted as failed", "keys"),
-        (matched.duplicate, "responses to a prompt answered before, the last counts", "at"),
-        (matched.extra, "responses to other prompts, not counted", "at"),
-    ]
-    said = [
-        f"{len(found)} {what} ({at} {', '.join(map(str, found[:5]))}{', ...' if len(found) > 5 else ''})"
-        for found, what, at in parts
-        if found
-    ]
-    if fatal:
+    said = matched.complaints()
+    if fatal and said:
         raise HindsightError("; ".join(said))
     for line in said:
         print(f"hindsight: {line}", file=sys.stderr)
@@ -182,16 +196,26 @@ def _cfbench(instructions: Sequence[Instruction], args: argparse.Namespace) -> i
         raise HindsightError(
             "cfbench is scored from a judge's verdicts: name a file with `key` and `verdict` a line by --judged"
         )
-    _complain(match(instructions, args.responses), args.strict_input)
-    judged = {}
-    for where, row in local_rows(Path(args.judged)):
-        verdict = row.get("verdict")
-        if not isinstance(verdict, list) or not all(each in (0, 1) for each in verdict):
-            raise HindsightError(f"{where}: 'verdict' must be a list of booleans")
-        judged[str(row.get("key"))] = [bool(each) for each in verdict]
-    # A prompt that was not judged satisfies nothing.
-    verdicts = [judged.get(str(each.key), [False] * len(each.soft)) for each in instructions]
+    _complain(match(instructions, args.responses, args.requests), args.strict_input)
+    verdicts = read_judged(instructions, args.judged)
+    if said := cfbench.missing_said(instructions, verdicts):
+        print(f"hindsight: {said}", file=sys.stderr)
     found = asdict(cfbench.scores(instructions, verdicts))
     names = " ".join(f"{name.upper()} {100 * found[name]:.2f}" for name in ("csr", "isr", "psr"))
     print(json.dumps({"benchmark": "cfbench", **found}) if args.json else f"cfbench: {names} ({found['prompts']})")
     return 0
+
+
+def read_judged(instructions: Sequence[Instruction], path: str | Path) -> list[cfbench.MaybeVerdict]:
+    """A judge's verdicts from a file (`key` and `verdict` a line), in the order of the instructions.
+
+    A verdict that is missing is None: one of a demand where the line holds null, all of a prompt that has no line.
+    """
+    judged: dict[str, cfbench.MaybeVerdict] = {}
+    for found in file_rows(Path(path)):
+        row, where = found.read(), found.where
+        verdict = row.get("verdict")
+        if not isinstance(verdict, list) or not all(each in (0, 1, None) for each in verdict):
+            raise HindsightError(f"{where}: 'verdict' must be a list of booleans, null where one is missing")
+        judged[str(row.get("key"))] = [None if each is None else bool(each) for each in verdict]
+    return [judged.get(str(each.key), [None] * len(each.soft)) for each in instructions]

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from hindsight_rl.constraints.core import Checker, ConstraintError, checker_class, constraint, ids
+from hindsight_rl.data.chats import asked
+from hindsight_rl.data.stream import rows as source_rows
 from hindsight_rl.endpoint import Endpoint, EndpointError, EndpointSettings, Question
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.evaluation.prompts import local_rows
 from hindsight_rl.lm.judge import prompt
 from hindsight_rl.replay.instruction import Instruction
 
@@ -165,9 +166,9 @@ def _parts() -> "type[BaseModel]":
 
 
 def _row(where: str, row: Any) -> tuple[Any, str]:
-    text = row.get("prompt", row.get("instruction"))
-    if not isinstance(text, str) or not text.strip():
-        raise HindsightError(f"{where}: no text in 'prompt' or 'instruction'")
+    text = row.get("instruction")
+    if not isinstance(text, str) or row.get("prompt") is not None or not text.strip():
+        text = asked(row, where)[1]
     return row.get("key", row.get("id")), text
 
 
@@ -176,7 +177,7 @@ class DecomposeConfig:
     """Take instructions apart into a task and atomic constraints."""
 
     prompts: Annotated[str, tyro.conf.Positional]
-    """JSON lines with `prompt` (or `instruction`)."""
+    """Rows with `prompt` (a text or a chat), `messages` or `instruction`: a file, a folder, or a dataset on the hub."""
     out: str
     """Rows with task, criteria, ids and kwargs, and soft demands."""
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
@@ -185,7 +186,9 @@ class DecomposeConfig:
 def main(argv: list[str]) -> int:
     """`hindsight decompose`: JSON lines with `prompt` in, training rows out."""
     args = tyro.cli(DecomposeConfig, args=argv, prog="hindsight decompose")
-    rows = [_row(where, row) for where, row in local_rows(Path(args.prompts))]
+    rows = [_row(where, row) for where, row in source_rows(args.prompts)]
+    if not rows:
+        raise HindsightError(f"{args.prompts}: it holds no prompts")
     counts: Counter[str] = Counter()
     with Endpoint(args.endpoint.resolved()) as endpoint, Path(args.out).open("w", encoding="utf-8") as out:
         found = Decomposer(endpoint).decompose_many([text for _, text in rows])

@@ -7,8 +7,9 @@
 This rule is applied here and nowhere else, for training, scoring, evaluation and replay alike:
 
 1. A thought is removed: each ``<think>...</think>``, and what precedes a ``</think>`` without its start (some chat
-   templates open the thought in the prompt). With a `mark`, the answer is what follows its last occurrence.
-2. A thought that never ends, or a missing mark, means that nothing was answered.
+   templates open the thought in the prompt). Of a harmony transcript, the answer is the last message of the channel
+   ``final``. With a `mark` (everywhere the option ``answer_after``), the answer is what follows its last occurrence.
+2. A thought that never ends, a transcript without a final message, or a missing mark means that nothing was answered.
 3. White space at both ends is removed.
 4. A blank answer fulfils no constraint.
 
@@ -17,18 +18,24 @@ A response that was cut off is the engines' to know (``Rollout.complete``); it i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Instruction, Verdict
+from hindsight_rl.replay.marks import MarkWatch
 
 Pairs = Sequence[tuple[Instruction, str]]
 Verify = Callable[[Instruction, str], Verdict]
 """A verifier of one response at a time, as a plain function."""
 
 _OPEN, _CLOSE = "<think>", "</think>"
+# Harmony, gpt-oss' format: <|channel|>analysis<|message|>...<|end|><|start|>assistant<|channel|>final<|message|>...
+_HARMONY = ("<|channel|>", "<|start|>")
+_FINAL, _BEGIN = "<|channel|>final", "<|message|>"
+_MESSAGE_END = re.compile(r"<\|(?:return|end|call|start|channel)\|>")
 
 
 @runtime_checkable
@@ -48,9 +55,19 @@ def answer_of(response: str, mark: str | None = None) -> str:
     if mark is not None:
         # Without the mark the thought never ended.
         response = response.rpartition(mark)[2] if mark in response else ""
+        if mark.endswith(_BEGIN):
+            response = _MESSAGE_END.split(response, maxsplit=1)[0]
+    if "<|" in response and (stripped := response.lstrip()).startswith(_HARMONY):
+        response = _final_message(stripped)
     if _CLOSE in response:
         response = _without_thoughts(response)
     return "" if _OPEN in response else response.strip()
+
+
+def _final_message(transcript: str) -> str:
+    """The last message of the channel "final", "" where there is none."""
+    message = transcript.rpartition(_FINAL)[2].partition(_BEGIN)[2] if _FINAL in transcript else ""
+    return _MESSAGE_END.split(message, maxsplit=1)[0]
 
 
 def _without_thoughts(response: str) -> str:
@@ -84,15 +101,19 @@ class _Function:
 class AnswerVerifier:
     """Any verifier behind the rule of this module; made by :func:`verifying`.
 
-    inner: judges answers. mark: see :func:`answer_of`.
+    inner: judges answers. mark: see :func:`answer_of`. watch: counts what the answers hold.
     """
 
     inner: Verifier
     mark: str | None = None
+    watch: MarkWatch = field(default_factory=MarkWatch, compare=False, repr=False)
 
     def answer(self, response: str) -> str:
-        """The part of a response that is judged."""
-        return answer_of(response, self.mark)
+        """The part of a response that is judged; warns once where many hold marks of thoughts (:mod:`.marks`)."""
+        answer = answer_of(response, self.mark)
+        if self.mark is None:
+            self.watch.add(answer)
+        return answer
 
     def verify_batch(self, pairs: Pairs) -> list[Verdict]:
         """One verdict per (instruction, raw response); a blank answer is not shown to the inner verifier.

@@ -13,7 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from hindsight_rl.data.rows import rows
+from hindsight_rl.data.chats import chat_of, user_turn
+from hindsight_rl.data.stream import rows
 from hindsight_rl.errors import HindsightError
 
 FIELDS = ("task", "prompt", "instruction", "question", "messages", "conversations")
@@ -103,7 +104,7 @@ def _texts(source: str) -> Iterator[tuple[str, str]]:
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise HindsightError(f"{path}: cannot be read: {error}") from None
     yield from ((f"{path}:{number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
@@ -112,13 +113,10 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 def _text(row: Mapping[str, Any], where: str) -> str:
     for name in FIELDS:
         value = row.get(name)
+        if (chat := chat_of(value, where)) is not None:
+            return user_turn(chat, name, where)[1]
         if isinstance(value, str):
             return value
-        if isinstance(value, Sequence) and value:
-            users = [each for each in value if isinstance(each, Mapping) and each.get("role") == "user"]
-            if users and isinstance(users[-1].get("content"), str):
-                return str(users[-1]["content"])
-            raise HindsightError(f"{where}: {name!r} holds no message of the user with a text as 'content'")
         if value is not None:
             raise HindsightError(f"{where}: {name!r} is {value!r:.60}; it must be a string")
     raise HindsightError(f"{where}: no prompt in the row: give it one of {', '.join(FIELDS)}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hindsight_rl.data.relabel.config import RelabelConfig
-from hindsight_rl.data.relabel.responses import Response
 from hindsight_rl.data.relabel.sources import Unit
+from hindsight_rl.data.responses import Response
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.config import ReplayConfig
 from hindsight_rl.replay.instruction import Instruction, MaybeVacuous, Verdict

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from hindsight_rl.data.relabel.config import RelabelConfig
-from hindsight_rl.data.relabel.responses import Response, is_batch, is_sample, responses
+from hindsight_rl.data.responses import Response, is_batch, is_sample, responses
 from hindsight_rl.data.rows import Choices, Skip, instruction
 from hindsight_rl.data.stream import BadRows, Found, in_few_words, stream
 from hindsight_rl.errors import HindsightError

@@ -13,9 +13,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from hindsight_rl.data.chats import chat_of, content_text
 from hindsight_rl.data.compose.infeasible import table
 from hindsight_rl.data.compose.prompts import FIELDS, GRAM
-from hindsight_rl.data.rows import Choices, Skip, instruction, turn
+from hindsight_rl.data.rows import Choices, Skip, instruction
 from hindsight_rl.data.show.config import ShowConfig
 from hindsight_rl.data.stream import BadRows, in_few_words, stream
 from hindsight_rl.errors import HindsightError
@@ -248,11 +249,11 @@ def _prompts(path: Path) -> Iterator[str]:
 def _prompt(row: Mapping[str, Any]) -> str | None:
     for name in FIELDS:
         value = row.get(name)
-        if isinstance(value, str):
+        if (chat := chat_of(value)) is not None:
+            users = [each for each in chat if isinstance(each, Mapping) and each.get("role") == "user"]
+            text = content_text(users[-1].get("content")) if users else None
+            if text is not None:
+                return text
+        elif isinstance(value, str):
             return value
-        if isinstance(value, Sequence):
-            said = [turn(each) for each in value]
-            users = [each for each in said if isinstance(each, Mapping) and each.get("role") == "user"]
-            if users and isinstance(users[-1].get("content"), str):
-                return str(users[-1]["content"])
     return None

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hindsight_rl.data.rows import CHATS, turn
+from hindsight_rl.data.chats import CHATS, chat_of, content_text, turn
 from hindsight_rl.errors import HindsightError
 
 Row = Mapping[str, Any]
@@ -54,11 +54,9 @@ def responses(row: Row, where: str) -> list[Response]:
         if name in row:
             return _listed(row[name], name, complete, where)
     for name in CHATS:
-        value = row.get(name)
-        if isinstance(value, Sequence) and not isinstance(value, str) and len(value):
-            last = turn(value[-1])
-            if isinstance(last, Mapping) and last.get("role") == "assistant":
-                return [Response(_text(last.get("content"), name, where), complete)]
+        last = (chat_of(row.get(name), where) or [None])[-1]
+        if isinstance(last, Mapping) and last.get("role") == "assistant":
+            return [Response(_text(last.get("content"), name, where), complete)]
     raise HindsightError(
         f"{where}: no response in the row: it needs one of {', '.join(COLUMNS)}, or messages that end in the "
         "assistant's words"
@@ -71,6 +69,8 @@ def _ended(row: Row) -> bool:
 
 def _listed(value: Any, name: str, complete: bool, where: str) -> list[Response]:
     """One response, a chat, or a list of responses (nested, as lm-eval writes repeats)."""
+    if isinstance(value, str):
+        value = _chat_text(value) or value
     if value is None or isinstance(value, str):
         return [Response(value or "", complete)]
     if isinstance(value, Mapping):
@@ -88,11 +88,29 @@ def _listed(value: Any, name: str, complete: bool, where: str) -> list[Response]
     return found
 
 
-def _batch(row: Row, where: str) -> list[Response]:
+def _chat_text(text: str) -> list[Any] | None:
+    """A chat of the assistant's, written as JSON text; a response that holds other JSON is a response."""
+    try:
+        chat = chat_of(text)
+    except HindsightError:
+        return None
+    return chat if chat and isinstance(chat[-1], Mapping) and chat[-1].get("role") == "assistant" else None
+
+
+def request_failed(row: Row) -> bool:
+    """Whether a line of a batch output says that there is no answer."""
     answered = row.get("response")
     body = answered.get("body") if isinstance(answered, Mapping) else None
     if row.get("error") or not isinstance(body, Mapping) or body.get("error"):
+        return True
+    status = answered.get("status_code") if isinstance(answered, Mapping) else None
+    return isinstance(status, int) and status >= 400
+
+
+def _batch(row: Row, where: str) -> list[Response]:
+    if request_failed(row):
         raise HindsightError(f"{where}: the request {row['custom_id']!r} failed")
+    body = row["response"]["body"]
     if isinstance(body.get("choices"), Sequence) and body["choices"]:
         return [_choice(choice, where) for choice in body["choices"]]
     if isinstance(body.get("output"), Sequence):  # OpenAI's responses, which have one answer in parts
@@ -111,13 +129,10 @@ def _choice(choice: Any, where: str) -> Response:
 
 
 def _text(value: Any, name: str, where: str) -> str:
-    """The text of a message; nothing said (null) is blank, parts are joined."""
+    """The text of a message; null is blank, parts are joined."""
     if value is None:
         return ""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        parts = [part.get("text") for part in value if isinstance(part, Mapping)]
-        if parts and len(parts) == len(value) and all(isinstance(part, str) for part in parts):
-            return "".join(map(str, parts))
-    if not isinstance(value, str):
+    text = content_text(value)
+    if text is None:
         raise HindsightError(f"{where}: {value!r:.60} in {name!r}; a response is a text")
-    return value
+    return text
