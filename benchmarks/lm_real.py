@@ -1,7 +1,7 @@
 """HiR on a real language model: which methods make SmolLM2-135M-Instruct follow composed instructions, at what cost.
 
     python benchmarks/lm_real.py --out results/lm_real_cpu.json                                    # two cores, days
-    python benchmarks/lm_real.py --device cuda --workers 8 --seconds 560 --out results/lm_real_gpu.json   # one GPU
+    python benchmarks/lm_real.py --device cuda --workers 5 --seconds 560 --out results/lm_real_gpu.json   # one GPU
     python benchmarks/lm_real.py --smoke --runs /tmp/smoke                                         # minutes: a dry run
 
 Stages, each kept in --runs and not repeated by a second call with the same options:
@@ -168,7 +168,7 @@ class Subject:
     def respond(self, model: Any, instructions: Any, tokens: int, temperature: float = 0.0, seed: int = 0) -> Any:
         from hindsight_rl.lm.generate import generate
 
-        batch = 512 if self.study.device == "cuda" else 64
+        batch = 1024 if self.study.device == "cuda" else 64
         chats = [each.messages for each in instructions]
         return generate(
             model, self.tokenizer, chats, max_new_tokens=tokens, batch=batch, temperature=temperature, seed=seed
@@ -386,6 +386,8 @@ def _train(job: Job, study: Study, subject: Subject) -> None:
         result["validation"] = _measured(data["validation"], answers)
     else:
         _write(folder / "partial.json", result)
+        if cuda:
+            torch.cuda.empty_cache()
         result["final"] = _final(subject, model, study)
     _write(folder / "result.json", result)
     del trainer, model
@@ -418,12 +420,10 @@ def _worker(number: int, study: Study, queue: Any) -> None:
 # -- the study -------------------------------------------------------------------------------------
 
 
-def _prepare(study: Study, root: Path) -> None:
-    """Base rates, instructions, and the base model's own figures."""
-    done = root / "base.json"
-    if done.exists():
+def _prepare(study: Study, root: Path, subject: Subject) -> None:
+    """Base rates and instructions."""
+    if (root / "instructions.json").exists():
         return
-    subject = Subject(study)
     if not (root / "base_rates.json").exists():
         _write(root / "base_rates.json", _base_rates(study, subject))
     rates = _read(root / "base_rates.json")
@@ -432,18 +432,21 @@ def _prepare(study: Study, root: Path) -> None:
     _said(f"{len(kinds)} of {len(rates)} kinds have a base rate between {study.low} and {study.high}")
     sizes = _compose(study, kinds, held_out)
     _said("instructions:", sizes)
+    _write(root / "instructions.json", {"kinds": kinds, "held_out": held_out, "sizes": sizes})
+
+
+def _base(study: Study, root: Path, subject: Subject) -> None:
+    """The base model's own figures."""
+    if (root / "base.json").exists():
+        return
     began = time.time()
-    base = {"kinds": kinds, "held_out": held_out, "sizes": sizes, "final": _final(subject, subject.base, study)}
+    base = {"rates": _read(root / "base_rates.json")} | _read(root / "instructions.json")
+    base["final"] = _final(subject, subject.base, study)
     data = _data(study)
     answers = subject.respond(subject.base, data["validation"], study.tokens)
     base["validation"] = _measured(data["validation"], answers)
     base["seconds"] = round(time.time() - began, 1)
-    _write(done, base)
-    del subject
-    if study.device == "cuda":  # the runs beside this process need the memory that it would keep
-        import torch
-
-        torch.cuda.empty_cache()
+    _write(root / "base.json", base)
 
 
 def _chosen(study: Study, root: Path) -> dict[str, float]:
@@ -530,6 +533,8 @@ def main() -> None:
     _write(root / "study.json", asdict(study))
     from importlib.metadata import version
 
+    import torch
+
     from hindsight_rl.run import machine
 
     about = {
@@ -539,8 +544,6 @@ def main() -> None:
         "settings": {name: value for name, value in asdict(study).items() if name not in ("out", "runs", "data")},
     }
     if study.device == "cuda":
-        import torch
-
         about["machine"]["device"] = torch.cuda.get_device_name(0)
     context = multiprocessing.get_context("spawn")
     queue: Any = context.JoinableQueue()
@@ -548,14 +551,13 @@ def main() -> None:
     # Workers import and load while the base is measured; they wait for jobs.
     for each in workers:
         each.start()
-    _prepare(study, root)
-    _said("base:", json.dumps({k: v for k, v in _read(root / "base.json")["final"].items() if k != "ten"})[:600])
+    subject = Subject(study)
+    _prepare(study, root, subject)
 
-    def finish(jobs: list[Job]) -> None:
+    def begin(jobs: list[Job]) -> None:
         for job in jobs:
             if not (root / job.name / "result.json").exists():
                 queue.put(job)
-        queue.join()
 
     tuning_end = time.time() + study.tuning_share * (end - time.time())
     tuning = [
@@ -563,14 +565,22 @@ def main() -> None:
         for rate in study.rates
         for method in study.methods
     ]
-    finish(tuning)
+    begin(tuning)
+    _base(study, root, subject)  # beside the tuning runs
+    del subject
+    if study.device == "cuda":  # the runs need the memory that this process would keep
+        torch.cuda.empty_cache()
+    shown = {k: v for k, v in _read(root / "base.json")["final"].items() if isinstance(v, float)}
+    _said("base:", json.dumps(shown))
+    queue.join()
     chosen = _chosen(study, root)
     _write(root / "chosen.json", chosen)
     _said("learning rates:", chosen)
     last = end - (study.ending if study.seconds else 0)
     seeds, batches = _fitting(study, root, last)
     _said(f"comparison: {len(seeds)} seeds, {batches} generation batches")
-    finish([Job("compare", m, chosen[m], seed, batches, last) for seed in seeds for m in study.methods if m in chosen])
+    begin([Job("compare", m, chosen[m], seed, batches, last) for seed in seeds for m in study.methods if m in chosen])
+    queue.join()
     for _ in workers:
         queue.put(None)
     result = about | {"chosen": chosen, "seconds": round(time.time() - began, 1)} | gathered(study, root)
