@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +17,8 @@ from hindsight_rl.report.svg import escaped
 
 _BINS = 12
 _PLACES = 3
+_PART = re.compile(r"(?<=\w)[:_/](?=\w)")
+_LAYOUTS = "type1 to type6 are HiR's layouts: task and constraints stand apart, so that a constraint can be dropped."
 
 
 def write(found: Survey, out: Path) -> Path:
@@ -36,6 +39,8 @@ def render(found: Survey) -> str:
     """The page as text."""
     name = Path(found.source).name
     css = (files("hindsight_rl.report") / "style.css").read_text("utf-8")
+    css += (files("hindsight_rl.data.show") / "page.css").read_text("utf-8")
+    path = f'<p class="sub">{_broken(found.source)}</p>' if found.source != name else ""
     sections = {
         "constraints": (
             "Constraints",
@@ -64,7 +69,7 @@ def render(found: Survey) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
         f"<title>{escaped(name)}</title><style>{css}</style></head><body>"
-        f'<header class="top"><h1>{escaped(name)}</h1><p class="sub">{escaped(found.source)}</p></header>'
+        f'<header class="top"><h1>{_broken(name)}</h1>{path}</header>'
         f"<nav><div>{links}</div></nav><main>{_tiles(found)}{body}</main>"
         f"<footer>Made by hindsight-rl {escaped(__version__)}.</footer></body></html>\n"
     )
@@ -87,7 +92,7 @@ def _bars(counts: Iterable[tuple[str, int]]) -> str:
     shown = list(counts)
     most = max((count for _, count in shown), default=0) or 1
     rows = "".join(
-        f'<div class="row"><div class="lab">{escaped(label)}</div><div class="tracks"><div class="track">'
+        f'<div class="row"><div class="lab">{_broken(label)}</div><div class="tracks"><div class="track">'
         f'<i style="width:{100 * count / most:.1f}%;background:var(--c0)"></i></div>'
         f'<div class="num">{count:,}</div></div></div>'
         for label, count in shown
@@ -95,12 +100,28 @@ def _bars(counts: Iterable[tuple[str, int]]) -> str:
     return f'<div class="bars">{rows}</div>'
 
 
+# Columns of numbers, which stand to the right; the head says what is counted.
+_NUMBERS = ("rows", "wordings")
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    heads = "".join(f"<th>{escaped(each)}</th>" for each in head)
-    lines = "".join("<tr>" + "".join(f"<td>{escaped(each)}</td>" for each in row) + "</tr>" for row in rows)
+    """A table; on a narrow screen a list, where a number says what it counts."""
+
+    def cell(of: str, value: object) -> str:
+        if of in _NUMBERS:
+            return f'<td class="n" data-of="{escaped(of)}">{escaped(value)}</td>'
+        return f'<td class="id">{escaped(value)}</td>' if of == "constraint" else f"<td>{_broken(str(value))}</td>"
+
+    heads = "".join(f"<th{' class=n' * (each in _NUMBERS)}>{escaped(each)}</th>" for each in head)
+    lines = "".join(f"<tr>{''.join(cell(of, value) for of, value in zip(head, row, strict=True))}</tr>" for row in rows)
     return (
         f'<div class="scroll"><table class="plain"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>'
     )
+
+
+def _broken(text: str) -> str:
+    """Escaped; ids and paths may break behind their parts, not within a word."""
+    return _PART.sub(r"\g<0><wbr>", escaped(text))
 
 
 def _constraints(found: Survey) -> str:
@@ -112,7 +133,7 @@ def _constraints(found: Survey) -> str:
     return (
         f"<h4>By number</h4>{_bars(numbers)}<h4>By id</h4>{_bars(found.ids.most_common())}"
         f"<h4>By layout</h4>{_bars(found.layouts.most_common())}"
-        + "".join(f'<p class="aside">{escaped(note)}</p>' for note in notes)
+        f'<p class="aside">{escaped(_LAYOUTS)}</p>' + "".join(f'<p class="aside">{escaped(note)}</p>' for note in notes)
     )
 
 
