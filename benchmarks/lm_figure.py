@@ -1,10 +1,10 @@
-"""Draw the comparison of the sandbox's arms and copy its tables into README.md and docs/lm.md: no number by hand.
+"""Draw the comparison of the sandbox's methods and copy its tables into README.md and docs/experiments: no number by hand.
 
     python benchmarks/lm_figure.py
 
-Reads results/lm_arms.json and, where they are there, results/lm_arms_easier.json, of other regimes, and
-lm_arms_two_passes.json and lm_arms_longer.json, of arms given more passes or rollouts: all lm_arms.py's; and
-lm_budgets.json, of all arms with fewer rollouts, lm_budgets.py's.
+Reads results/lm_arms.json and, where they exist, lm_arms_easier.json (fewer constraints), lm_arms_two_passes.json and
+lm_arms_longer.json (baselines with more passes or rollouts), all written by lm_arms.py; and lm_budgets.json (fewer
+rollouts), written by lm_budgets.py.
 """
 
 import json
@@ -19,6 +19,7 @@ import numpy as np
 from grounding import write_between
 
 ROOT = Path(__file__).parents[1]
+EXPERIMENTS = ROOT / "docs" / "experiments"
 COLOURS = {
     "rlvr": "#57534e",
     "fraction": "#a16207",
@@ -44,7 +45,7 @@ def table(regime: str, found: dict[str, Any], reference: str) -> str:
     lines = [
         f"**{regime} constraints, {rollouts:,} rollouts, {len(first['seeds'])} seeds**",
         "",
-        f"| arm | all constraints met | greedy | times `{reference}` | over `{reference}`, paired "
+        f"| method | all constraints met | greedy | times `{reference}` | over `{reference}`, paired "
         f"| rollouts to `{reference}`'s end | at equal CPU time | rows trained |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -84,14 +85,14 @@ def multiples(regime: str, found: dict[str, Any], more: dict[str, dict[str, Any]
         end = names[best]["accuracy"]["mean"]
         others = [
             f"{end / row['accuracy']['mean']:.2f} times `{name}` ({cell(row['accuracy'])}, {len(row['seeds'])} seeds, "
-            f"{row['cpu_seconds']['mean']:.0f} s of CPU)"
+            f"{row['cpu_seconds']['mean']:.0f} s of CPU time)"
             for name, row in result["regimes"][regime]["names"].items()
         ]
         rows = result["regimes"][regime]["names"].values()
         rollouts = max(row["curve"]["rollouts"][-1] for row in rows)
         lines += ["", f"With {rollouts:,} {about}: {', '.join(others)}. (`{result['command'].strip()}`)"]
     spent = names[best]["cpu_seconds"]["mean"]
-    return "\n".join([*lines, "", f"`{best}` itself takes {spent:.0f} s of CPU."])
+    return "\n".join([*lines, "", f"`{best}` itself takes {spent:.0f} s of CPU time."])
 
 
 def ratio(runs: list[dict[str, Any]], one: str, other: str) -> str:
@@ -116,8 +117,8 @@ def budgets(result: dict[str, Any]) -> str:
         lines += [
             f"**{result['regime']} constraints, {int(rollouts):,} rollouts, {len(names[best]['seeds'])} seeds**",
             "",
-            f"| arm | learning rate | all constraints met | `{best}` has | greedy "
-            f"| rollouts to `{reference}`'s end | at equal CPU time | s of CPU |",
+            f"| method | learning rate | all constraints met | `{best}` has | greedy "
+            f"| rollouts to `{reference}`'s end | at equal CPU time | CPU time, s |",
             "|---|---|---|---|---|---|---|---|",
         ]
         for name, row in names.items():
@@ -172,21 +173,21 @@ def main() -> None:
     more = {
         about: json.loads((ROOT / "results" / name).read_text("utf-8"))
         for about, name in (
-            ("rollouts, each learned from twice", "lm_arms_two_passes.json"),
+            ("rollouts and two passes over each batch", "lm_arms_two_passes.json"),
             ("rollouts", "lm_arms_longer.json"),
         )
         if (ROOT / "results" / name).exists()
     }
-    write_between(ROOT / "docs" / "lm.md", "lm_multiples", multiples(first, found, more))
+    write_between(EXPERIMENTS / "sandbox_methods.md", "lm_multiples", multiples(first, found, more))
     if (few := ROOT / "results" / "lm_budgets.json").exists():
-        write_between(ROOT / "docs" / "lm.md", "lm_budgets", budgets(json.loads(few.read_text("utf-8"))))
+        write_between(EXPERIMENTS / "sandbox_budgets.md", "lm_budgets", budgets(json.loads(few.read_text("utf-8"))))
     tables = [table(regime, found, result["reference"]) for regime, found in result["regimes"].items()]
     note = (
         "Fresh instructions of the same generator, sampled at temperature 1; ± is half of the 95 % interval over seeds "
-        f"(Student's t). One core of {result['machine']['cores']} ({result['machine']['processor']}) per arm. "
+        f"(Student's t). One core of {result['machine']['cores']} ({result['machine']['processor']}) per run. "
         + "; ".join(f"`results/{name}`: `{command.strip()}`" for name, command in commands.items())
     )
-    for file, shown in ((ROOT / "README.md", tables[:1]), (ROOT / "docs" / "lm.md", tables)):
+    for file, shown in ((ROOT / "README.md", tables[:1]), (EXPERIMENTS / "sandbox_methods.md", tables)):
         write_between(file, "lm_arms", "\n\n".join([*shown, note]))
 
 

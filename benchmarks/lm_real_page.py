@@ -1,4 +1,4 @@
-"""Writes the tables of docs/lm_real.md from the result files of lm_real.py.
+"""Writes the tables of docs/experiments/real_model.md from the result files of lm_real.py.
 
 python benchmarks/lm_real_page.py
 """
@@ -12,7 +12,7 @@ from grounding import write_between
 from hindsight_rl.evaluation.accuracy import wilson
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "lm_real.md"
+PAGE = ROOT / "docs" / "experiments" / "real_model.md"
 RESULTS = ("lm_real_gpu", "lm_real_cpu")
 
 

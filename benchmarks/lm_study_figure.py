@@ -1,4 +1,4 @@
-"""Draw the sandbox's studies (tuning, ablations, dependence) and copy their tables into docs/lm.md: no number by hand.
+"""Draw the sandbox's studies (tuning, ablations, dependence) and copy their tables into docs/experiments: no number by hand.
 
     python benchmarks/lm_study_figure.py
 
@@ -49,7 +49,7 @@ def tuning(result: dict[str, Any]) -> str:
         f"**{what}, seeds {', '.join(map(str, result['seeds']))}: "
         f"{result['regime']} constraints, {result['rollouts']:,} rollouts**",
         "",
-        "| arm | " + " | ".join(heads) + " |",
+        "| method | " + " | ".join(heads) + " |",
         "|---" * (len(heads) + 1) + "|",
     ]
     for arm in dict.fromkeys(arm for arm, _ in by):
@@ -91,7 +91,7 @@ def dependent(result: dict[str, Any]) -> str:
     ways = list(next(iter(shares.values()))["names"])
     seeds = len(next(iter(shares.values()))["names"][ways[0]]["seeds"])
     lines = [
-        f"**Growing shares of constraints that presuppose another: {result['regime']} constraints, "
+        f"**Growing shares of constraints that depend on another: {result['regime']} constraints, "
         f"{result['rollouts']:,} rollouts, {seeds} seeds**",
         "",
         "| rewriting | " + " | ".join(f"share {share}" for share in shares) + " |",
@@ -108,7 +108,7 @@ def kind(result: dict[str, Any]) -> str:
     where = result["machine"]
     return (
         "Fresh instructions, sampled at temperature 1; ± is half of the 95 % interval over seeds (Student's t). "
-        f"One core of {where['cores']} ({' '.join(where['processor'].split()[:2])}) per arm."
+        f"One core of {where['cores']} ({' '.join(where['processor'].split()[:2])}) per run."
     )
 
 
@@ -146,7 +146,7 @@ def draw_dependent(result: dict[str, Any], out: Path) -> None:
             shifted, [v["mean"] for v in values], yerr=[v["half"] for v in values], color=colour, ls=line, lw=1.6,
             marker="o", ms=3.5, elinewidth=0.8, capsize=2, label=way,
         )  # fmt: skip
-    axis.set(xlabel="share of constraints that presuppose another", ylim=(0, None))
+    axis.set(xlabel="share of constraints that depend on another", ylim=(0, None))
     axis.set_ylabel(f"instructions with all {result['regime']} met")
     axis.legend(frameon=False, fontsize=8)
     figure.tight_layout()
@@ -155,22 +155,22 @@ def draw_dependent(result: dict[str, Any], out: Path) -> None:
 
 def main() -> None:
     """Figures and tables of whatever has been run."""
-    page, images = ROOT / "docs" / "lm.md", ROOT / "docs" / "images"
-    for name, table, draw in (
-        ("lm_tuning", tuning, None),
-        ("lm_tuning_rates", tuning, None),
-        ("lm_tuning_falling", tuning, None),
-        ("lm_ablations", ablations, draw_ablations),
-        ("lm_dependent", dependent, draw_dependent),
+    pages, images = ROOT / "docs" / "experiments", ROOT / "docs" / "images"
+    for name, page, table, draw in (
+        ("lm_tuning", "sandbox_tuning.md", tuning, None),
+        ("lm_tuning_rates", "sandbox_tuning.md", tuning, None),
+        ("lm_tuning_falling", "sandbox_tuning.md", tuning, None),
+        ("lm_ablations", "sandbox_ablations.md", ablations, draw_ablations),
+        ("lm_dependent", "sandbox_dependent.md", dependent, draw_dependent),
     ):
         file = ROOT / "results" / f"{name}.json"
         if not file.exists():
-            print(f"{file} is missing: docs/lm.md has the command")
+            print(f"{file} is missing: docs/experiments/{page} has the command")
             continue
         result = json.loads(file.read_text("utf-8"))
         if draw:
             draw(result, images / f"{name}.png")
-        write_between(page, name, table(result))
+        write_between(pages / page, name, table(result))
 
 
 if __name__ == "__main__":
