@@ -1,4 +1,4 @@
-"""Draw the comparison of the sandbox's methods and copy its tables into README.md and docs/experiments: no number by hand.
+"""Draw the comparison of the sandbox's methods and copy its tables into README.md and docs/experiments.
 
     python benchmarks/lm_figure.py
 

@@ -1,4 +1,4 @@
-"""Draw the sandbox's studies (tuning, ablations, dependence) and copy their tables into docs/experiments: no number by hand.
+"""Draw the sandbox's studies (tuning, ablations, dependence) and copy their tables into docs/experiments.
 
     python benchmarks/lm_study_figure.py
 
