@@ -289,24 +289,29 @@ def test_unfit_prompts_are_counted_and_the_rest_goes_on(tmp_path: Path, capsys: 
     prompts = [
         "", "  \n ", "x" * 3000, "Describe a gull.", "describe a GULL", "Write a poem in 50 words.",
         "Tell me about foxes and do not use the letter q.", "Опиши чайку на берегу.", "1 + 1 = ?",
-        "Can you tell me the names of all the large lakes?",
+        "Can you tell me the names of all the large lakes?", None, 7, "\ud83d\ude00",
     ]  # fmt: skip
     path = tmp_path / "prompts.jsonl"
-    path.write_text("\n".join(json.dumps({"prompt": text}) for text in prompts))
+    path.write_text("\n".join([*(json.dumps({"prompt": text}) for text in prompts), "{no json", '["a"]']))
     options = ["--prompts", str(path), "--rows", "9", "--test-prompts", "0", "--against", str(bench)]
     composed_to(tmp_path / "out", *options)
     said = capsys.readouterr().out
     assert "prompts: 1 for training" in said
     for line in (
-        "2 skipped: empty",
-        "1 skipped: longer than 2000 characters",
-        "1 skipped: there already",
-        "2 skipped: asks for a constraint itself",
-        "1 skipped: in another script than Latin",
-        "1 skipped: no letters in it",
-        "1 skipped: shares 8 words in a row with a benchmark",
+        f"2 skipped: empty (first at {path}:1)",
+        f"1 skipped: longer than 2000 characters (first at {path}:3)",
+        f"1 skipped: there already (first at {path}:5)",
+        f"2 skipped: asks for a constraint itself (first at {path}:6)",
+        f"1 skipped: in another script than Latin (first at {path}:8)",
+        f"2 skipped: no letters in it (first at {path}:9)",
+        f"1 skipped: shares 8 words in a row with a benchmark (first at {path}:10)",
+        f"1 skipped: no prompt in the row: give it one of task, prompt, instruction, question, messages, conversations "
+        f"(first at {path}:11)",
+        f"1 skipped: 'prompt' is int; it must be a string (first at {path}:12)",
+        f"1 skipped: not JSON (first at {path}:14)",
+        f"1 skipped: list instead of an object (first at {path}:15)",
     ):
-        assert line in said
+        assert line in said, line
     kept, _ = read_prompts(str(path))
     assert kept == ["Describe a gull.", "Can you tell me the names of all the large lakes?"]
 
@@ -315,10 +320,14 @@ def test_unfit_prompts_are_counted_and_the_rest_goes_on(tmp_path: Path, capsys: 
     ("content", "options", "said"),
     [
         (None, [], r"absent\.jsonl: cannot be read"),
-        ('{"prompt": "Fine."}\n{"text": "?"}', [], r"absent\.jsonl:2: no prompt in the row: give it one of task, "),
-        ('{"prompt": 7}', [], r"absent\.jsonl:1: 'prompt' is 7; it must be a string"),
-        ('{"messages": [{"role": "system", "content": "x"}]}', [], r":1: 'messages' holds no message of the user"),
-        ('{"prompt": ""}', [], r"no prompt can be used \(1 empty\)"),
+        ('{"text": "?"}', [], r"no prompt can be used: 1 skipped: no prompt in the row: give it one of task, "),
+        ('{"prompt": 7}', [], r"1 skipped: 'prompt' is int; it must be a string \(first at .*absent\.jsonl:1\)"),
+        (
+            '{"messages": [{"role": "system", "content": "x"}]}',
+            [],
+            r"'messages' holds no message of the user \(first at .*:1\)",
+        ),
+        ('{"prompt": ""}', [], r"no prompt can be used: 1 skipped: empty \(first at .*:1\)"),
         ('{"prompt": "Fine."}', ["--ids", "punctuation:no_coma"], r"unknown constraint id.*did you mean.*no_comma"),
         (
             '{"prompt": "Fine."}',

@@ -69,7 +69,7 @@ def summary(made: Counts, config: ComposeConfig) -> list[str]:
     if made.held_ids:
         lines += ["", f"held out, in test_ids alone: {', '.join(made.held_ids)}"]
     lines += ["", f"prompts: {made.prompts['train']:,} for training, {made.prompts['test']:,} for tests"]
-    lines += [f"  {count:,} skipped: {reason}" for reason, count in made.skipped.most_common()]
+    lines += [f"  {line}" for line in made.skipped.lines()]
     lines += [
         "",
         f"drawn again: {sum(made.resampled.values()):,} combinations that cannot hold, or stood there already",

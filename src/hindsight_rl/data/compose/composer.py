@@ -19,7 +19,7 @@ from hindsight_rl.constraints.text import sentences as splitting
 from hindsight_rl.data.compose.config import ComposeConfig
 from hindsight_rl.data.compose.draft import Infeasible
 from hindsight_rl.data.compose.infeasible import ALONE, why_not
-from hindsight_rl.data.compose.prompts import read_prompts
+from hindsight_rl.data.compose.prompts import Skipped, read_prompts
 from hindsight_rl.data.compose.ranges import drawn, weight
 from hindsight_rl.data.compose.row import Row
 from hindsight_rl.data.compose.witness import search
@@ -42,7 +42,7 @@ class Composed:
 
     splits: dict[str, list[Row]]
     held_ids: tuple[str, ...]
-    skipped: Counter[str]
+    skipped: Skipped
     resampled: Counter[str]
     prompts: dict[str, int] = field(default_factory=dict)
 
@@ -76,7 +76,7 @@ class Plan:
 
     splits: list[tuple[Maker, int]]
     held_ids: tuple[str, ...]
-    skipped: Counter[str]
+    skipped: Skipped
     resampled: Counter[str]
     prompts: dict[str, int]
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hindsight_rl.data.compose.prompts import Skipped
 from hindsight_rl.data.compose.row import Row
 
 
@@ -53,7 +54,7 @@ class Counts:
     splits: dict[str, SplitCounts]
     held_ids: tuple[str, ...]
     prompts: dict[str, int]
-    skipped: Counter[str]
+    skipped: Skipped
     resampled: Counter[str]
     resumed: int = 0
 
@@ -63,6 +64,6 @@ class Counts:
             "splits": {split: counts.to_json() for split, counts in self.splits.items() if counts.rows},
             "held-out ids": list(self.held_ids),
             "prompts": self.prompts,
-            "prompts skipped": dict(self.skipped.most_common()),
+            "prompts skipped": {"by reason": dict(self.skipped.reasons.most_common()), "first": self.skipped.first},
             "drawn again": dict(self.resampled.most_common()),
         }

@@ -1,20 +1,23 @@
 """The prompts that constraints are added to: where they come from, and which of them are skipped.
 
-A prompt is skipped where it is empty, too long, there already, asks for a constraint itself, or shares eight words in a
-row with a benchmark's prompt. Skipped prompts are counted by reason; a file that cannot be read is an error.
+A prompt is skipped where it cannot be read, is empty, too long, in another script, there already, asks for a constraint
+itself, or shares eight words in a row with a benchmark's prompt. Skipped prompts are counted by reason, with the place
+of the first; a file that cannot be read at all is an error.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from hindsight_rl.data.chats import chat_of, user_turn
-from hindsight_rl.data.stream import rows
+from hindsight_rl.data.stream import stream
 from hindsight_rl.errors import HindsightError
 
 FIELDS = ("task", "prompt", "instruction", "question", "messages", "conversations")
@@ -42,30 +45,53 @@ _ASKS = re.compile(
 )
 
 
-def read_prompts(source: str, against: Sequence[Path] = ()) -> tuple[list[str], Counter[str]]:
-    """The prompts of a source that can be used, in its order, and how many were skipped by reason.
+@dataclass
+class Skipped:
+    """Prompts that cannot be used. reasons: how many, by reason. first: the place of the first of each reason."""
 
-    source, against: see :class:`~hindsight_rl.data.compose.ComposeConfig`. Raises :class:`HindsightError`.
+    reasons: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+
+    def add(self, reason: str, where: str) -> None:
+        """One more."""
+        self.reasons[reason] += 1
+        self.first.setdefault(reason, where)
+
+    def lines(self) -> list[str]:
+        """Each reason in a line."""
+        return [f"{count:,} skipped: {why} (first at {self.first[why]})" for why, count in self.reasons.most_common()]
+
+
+def read_prompts(source: str, against: Sequence[Path] = ()) -> tuple[list[str], Skipped]:
+    """The prompts of a source that can be used, in its order, and those that were skipped.
+
+    source, against: see :class:`~hindsight_rl.data.compose.ComposeConfig`. Raises :class:`HindsightError` where the
+    source cannot be read or holds no prompt that can be used.
     """
-    skipped: Counter[str] = Counter()
-    benchmark = {gram for path in against for _, text in _texts(str(path)) for gram in _grams(text)}
+    skipped = Skipped()
+    benchmark: set[tuple[str, ...]] = set()
+    for path in against:
+        for where, text, problem in _texts(str(path)):
+            if problem:  # a check that leaves something out is none
+                raise HindsightError(f"{where}: {problem}")
+            benchmark.update(_grams(text))
     kept: list[str] = []
-    seen: set[str] = set()
-    for _, text in _texts(source):
-        if why := _unfit(text):
-            skipped[why] += 1
+    seen: set[bytes] = set()
+    for where, text, problem in _texts(source):
+        if why := problem or _unfit(text):
+            skipped.add(why, where)
             continue
-        same = " ".join(_TOKEN.findall(text.lower()))
+        same = blake2b(" ".join(_TOKEN.findall(text.lower())).encode("utf-8", "replace"), digest_size=12).digest()
         if same in seen:
-            skipped["there already"] += 1
+            skipped.add("there already", where)
         elif benchmark and not benchmark.isdisjoint(_grams(text)):
-            skipped[f"shares {GRAM} words in a row with a benchmark"] += 1
+            skipped.add(f"shares {GRAM} words in a row with a benchmark", where)
         else:
             kept.append(text.strip())
         seen.add(same)
     if not kept:
-        why = "; ".join(f"{count} {reason}" for reason, count in skipped.items()) or "it is empty"
-        raise HindsightError(f"{source}: no prompt can be used ({why})")
+        why = "; ".join(skipped.lines()) or "it is empty"
+        raise HindsightError(f"{source}: no prompt can be used: {why}")
     return kept, skipped
 
 
@@ -89,25 +115,30 @@ def _grams(text: str) -> Iterator[tuple[str, ...]]:
     return zip(*(words[at:] for at in range(GRAM)), strict=False)
 
 
-def _texts(source: str) -> Iterator[tuple[str, str]]:
-    """("file:line", prompt) of a source."""
-    if source == "tasks":
-        found: Iterable[tuple[str, Mapping[str, Any]]] = rows(Path(str(files("hindsight_rl.data") / "tasks.jsonl")))
-    elif Path(source).suffix == ".txt":
+def _texts(source: str) -> Iterator[tuple[str, str, str]]:
+    """("file:line", prompt, "") of each row of a source; or, where it has none, ("file:line", "", what is wrong)."""
+    if Path(source).suffix == ".txt":
         yield from _lines(Path(source))
         return
-    else:
-        found = rows(source)
-    for where, row in found:
-        yield where, _text(row, where)
+    path = str(files("hindsight_rl.data") / "tasks.jsonl") if source == "tasks" else source
+    for found in stream(path):
+        if found.row is None:
+            yield found.where, "", found.problem
+            continue
+        try:
+            yield found.where, _text(found.row, found.where), ""
+        except HindsightError as error:
+            yield found.where, "", str(error).removeprefix(f"{found.where}: ")
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
+def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield f"{path}:{number}", line.strip(), ""
     except (OSError, UnicodeDecodeError) as error:
         raise HindsightError(f"{path}: cannot be read: {error}") from None
-    yield from ((f"{path}:{number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
 
 
 def _text(row: Mapping[str, Any], where: str) -> str:
@@ -118,5 +149,5 @@ def _text(row: Mapping[str, Any], where: str) -> str:
         if isinstance(value, str):
             return value
         if value is not None:
-            raise HindsightError(f"{where}: {name!r} is {value!r:.60}; it must be a string")
+            raise HindsightError(f"{where}: {name!r} is {type(value).__name__}; it must be a string")
     raise HindsightError(f"{where}: no prompt in the row: give it one of {', '.join(FIELDS)}")
