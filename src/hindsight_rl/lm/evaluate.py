@@ -188,6 +188,8 @@ def respond(
 
 def _scored(run: Run, name: str, evaluator: str, instructions: Sequence[Instruction]) -> dict[str, Any]:
     matched = match(instructions, run.path / f"{name}.jsonl")
+    if run.read("config.json").get("answer_after") is None and (marks := matched.marks()):
+        print(f"hindsight: {name}: {marks}", file=sys.stderr)
     strict, loose = verdicts_of(instructions, matched.responses)
     write_verdicts(run.path / f"{name}.verdicts.jsonl", instructions, strict, loose)
     cut = sum(not row["ended"] for row in run.lines(f"{name}.jsonl"))
@@ -197,7 +199,9 @@ def _scored(run: Run, name: str, evaluator: str, instructions: Sequence[Instruct
 def _transformers(args: argparse.Namespace) -> Generate:
     """Hugging Face's own generation; slow and everywhere."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from hindsight_rl.lm.generate import generate as responses
 
     device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
     adapter = (Path(args.model) / "adapter_config.json").is_file()
@@ -224,31 +228,20 @@ def _transformers(args: argparse.Namespace) -> Generate:
         raise HindsightError(f"{args.model}: cannot be loaded ({_said(error)})") from error
     _check_format(args, tokenizer.chat_template)
     model = model.to(device).eval()
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    own = model.generation_config.eos_token_id
-    ends = {tokenizer.eos_token_id, *([own] if isinstance(own, int) else own or [])} - {None}
-    sampling = {"do_sample": True, "temperature": args.temperature, "top_p": args.top_p, "top_k": 0}
-    config = GenerationConfig(
-        max_new_tokens=args.max_new_tokens,
-        eos_token_id=sorted(ends),
-        pad_token_id=tokenizer.pad_token_id,
-        **(sampling if args.temperature > 0 else {"do_sample": False}),
-    )
 
     def generate(batch: Sequence[list[dict[str, Any]]], seed: int) -> list[tuple[str, bool]]:
-        torch.manual_seed(seed)
-        if args.prompt_format == "chat":
-            asked: Any = tokenizer.apply_chat_template(
-                list(batch), add_generation_prompt=True, return_dict=True, return_tensors="pt", padding=True
-            )
-        else:
-            asked = tokenizer([each[-1]["content"] for each in batch], return_tensors="pt", padding=True)
-        inputs = {name: asked[name].to(device) for name in ("input_ids", "attention_mask")}
-        with torch.inference_mode():
-            made = model.generate(**inputs, generation_config=config)[:, inputs["input_ids"].size(1) :]
-        ended = [bool(ends & set(row)) for row in made.tolist()]
-        texts = tokenizer.batch_decode(made, skip_special_tokens=True)
-        return list(zip(texts, ended, strict=True))
+        made = responses(
+            model,
+            tokenizer,
+            batch,
+            max_new_tokens=args.max_new_tokens,
+            batch=len(batch),
+            temperature=args.temperature,
+            top_p=args.top_p,
+            seed=seed,
+            prompt_format=args.prompt_format,
+        )
+        return [(each.text, each.ended) for each in made]
 
     return generate
 

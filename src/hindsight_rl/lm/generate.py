@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -33,27 +33,34 @@ def generate(
     max_new_tokens: int,
     batch: int = 64,
     temperature: float = 0.0,
+    top_p: float = 1.0,
     seed: int = 0,
+    prompt_format: Literal["chat", "text"] = "chat",
 ) -> list[Response]:
     """A response to each chat, in their order; prompts of like length share a batch.
 
     Args:
-        model, tokenizer: of transformers; the tokenizer has a chat template. chats: messages. max_new_tokens: cut off
-            there. batch: prompts at a time. temperature: 0 for greedy. seed: of sampling.
+        model, tokenizer: of transformers.
+        chats: lists of messages with `role` and `content`.
+        max_new_tokens: a response is cut off there.
+        batch: prompts at a time.
+        temperature: 0 for the most likely token.
+        top_p: share of the probability that is sampled from.
+        seed: of sampling.
+        prompt_format: `chat` through the tokenizer's chat template, `text` the last message as it is.
     """
     from transformers import GenerationConfig
 
     ends = sorted(end_ids(model, tokenizer))
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else ends[0]
-    sampling = {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0}
+    sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
     config = GenerationConfig(
         max_new_tokens=max_new_tokens,
         eos_token_id=ends,
         pad_token_id=pad,
         **(sampling if temperature > 0 else {"do_sample": False}),
     )
-    made = tokenizer.apply_chat_template(list(chats), add_generation_prompt=True, tokenize=True, return_dict=True)
-    prompts = made["input_ids"]
+    prompts = prompt_ids(tokenizer, chats, prompt_format)
     order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
     found: dict[int, Response] = {}
     was_training = model.training
@@ -77,3 +84,12 @@ def generate(
             found[at] = Response(text, stop is not None, len(kept) + (stop is not None))
     model.train(was_training)
     return [found[at] for at in range(len(prompts))]
+
+
+def prompt_ids(tokenizer: Any, chats: Sequence[list[dict[str, Any]]], prompt_format: str = "chat") -> list[list[int]]:
+    """Token ids of the prompts, as :func:`generate` reads them."""
+    if prompt_format == "chat":
+        made = tokenizer.apply_chat_template(list(chats), add_generation_prompt=True, tokenize=True, return_dict=True)
+    else:
+        made = tokenizer([each[-1]["content"] for each in chats])
+    return list(made["input_ids"])
