@@ -9,14 +9,10 @@ from typing import Any
 
 import pytest
 
+from hindsight_rl.constraints.completions import message_text
 from hindsight_rl.constraints.core import ConstraintError
-from hindsight_rl.constraints.rewards import (
-    Scorer,
-    compute_score,
-    constraint_reward,
-    message_text,
-    reward_func,
-)
+from hindsight_rl.constraints.rewards import compute_score, constraint_reward, reward_func
+from hindsight_rl.constraints.scorer import Scorer
 
 IDS = ["keywords:existence", "punctuation:no_comma"]
 KWARGS = [{"keywords": ["tea"]}, {}]
@@ -99,7 +95,7 @@ def test_verl() -> None:
         ground_truth=LABEL,
         extra_info={"index": 0},
         mode="fraction",
-        router=None,
+        reward_router_address="http://router",
     )
     assert result == {"score": 0.5, "acc": 0.0, "fraction": 0.5, "verdicts": "01"}
     made = constraint_reward("all", convention="verl")
@@ -155,6 +151,104 @@ def test_rubric_function() -> None:
     talk = [{"role": "assistant", "content": BOTH}]
     assert asyncio.run(rubric(prompt=[], completion=talk, answer=LABEL, info={})) == 1.0
     assert asyncio.run(rubric(prompt=[], completion=talk, answer="", info=ROW)) == 1.0
+
+
+def test_verl_names_a_keyword_that_it_does_not_know() -> None:
+    with pytest.raises(ConstraintError, match=r"unknown keyword 'mod' \(did you mean mode\?\); known: mode, check"):
+        compute_score("if", ONE, ROW, mod="fraction")  # type: ignore[call-arg]
+    made = constraint_reward(convention="verl")
+    with pytest.raises(ConstraintError, match=r"unknown keyword 'answer_befor' .did you mean answer_after"):
+        made(data_source="if", solution_str=ONE, ground_truth=ROW, answer_befor="x")
+    assert compute_score("if", "No drink</s> tea", ROW, answer_after="</s>")["score"] == 1.0
+    with pytest.raises(ConstraintError, match="mode is 'most'"):
+        compute_score("if", ONE, ROW, mode="most")  # type: ignore[arg-type]
+
+
+def test_verl_reads_extra_info_as_text() -> None:
+    row = {"instruction_id_list": ["copy:copy"], "kwargs": [{"prompt_to_repeat": "Say tea"}]}
+    assert compute_score("if", "Say tea", row, json.dumps({"prompt": "Say tea"}))["score"] == 1.0
+
+
+@pytest.mark.parametrize("other", [{}, {"ground_truth": ["42", LABEL]}, {"ground_truth": [None, LABEL]}])
+def test_trl_rows_of_another_task_have_no_reward(other: dict[str, list[Any]]) -> None:
+    reward = constraint_reward("all")
+    mixed = {"instruction_id_list": [None, IDS], "kwargs": [None, KWARGS], **other}
+    assert reward(prompts=["1+1?", "Q"], completions=["2", BOTH], **mixed) == [None, 1.0]
+    alone = {"ground_truth": [None, LABEL]}
+    assert reward(prompts=["1+1?", "Q"], completions=["2", BOTH], **alone) == [None, 1.0]
+    # Truth in the shape of open-instruct beside empty columns is ours.
+    both = {"instruction_id_list": [None, None], "ground_truth": ["42", LABEL]}
+    assert reward(prompts=["1+1?", "Q"], completions=["2", BOTH], **both) == [None, 1.0]
+
+
+def test_trl_without_any_column_of_ours_is_an_error() -> None:
+    with pytest.raises(ConstraintError, match="row 0 of the batch: no constraints in the row"):
+        constraint_reward()(prompts=["Q"], completions=["a"], answer=["2"])
+    with pytest.raises(ConstraintError, match="row 0 of the batch: 42 holds no constraints"):
+        constraint_reward()(prompts=["Q"], completions=["a"], ground_truth=["42"])
+    with pytest.raises(ConstraintError, match="no column 'bare' in the data"):
+        constraint_reward(prompt_column="bare")(prompts=["Q"], completions=["a"], **columns(1))
+
+
+@pytest.mark.parametrize(
+    "shape", [[BOTH], [[BOTH]], 3, {"text": BOTH}, [{"generated": BOTH}], [{"role": "assistant", "content": [BOTH]}]]
+)
+def test_a_completion_of_an_unknown_shape_is_an_error(shape: Any) -> None:
+    with pytest.raises(
+        ConstraintError, match=r"row 0 of the batch: the completion is .*; it must be a text, a list of"
+    ):
+        constraint_reward()(prompts=["Q"], completions=[shape], **columns(1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "reward"),
+    [
+        (BOTH, 1.0),
+        ({"role": "assistant", "content": BOTH}, 1.0),
+        ([{"content": BOTH}], 1.0),
+        ([{"role": "assistant", "content": [{"type": "text", "text": BOTH}]}], 1.0),
+        ([{"role": "assistant", "content": None, "tool_calls": []}], 0.0),
+        ([], 0.0),
+        (None, 0.0),
+    ],
+)
+def test_known_shapes_of_completions(shape: Any, reward: float) -> None:
+    assert constraint_reward()(prompts=["Q"], completions=[shape], **columns(1)) == [reward]
+
+
+ENDS = ["<｜end▁of▁sentence｜>", "<|eot|>", "<|return|>", "<|im_end|>", "</s>", "<eos><pad><pad>", "<|eom_id|>\n", ""]
+LAST = {
+    "instruction_id_list": ["startend:end_checker", "keywords:existence"],
+    "kwargs": [{"end_phrase": "tea"}, {"keywords": ["tea"]}],
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_openrlhf_takes_end_marks_off(end: str) -> None:
+    prompt = "<|user|>Q<|assistant|>"
+    query = f"<s>{prompt}Some <|tea|> tea{end}"
+    assert [float(one) for one in reward_func([query], [prompt], [json.dumps(LAST)])["rewards"]] == [1.0]
+
+
+def test_openrlhf_takes_end_marks_from_an_argument_or_a_tokenizer() -> None:
+    tokenizer = types.SimpleNamespace(
+        eos_token="[FIN]", pad_token="[NIL]", all_special_tokens=["[FIN]", "[NIL]"], added_tokens_decoder={}
+    )
+    labels = [json.dumps(LAST)]
+    for ends in (["[FIN]"], "[FIN]", tokenizer):
+        reward = constraint_reward(convention="openrlhf", ends=ends)
+        assert [float(one) for one in reward(["Q tea[FIN][NIL][NIL]"], ["Q "], labels)["rewards"]] == [1.0]
+    assert float(reward_func(["Q tea[FIN]"], ["Q "], labels)["rewards"][0]) == 0.0
+    with pytest.raises(ConstraintError, match=r"ends is .*; it must be a list of texts, or a tokenizer"):
+        constraint_reward(convention="openrlhf", ends=[3])
+    with pytest.raises(ConstraintError, match="ends is for the convention openrlhf"):
+        constraint_reward(ends=["</s>"])
+
+
+def test_a_rubric_reads_info_as_text() -> None:
+    rubric = constraint_reward(convention="rubric")
+    talk = [{"role": "assistant", "content": BOTH}]
+    assert asyncio.run(rubric(completion=talk, answer="", info=json.dumps(ROW))) == 1.0
 
 
 def test_message_text() -> None:

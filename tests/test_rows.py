@@ -24,6 +24,8 @@ KWARGS = [{"keywords": ["tea"]}, {"keywords": None}, {"keywords": ["cup"]}]
         {"ground_truth": json.dumps([{"instruction_id": IDS, "kwargs": KWARGS}])},
         {"ground_truth": repr([{"instruction_id": IDS, "kwargs": [KWARGS[0], None, KWARGS[2]]}])},
         {"ground_truth": [json.dumps({"instruction_id": IDS, "kwargs": KWARGS})]},
+        {"ground_truth": [repr([{"instruction_id": IDS, "kwargs": [KWARGS[0], None, KWARGS[2]]}])]},
+        {"ground_truth": json.dumps(json.dumps([{"instruction_id": IDS, "kwargs": KWARGS}]))},
     ],
 )
 def test_ids_with_kwargs(row: dict) -> None:

@@ -25,7 +25,7 @@ from torch import Tensor
 from transformers.trainer_utils import TrainOutput, get_last_checkpoint
 from trl import GRPOTrainer
 
-from hindsight_rl.constraints.rewards import message_text
+from hindsight_rl.constraints.completions import message_text
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl.buffer import Saved, fulfilled
 from hindsight_rl.lm.trl.config import ROW_MEANS, HiRConfig, check_config, check_version
