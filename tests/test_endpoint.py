@@ -68,6 +68,94 @@ def test_a_server_without_response_format_is_asked_in_words(status: int) -> None
         assert '"required": ["words"]' in server.requests[-1]["messages"][-1]["content"]
 
 
+def _asks_for_schema(body: dict[str, Any]) -> bool:
+    return "response_format" in body
+
+
+LONG = "This model's maximum context length is 10 tokens. However, you requested 20 tokens."
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Reply(LONG, 400),
+        Reply(raw=json.dumps({"error": {"message": LONG, "code": "context_length_exceeded"}}).encode(), status=400),
+        # The request repeated beside the reason, as FastAPI does it.
+        Reply(
+            raw=json.dumps(
+                {"detail": [{"loc": ["body", "max_tokens"], "msg": "too large", "input": {"response_format": {}}}]}
+            ).encode(),
+            status=422,
+        ),
+        Reply("The model `tiny` does not exist", 404),
+    ],
+)
+def test_another_refusal_leaves_response_format_on(refusal: Reply) -> None:
+    def script(body: dict[str, Any]) -> Reply | str:
+        return refusal if "long" in body["messages"][0]["content"] else GOOD
+
+    with ChatServer(script) as server, Endpoint(settings(server.url)) as endpoint:
+        with pytest.raises(EndpointError):
+            endpoint.ask(question("long"))
+        assert len(server.requests) == 1  # nothing that another form of the question would mend
+        endpoint.ask(question("short"))
+        assert all(map(_asks_for_schema, server.requests))
+
+
+def test_a_server_that_does_not_say_what_it_refused_is_asked_in_words() -> None:
+    def refuses(body: dict[str, Any]) -> Reply | str:
+        return Reply("Bad Request", 400) if _asks_for_schema(body) else GOOD
+
+    with ChatServer(refuses) as server, Endpoint(settings(server.url)) as endpoint:
+        endpoint.ask(question())
+        endpoint.ask(question("more"))
+        assert [_asks_for_schema(body) for body in server.requests] == [True, False, False]
+
+    def refuses_one(body: dict[str, Any]) -> Reply | str:
+        return Reply("Bad Request", 400) if "bad" in body["messages"][0]["content"] else GOOD
+
+    with ChatServer(refuses_one) as server, Endpoint(settings(server.url)) as endpoint:
+        with pytest.raises(EndpointError, match=r"400: .*Bad Request"):
+            endpoint.ask(question("bad"))
+        endpoint.ask(question("good"))
+        assert _asks_for_schema(server.requests[-1])
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "requests"),
+    [
+        ({"error": {"message": "Insufficient credits", "code": 402}}, "402: Insufficient credits", 1),
+        ({"error": "quota exceeded"}, "body: quota exceeded", 2),
+        ({"object": "error", "message": "Loading model", "code": 503}, "503: Loading model", 2),
+        ({"detail": "no such route"}, "body: no such route", 2),
+        ({"choices": [{"error": {"message": "Upstream overloaded", "code": 502}}]}, "502: Upstream overloaded", 2),
+        ({"choices": []}, "body: 15 bytes that are no chat completion", 2),
+    ],
+)
+def test_a_200_with_an_error_is_told_in_the_servers_words(body: dict[str, Any], said: str, requests: int) -> None:
+    reply = Reply(raw=json.dumps(body).encode())
+    with ChatServer([reply]) as server, Endpoint(settings(server.url, attempts=2)) as endpoint:
+        with pytest.raises(EndpointError) as caught:
+            endpoint.ask(question())
+        assert said in str(caught.value) and len(server.requests) == requests
+
+
+def test_null_in_extra_removes_a_field_from_every_question() -> None:
+    extra = '{"temperature": null, "max_tokens": null, "max_completion_tokens": 9}'
+    with ChatServer([GOOD]) as server, Endpoint(settings(server.url, extra=extra)) as endpoint:
+        endpoint.ask(question())
+        endpoint.ask(question(parameters={"temperature": 0.0}))  # as the judge and the decomposer put it
+        for sent in server.requests:
+            assert "temperature" not in sent and "max_tokens" not in sent and sent["max_completion_tokens"] == 9
+
+
+def test_an_answer_in_parts_is_one_text() -> None:
+    message = {"role": "assistant", "content": [{"type": "text", "text": GOOD[:9]}, {"type": "text", "text": GOOD[9:]}]}
+    reply = Reply(raw=json.dumps({"choices": [{"message": message}]}).encode())
+    with ChatServer([reply]) as server, Endpoint(settings(server.url)) as endpoint:
+        assert endpoint.ask(question()).value.words == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("fault", "counted"),
     [

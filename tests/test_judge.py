@@ -15,7 +15,9 @@ from hindsight_rl.constraints.core import constraint
 from hindsight_rl.endpoint import Endpoint, EndpointError, EndpointSettings
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.evaluation import cfbench
-from hindsight_rl.lm.judge import Ask, Judge, NoisyJudge, SoftConstraint
+from hindsight_rl.lm.judge import Judge
+from hindsight_rl.lm.judge_noise import NoisyJudge
+from hindsight_rl.lm.soft import Ask, MissingVerdicts, SoftConstraint
 from hindsight_rl.replay.instruction import Constraint, Instruction
 from hindsight_rl.replay.replayer import ReplayConfig, Replayer, Rollout
 
@@ -101,11 +103,73 @@ def test_the_majority_decides_and_agreement_is_told() -> None:
 @pytest.mark.parametrize(
     "said", ['{"satisfied": "true"}', '{"satisfied": 1}', '{"verdict": true}', "YES", "", '[{"satisfied": true}'[:-8]]
 )
-def test_a_malformed_verdict_is_unsatisfied_and_counted(said: str) -> None:
+def test_a_malformed_verdict_is_missing_and_counted(said: str) -> None:
     with ChatServer([said]) as server, endpoint(server) as judge_at:
         judge = Judge(judge_at)
-        assert judge.decide([Ask("mention rain", "rain")]) == [False]
-        assert judge.metrics()["malformed"] == 1
+        assert judge.decide([Ask("mention rain", "rain")]) == [None]
+        told = judge.metrics()
+        assert (told["malformed"], told["missing"], told["satisfied"], told["agreement"]) == (1, 1, 0, None)
+        with pytest.raises(MissingVerdicts, match="1 of 1 verdicts of the judge are missing, more than 5%"):
+            judge.constraint("mention rain").check("rain")
+
+
+def test_few_missing_verdicts_are_warned_of_and_many_are_an_error() -> None:
+    def script(body: dict[str, Any]) -> Reply | str:
+        return Reply(None) if "mute" in parts(body)[2] else keyword(body)
+
+    with ChatServer(script) as server, endpoint(server) as judge_at:
+        judge = Judge(judge_at)
+        asked = judge.judged(Instruction("t", (), "t", 1, soft=("mention rain",)))
+        with pytest.warns(UserWarning, match="1 of 30 verdicts of the judge are missing; they count as not met"):
+            found = judge.verify_batch([(asked, f"rain {at}" if at else "mute rain") for at in range(30)])
+        assert found == [[False]] + [[True]] * 29
+        with pytest.raises(MissingVerdicts, match="4 of 33 verdicts"):
+            judge.verify_batch([(asked, f"mute {at}") for at in range(3)])
+        assert judge.metrics()["missing"] == 4
+
+
+def test_votes_that_did_not_come_are_none() -> None:
+    votes = iter(['{"satisfied": true}', "nonsense", '{"satisfied": true}'])
+
+    def script(body: dict[str, Any]) -> str:
+        return "nonsense" if len(body["messages"]) > 1 else next(votes)
+
+    with ChatServer(script) as server, endpoint(server, concurrency=1) as judge_at:
+        judge = Judge(judge_at, votes=3)
+        assert judge.decide([Ask("a", "x")]) == [True]
+        assert (judge.metrics()["malformed"], judge.metrics()["agreement"]) == (1, 1.0)
+
+
+@pytest.mark.parametrize(("mute", "code"), [(1, 0), (3, 2)])
+def test_the_command_says_what_is_missing(
+    mute: int, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`content: null` of a server is no verdict: counted, said, and above 5 % an error."""
+
+    def script(body: dict[str, Any]) -> Reply | str:
+        return Reply(None) if "mute" in parts(body)[2] else keyword(body)
+
+    prompts, responses, out = (tmp_path / name for name in ("p.jsonl", "r.jsonl", "j.jsonl"))
+    demand = [["mention rain", "主需"]]
+    rows = [{"idx": at, "prompt": f"Write {at}.", "criteria": demand} for at in range(40)]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = [{"key": at, "response": f"{'mute ' if at < mute else ''}rain {at}"} for at in range(40)]
+    responses.write_text("".join(json.dumps(row) + "\n" for row in said))
+    with ChatServer(script) as server:
+        command = ["judge", "cfbench", str(responses), "--prompts", str(prompts), "--out", str(out)]
+        assert cli([*command, "--endpoint.base-url", server.url, "--endpoint.model", "tiny"]) == code
+    told = capsys.readouterr()
+    assert f"{mute} of 40 verdicts are missing (keys 0" in told.err
+    assert json.loads(out.read_text().splitlines()[0])["verdict"] == [None]
+    scored = ["score", "cfbench", str(responses), "--prompts", str(prompts), "--judged", str(out), "--json"]
+    assert cli(scored) == code
+    shown = capsys.readouterr()
+    if code:
+        assert "more than 5%: judge these prompts again" in told.err and "more than 5%" in shown.err
+    else:
+        for found in (json.loads(told.out), json.loads(shown.out)):
+            assert (found["csr"], found["prompts"], found["unjudged"]) == (1.0, 39, 1)
+        assert json.loads(told.out)["judge"]["missing"] == 1 and "the 1 prompts are not scored" in shown.err
 
 
 ATTACKS = (
@@ -143,7 +207,7 @@ def test_the_fence_cannot_be_foretold_and_is_the_same_for_the_same_text(
     assert (tmp_path / "another" / "fence.secret").stat().st_mode & 0o077 == 0
 
 
-def test_what_is_not_answered_counts_as_unsatisfied_and_is_asked_again() -> None:
+def test_what_is_not_answered_is_missing_and_asked_again() -> None:
     down = [True]
 
     def script(body: dict[str, Any]) -> Reply | str:
@@ -151,7 +215,7 @@ def test_what_is_not_answered_counts_as_unsatisfied_and_is_asked_again() -> None
 
     with ChatServer(script) as server, endpoint(server) as judge_at:
         judge = Judge(judge_at)
-        assert judge.decide([Ask("mention rain", "rain")]) == [False]
+        assert judge.decide([Ask("mention rain", "rain")]) == [None]
         with pytest.raises(EndpointError, match="500"):
             Judge(judge_at, strict=True).decide([Ask("mention rain", "rain")])
         down[0] = False
@@ -173,6 +237,13 @@ class Right:
         return [ask.response.startswith("y") for ask in asks]
 
 
+class Mute:
+    """Gives no verdict."""
+
+    def decide(self, asks: Any) -> list[None]:
+        return [None for _ in asks]
+
+
 def test_a_noisy_judge_errs_as_often_as_chosen_and_always_alike() -> None:
     asks = [Ask("d", f"{'y' if i % 2 else 'n'}{i}") for i in range(2000)]
     noisy = NoisyJudge(Right(), false_positive=0.1, false_negative=0.3, seed=1)
@@ -182,6 +253,7 @@ def test_a_noisy_judge_errs_as_often_as_chosen_and_always_alike() -> None:
     assert 1 - np.mean(yes) == pytest.approx(0.3, abs=0.04) and np.mean(no) == pytest.approx(0.1, abs=0.03)
     assert noisy.decide(asks) == found and NoisyJudge(Right(), 0.1, 0.3, seed=2).decide(asks) != found
     assert noisy.constraint("d").check("y1") == found[1]
+    assert NoisyJudge(Mute(), 0.5, 0.5).decide(asks[:3]) == [None] * 3
     with pytest.raises(HindsightError, match="false_positive"):
         NoisyJudge(Right(), false_positive=2)
 

@@ -18,7 +18,8 @@ pytest.importorskip("fastapi")
 from hindsight_rl.agent.relabeling.llm import LlmRules
 from hindsight_rl.agent.training.train import train
 from hindsight_rl.endpoint import Endpoint, EndpointError, EndpointSettings, Question
-from hindsight_rl.lm.judge import Ask, Judge
+from hindsight_rl.lm.judge import Judge
+from hindsight_rl.lm.soft import Ask
 from hindsight_rl.run import Run
 from test_train import tiny, without_clock
 from tiny_lm import tiny_model
@@ -79,9 +80,9 @@ def test_it_answers_and_its_nonsense_is_malformed(served: tuple[str, str], tmp_p
 
 
 def test_training_beside_it_equals_training_with_templates(served: tuple[str, str], tmp_path: Path) -> None:
-    plain = Run.open(train(tiny(tmp_path / "templates", steps=32768)))
+    plain = Run.open(train(tiny(tmp_path / "templates", total_timesteps=32768)))
     config = tiny(
-        tmp_path / "llm", steps=32768, relabeler="llm", llm=LlmRules(candidates=2, pending=2),
+        tmp_path / "llm", total_timesteps=32768, relabeler="llm", llm=LlmRules(candidates=2, pending=2),
         endpoint=settings(served, str(tmp_path / "answers.sqlite3")),
     )  # fmt: skip
     run = Run.open(train(config))

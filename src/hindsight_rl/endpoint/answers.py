@@ -38,7 +38,7 @@ def read(text: str, schema: "type[BaseModel]") -> "BaseModel":
     """
     said = without_reasoning(text)
     if not said:
-        raise ValueError("the answer is empty")
+        raise ValueError("the answer is empty; a model that thinks may need more --endpoint.answer-tokens")
     decoder = json.JSONDecoder()
     problem = "there is no JSON object in it"
     at = said.find("{")

@@ -6,7 +6,6 @@ on. Retries are our own, since they must honour the deadline, the budget and the
 
 import asyncio
 import contextlib
-import json
 import threading
 import time
 from collections.abc import Coroutine, Mapping, Sequence
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 from hindsight_rl.encoder import default_cache_dir
 from hindsight_rl.endpoint.answers import MalformedAnswer, in_words, read, strict_schema
+from hindsight_rl.endpoint.bodies import REFUSING, NotAnAnswer, content, refuses_structure
 from hindsight_rl.endpoint.cache import AnswerCache, Paid, question_key
 from hindsight_rl.endpoint.limits import Usage, backoff, retried
 from hindsight_rl.endpoint.settings import EndpointError, EndpointSettings
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 Message = Mapping[str, str]
 _SHOWN = 300
-_REFUSED = frozenset((400, 404, 415, 422, 501))  # what servers say to fields that they do not know
 
 
 @dataclass(frozen=True)
@@ -205,38 +204,48 @@ class Endpoint:
         return paid, False, seconds
 
     def _parameters(self, question: Question) -> dict[str, Any]:
+        """The fields of a request; one that ``--endpoint.extra`` sets to null is sent by nobody, the judge included."""
+        extra = self.settings.extra_fields()
         made: dict[str, Any] = {
             "temperature": self.settings.temperature,
             "max_tokens": self.settings.answer_tokens,
-            **self.settings.extra_fields(),
+            **extra,
             **question.parameters,
         }
-        return {name: value for name, value in made.items() if value is not None}
+        removed = {name for name, value in extra.items() if value is None}
+        return {name: value for name, value in made.items() if value is not None and name not in removed}
 
     async def _tried(
         self, question: Question, messages: Sequence[Message], parameters: dict[str, Any], deadline: float
     ) -> Paid:
         """Send until there is an answer."""
         attempt = 0
+        in_words_only = probing = False
         while True:
-            structured = self._structured and question.schema is not None
+            structured = self._structured and question.schema is not None and not in_words_only
             self.usage.spend()
             wait: str | None = None
             left = deadline - time.monotonic()
             try:
-                return await asyncio.wait_for(
+                paid = await asyncio.wait_for(
                     self._sent(question, messages, parameters, structured), max(0.0, min(self.settings.timeout, left))
                 )
+                if probing:  # in words it answers, so it was the field that it refused
+                    self._structured = False
+                return paid
             except TimeoutError:
                 fault, told = "timeout", "no whole answer in time"
             except self._openai.APIStatusError as error:
                 fault, told = str(error.status_code), self._clean(str(error.message))
-                refused = error.status_code in _REFUSED and structured and self.settings.structure == "auto"
-                if refused and self._structured:
-                    self._structured = False
-                if refused:
-                    self.usage.fault("response_format refused")
-                    continue
+                if structured and self.settings.structure == "auto" and error.status_code in REFUSING:
+                    verdict = refuses_structure(error.body, str(error.message))
+                    if verdict is not False:
+                        # Where the server does not say what it refused, this question is asked in words; that shows.
+                        self._structured = self._structured and verdict is None
+                        probing = verdict is None
+                        in_words_only = True
+                        self.usage.fault("response_format refused")
+                        continue
                 if not retried(error.status_code):
                     raise EndpointError(self._sorry(fault, told, error.status_code)) from None
                 wait = error.response.headers.get("retry-after")
@@ -245,8 +254,10 @@ class Endpoint:
             except self._openai.APIConnectionError as error:
                 cause = error.__cause__ or error
                 fault, told = "connection", f"{type(cause).__name__}: {self._clean(str(cause))}"
-            except _NotAnAnswer as error:
-                fault, told = "body", str(error)
+            except NotAnAnswer as error:
+                fault, told = str(error.status or "body"), self._clean(str(error))
+                if error.status and not retried(error.status):
+                    raise EndpointError(self._sorry(fault, told, error.status)) from None
             except EndpointError:
                 raise
             except Exception as error:  # a reset in mid-body comes as the HTTP library's own error
@@ -287,7 +298,7 @@ class Endpoint:
                 if len(whole) > self.settings.answer_bytes:
                     self.usage.count("oversized")
                     return Paid("", 0, len(whole) // 4)
-        return _content(bytes(whole), sent)
+        return content(bytes(whole), sent)
 
     def _clean(self, text: str) -> str:
         """Fit for one line of a message, without the key, which some servers repeat."""
@@ -303,30 +314,6 @@ class Endpoint:
             404: "check --endpoint.base-url and --endpoint.model",
         }.get(status, "check the server" if status == 0 else "check --endpoint.extra and --endpoint.model")
         return f"endpoint: {host} gave no answer ({fault}: {told}): {mend}"
-
-
-class _NotAnAnswer(Exception):
-    """A body that is no chat completion."""
-
-
-def _content(body: bytes, messages: Sequence[Message]) -> Paid:
-    try:
-        value = json.loads(body)
-        text = value["choices"][0]["message"].get("content") or ""
-        if not isinstance(text, str):
-            raise TypeError
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-        raise _NotAnAnswer(f"{len(body)} bytes that are no chat completion") from None
-    usage = value.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
-    said = sum(len(str(message.get("content", ""))) for message in messages)
-    return Paid(text, _tokens(usage.get("prompt_tokens"), said), _tokens(usage.get("completion_tokens"), len(text)))
-
-
-def _tokens(counted: Any, characters: int) -> int:
-    if isinstance(counted, int) and not isinstance(counted, bool) and counted >= 0:
-        return counted
-    return characters // 4  # the usual rule of thumb where the server does not count
 
 
 def _again(messages: Sequence[Message], text: str, why: str) -> list[Message]:

@@ -5,6 +5,7 @@ hindsight judge cfbench responses.jsonl --prompts cfbench.jsonl --out judged.jso
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,8 +19,9 @@ from hindsight_rl.evaluation import cfbench
 from hindsight_rl.evaluation.prompts import read
 from hindsight_rl.evaluation.responses import match
 from hindsight_rl.lm.judge import Judge, prompt
-from hindsight_rl.replay.instruction import Instruction, Verdict
-from hindsight_rl.replay.verification import verifying
+from hindsight_rl.lm.soft import Judging
+from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.verification import answer_of
 
 
 @dataclass
@@ -28,24 +30,38 @@ class JudgeConfig:
 
     benchmark: Annotated[Literal["cfbench", "hir-16k", "muldimif"], tyro.conf.Positional]
     responses: Annotated[str, tyro.conf.Positional]
-    """JSON lines with `prompt` (or `key`) and `response`."""
+    """Rows with `prompt` (or `key`) and `response`, lm-eval's samples, or a batch output of OpenAI or vLLM."""
     out: str
-    """JSON lines with `key` and `verdict`, for hindsight score --judged."""
+    """JSON lines with `key` and `verdict` (null: no verdict), for hindsight score --judged."""
     prompts: str | None = None
     """The prompts as a local file; by default from the hub."""
+    requests: str | None = None
+    """Input of the batch, where its custom ids are not the prompts' keys."""
+    answer_after: str | None = None
+    """Only what follows the last of these marks is judged, e.g. [/THINK]."""
     votes: int = 1
     """How often each demand is asked about; the majority decides."""
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
 
 
-def judged_rows(judge: Judge, instructions: Sequence[Instruction], responses: Sequence[str | None]) -> list[Verdict]:
-    """A verdict per instruction: its checkable constraints, then its soft demands; no response meets none."""
+def judged_rows(
+    judge: Judging,
+    instructions: Sequence[Instruction],
+    responses: Sequence[str | None],
+    answer_after: str | None = None,
+) -> list[list[bool | None]]:
+    """A verdict per instruction: its checkable constraints, then its soft demands; None where one is missing.
+
+    No response, or one without an answer, meets none. answer_after: see
+    :func:`hindsight_rl.replay.verification.answer_of`.
+    """
     whole = [judge.judged(each) for each in instructions]
-    given = [(each, response) for each, response in zip(whole, responses, strict=True) if response is not None]
-    found = iter(verifying(judge).verify_batch(given))
+    answers = [answer_of(response or "", answer_after) for response in responses]
+    given = [(each, answer) for each, answer in zip(whole, answers, strict=True) if answer and each.constraints]
+    found = iter(judge.given(given))
     return [
-        next(found) if response is not None else [False] * len(each.constraints)
-        for each, response in zip(whole, responses, strict=True)
+        next(found) if answer and each.constraints else [False] * len(each.constraints)
+        for each, answer in zip(whole, answers, strict=True)
     ]
 
 
@@ -53,11 +69,14 @@ def main(argv: list[str]) -> int:
     """Run the command; returns the exit code. Raises :class:`HindsightError` on bad input."""
     args = tyro.cli(JudgeConfig, args=argv, prog="hindsight judge")
     instructions = read(args.benchmark, args.prompts)
-    matched = match(instructions, args.responses)
+    matched = match(instructions, args.responses, args.requests)
+    for said in (*matched.complaints(), matched.marks(args.answer_after)):
+        if said:
+            print(f"hindsight: {said}", file=sys.stderr)
     with Endpoint(args.endpoint.resolved()) as endpoint:
-        # Strict: a missing verdict must not pass for a bad response. What was answered is cached for the next try.
+        # Strict: a server that fails must not leave holes. What was answered is cached for the next try.
         judge = Judge(endpoint, args.votes, strict=True)
-        verdicts = judged_rows(judge, instructions, matched.responses)
+        verdicts = judged_rows(judge, instructions, matched.responses, args.answer_after)
         told = judge.metrics()
     try:
         with Path(args.out).open("w", encoding="utf-8") as out:
@@ -66,12 +85,16 @@ def main(argv: list[str]) -> int:
                 out.write(json.dumps(line, ensure_ascii=False) + "\n")
     except OSError as error:
         raise HindsightError(f"cannot write {args.out}: {error.strerror or error}") from error
+    if said := cfbench.missing_said(instructions, verdicts):
+        print(f"hindsight: {said}", file=sys.stderr)
     scores: dict[str, object] = {"benchmark": args.benchmark, "prompts": len(instructions)}
     if args.benchmark == "cfbench":
         scores |= asdict(cfbench.scores(instructions, verdicts))
     else:
-        flat = [holds for verdict in verdicts for holds in verdict]
-        scores["instruction"] = round(sum(flat) / len(flat), 4) if flat else None
-        scores["prompt"] = round(sum(map(all, verdicts)) / len(verdicts), 4) if verdicts else None
+        whole = [verdict for verdict in verdicts if None not in verdict]
+        flat = [holds for verdict in whole for holds in verdict]
+        scores["instruction"] = round(sum(map(bool, flat)) / len(flat), 4) if flat else None
+        scores["prompt"] = round(sum(map(all, whole)) / len(whole), 4) if whole else None
+        scores["unjudged"] = len(verdicts) - len(whole)
     print(json.dumps({**scores, "missing": matched.missing, "judge": told}, ensure_ascii=False))
     return 0
