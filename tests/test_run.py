@@ -7,7 +7,7 @@ import pytest
 
 from hindsight_rl import run as run_module
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.run import Run, machine
+from hindsight_rl.run import Run, known_settings, machine
 
 
 def test_a_run_is_made_once_and_opened_again(tmp_path: Path) -> None:
@@ -67,3 +67,10 @@ def test_bad_json_is_named_with_its_line(tmp_path: Path) -> None:
 def test_the_machine_is_told_by_kind() -> None:
     kind = machine()
     assert kind["cores"] >= 1 and kind["python"].count(".") == 2 and "hostname" not in kind
+
+
+def test_settings_are_known_by_name() -> None:
+    stored = {"kind": "agent", "version": "0.1.0", "machine": {}, "seed": 3}
+    assert known_settings(stored, ["seed", "steps"], "config.json") == {"seed": 3}
+    with pytest.raises(HindsightError, match=r"config.json is of another version: unknown setting 'sed'.*'seed'"):
+        known_settings({**stored, "sed": 4}, ["seed", "steps"], "config.json")

@@ -4,11 +4,12 @@ Files are plain: `config.json`, one JSON object a line in `*.jsonl`, one object 
 replaced atomically; lines are appended and, on resume, cut back to the checkpoint that the run goes on from.
 """
 
+import difflib
 import json
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,21 @@ class ReadOnlyRun(Run):
 
     def cut_back(self, name: str, step: int) -> None:
         """Nothing."""
+
+
+def known_settings(stored: Mapping[str, Any], known: Iterable[str], where: str) -> dict[str, Any]:
+    """Of what `config.json` holds, the settings of a command, by their names.
+
+    Raises:
+        HindsightError: a key that is neither a setting nor what :meth:`Run.create` and its callers add.
+    """
+    known = list(known)
+    for name in stored:
+        if name not in (*known, "kind", "version", "machine"):
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
+            raise HindsightError(f"{where} is of another version: unknown setting {name!r}{meant}")
+    return {name: stored[name] for name in known if name in stored}
 
 
 def machine() -> dict[str, Any]:

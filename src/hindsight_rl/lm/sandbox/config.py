@@ -14,6 +14,7 @@ from hindsight_rl.lm.sandbox.pretrain import PretrainRules
 from hindsight_rl.lm.sandbox.reinforce import ReinforceRules
 from hindsight_rl.replay.config import BufferConfig, ReplayConfig, RewriterName
 from hindsight_rl.replay.selection import Scope, Strategy
+from hindsight_rl.run import known_settings
 
 FAILURES = 8
 """Failures that a method replays per prompt; with 8 rollouts of each, all of them."""
@@ -258,7 +259,7 @@ def from_json(stored: dict[str, Any], where: str) -> SandboxConfig:
         "update": UpdateRules,
         "reinforce": ReinforceRules,
     }
-    values = {f.name: stored[f.name] for f in dataclasses.fields(SandboxConfig) if f.name in stored}
+    values = known_settings(stored, (field.name for field in dataclasses.fields(SandboxConfig)), where)
     try:
         if values["replay"]["lambda_cap"] is None:
             values["replay"] = {**values["replay"], "lambda_cap": float("inf")}
