@@ -283,6 +283,27 @@ def test_prompts_from_any_file(tmp_path: Path, kind: str) -> None:
     assert not (tmp_path / "out" / "test_prompts.jsonl").exists()
 
 
+@pytest.mark.parametrize(
+    ("prompt", "asks"),
+    [
+        ("Write a poem without commas.", True),
+        ("Describe a gull in a single sentence.", True),
+        ("Write an essay of 300 words.", True),
+        ("Keep it short (max 3 lines): what is a gull?", True),
+        ("Begin your reply with 'Dear Sir'.", True),
+        ("Reply in French: what is a gull?", True),
+        ("What is the longest word in English?", False),
+        ("Why do people begin with an apology?", False),
+        ("Write a letter without being rude.", False),
+    ],
+)
+def test_a_prompt_with_a_constraint_of_its_own_is_skipped(prompt: str, asks: bool, tmp_path: Path) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_text(f"Name a river.\n{prompt}\n")
+    kept, skipped = read_prompts(str(path))
+    assert (prompt not in kept) == (skipped.reasons["asks for a constraint itself"] == 1) == asks
+
+
 def test_unfit_prompts_are_counted_and_the_rest_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bench = tmp_path / "bench.jsonl"
     bench.write_text(json.dumps({"prompt": "Please tell me the names of all the large lakes in Finland."}))

@@ -30,6 +30,11 @@ _NUMBER = r"(?:\d+|an?|one|two|three|four|five|six|seven|eight|nine|ten|twenty|f
 _UNIT = (
     r"(?:words?|sentences?|paragraphs?|lines?|letters?|characters?|bullets?|bullet points?|points|sections?|stanzas?)"
 )
+_MARKS = r"(?:commas?|full stops?|periods?|punctuation|exclamation marks?|capitals|capital letters|upper ?case)"
+_LANGUAGE = (
+    r"(?:Arabic|Chinese|Dutch|French|German|Greek|Hindi|Italian|Japanese|Korean|Latin|Mandarin|Polish|Portuguese"
+    r"|Russian|Spanish|Swedish|Turkish|Ukrainian|Vietnamese)"
+)
 # A prompt that says one of these asks for something that a checker may contradict.
 _ASKS = re.compile(
     rf"\b(?:at least|at most|(?:no )?(?:more|less|fewer) than|exactly|under|within|up to|(?:maxi|mini)mum of)"
@@ -40,7 +45,11 @@ _ASKS = re.compile(
     r"|placeholders?|postscript|word (?:limit|count)|without (?:using|the (?:word|letter))"
     r"|(?:do not|don't|never|avoid) (?:use|using|include|including|mention|mentioning)"
     r"|(?:start|begin|end)s? (?:your \w+ )?with the (?:word|phrase)|(?:use|include) the (?:words?|phrase|keywords?))\b"
-    r"|\bno commas?\b",
+    rf"|\bno {_MARKS}\b|\bwithout (?:any )?{_MARKS}\b|\bin (?:double )?(?:quotes|quotation marks)\b"
+    r"|\b\d+ (?:words?|sentences?|paragraphs?|bullets?|stanzas?)\b"
+    r"|\b(?:in|as) (?:a|one) (?:single )?(?:word|sentence)\b"
+    rf"|\bmax\.? {_NUMBER} {_UNIT}\b"
+    rf"|\b(?:start|begin|end|finish)s? (?:\w+ ){{0,2}}with [\"'\u201c\u2018]|\b(?:in|into) {_LANGUAGE}\b",
     re.IGNORECASE,
 )
 
