@@ -6,6 +6,8 @@ A fenced block below a line `<!-- tested -->` is run, in a new folder for each p
 - `console`: each line `$ command` is a `hindsight` command, or `cat`, `ls` or `printf` in a shell. What stands below it
   must be what it prints to standard output. A line `...` stands for any lines.
 
+A page that names `tiny-model` finds a folder of that name with a random model of a few thousand weights.
+
 `WRITE_DOCS=1 pytest tests/test_docs.py` writes what is printed now into `console` blocks without `...`.
 """
 
@@ -25,6 +27,7 @@ import yaml
 
 import hindsight_rl
 from hindsight_rl import cli
+from tiny_lm import tiny_model
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -101,6 +104,8 @@ def test_tested_blocks_print_what_they_claim(page: Path, tmp_path: Path) -> None
     text = page.read_text("utf-8")
     steps = steps_of(text)
     assert len(steps) >= text.count("<!-- tested -->"), "a line '<!-- tested -->' stands above no block"
+    if any("tiny-model" in body for _, body, _, _ in steps):
+        tiny_model(tmp_path / "tiny-model")
     done = subprocess.run(
         [sys.executable, "-c", RUNNER],
         input=json.dumps([(kind, body) for kind, body, _, _ in steps]),
