@@ -270,6 +270,7 @@ def test_what_cannot_be_read_at_all_is_an_error(tmp_path: Path, capsys: pytest.C
     write(path, {"text": "A gull."})
     assert cli(["relabel", str(path), *out]) == 2
     assert "no response can be used (1 bad rows;" in capsys.readouterr().err
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["given.jsonl"]
     write(path, {"prompt": PROMPT, "response": BOTH})
     prompts = write(tmp_path / "prompts.jsonl", {**ASKED, "prompt": PROMPT})
     assert cli(["relabel", str(path), *out, "--prompts", str(prompts)]) == 0  # nothing stands in its way

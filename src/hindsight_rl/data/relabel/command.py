@@ -69,6 +69,8 @@ def summary(counts: Counts, config: RelabelConfig) -> list[str]:
     lines += ["", f"rows: {counts.written.total():,}"]
     words = _WORDS if config.format != "dpo" else {"success": "pairs under the prompt as it was", **_DPO}
     lines += [f"  {count:,} {words[source]}" for source, count in sorted(counts.written.items())]
+    if config.format == "dpo" and not counts.written:
+        lines.append("  a pair needs two responses to one prompt, one that meets it and one that does not")
     if counts.rejected:
         lines += ["", "no rewrite, or no row:"]
         lines += [f"  {count:,}  {reason}" for reason, count in counts.rejected.most_common()]

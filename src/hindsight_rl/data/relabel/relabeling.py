@@ -66,10 +66,10 @@ def relabel(config: RelabelConfig, step: Callable[[Counts], None] | None = None)
                 if step is not None:
                     step(counts)
         counts.reopened = source.reopened
+        if not counts.responses:
+            why = f" ({counts.bad.total} bad rows; {counts.bad.first[0]})" if counts.bad.first else ""
+            raise HindsightError(f"{config.file}: no response can be used{why}")
         counts.finished = True
-    if not counts.responses:
-        why = f" ({counts.bad.total} bad rows; {counts.bad.first[0]})" if counts.bad.first else ""
-        raise HindsightError(f"{config.file}: no response can be used{why}")
     return counts
 
 
