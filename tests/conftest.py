@@ -1,9 +1,57 @@
-"""Fixtures that several test files use."""
+"""Fixtures that several test files use, and what keeps a run of all tests small."""
 
+import ctypes
+import gc
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from hindsight_rl.encoder import default_cache_dir
+
+# Programs that a test compiles are kept where training keeps its own: both workers and the next run load them.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(default_cache_dir() / "xla"))
+
+ROOM = 1500
+"""MiB that a test process may hold between two tests before it drops its compiled programs."""
+GROWTH = 256
+"""MiB by which it may grow before memory is handed back."""
+
+
+def resident() -> int:
+    """MiB of memory that this process holds; 0 where the system has no /proc."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+    except OSError:
+        return 0
+
+
+def hand_back() -> None:
+    """Free what is unreachable, and give freed memory to the system: glibc keeps what a compilation used."""
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+class _Settled:
+    """How much this process held when memory was last handed back."""
+
+    size = 0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Between two tests: hand memory back where the process grew, drop compiled programs where that is not enough."""
+    yield
+    if resident() < _Settled.size + GROWTH:
+        return
+    hand_back()
+    if resident() > ROOM and "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+        hand_back()
+    _Settled.size = resident()
 
 
 def shared_folder() -> Path | None:

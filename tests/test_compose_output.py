@@ -17,6 +17,7 @@ from hindsight_rl.data.compose import ComposeConfig, compose
 from hindsight_rl.data.compose.formats import asked, line
 from hindsight_rl.data.compose.output import write
 from hindsight_rl.errors import HindsightError
+from patience import HUNG
 
 FORMATS = ("if-multi", "nemo-gym", "verl")
 FEW = {"test_rows": 10, "numbers": (1, 2), "length": "short", "test_ids": 3}
@@ -71,7 +72,7 @@ def test_after_a_kill_the_next_call_ends_with_the_same_bytes(
     started = subprocess.Popen(
         [sys.executable, "-m", "hindsight_rl.cli", *command, str(out)], stderr=subprocess.DEVNULL
     )
-    until = time.monotonic() + 60
+    until = time.monotonic() + HUNG
     while started.poll() is None and time.monotonic() < until and not (out / "compose.json").exists():
         time.sleep(0.005)
     os.kill(started.pid, signal.SIGKILL)

@@ -12,6 +12,7 @@ import pytest
 from hindsight_rl import encoder as module
 from hindsight_rl.encoder import DEFAULT_SHA256, Encoder, EncoderError, default_cache_dir, load_encoder
 from hindsight_rl.errors import HindsightError
+from patience import HUNG
 
 
 def fake(cache: Path, digest: str = "a" * 64) -> Encoder:
@@ -118,7 +119,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
         "hindsight_rl.encoder.load_encoder()\n"
         "print([m for m in ('torch', 'jax', 'sentence_transformers', 'transformers') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=HUNG)
     assert done.stdout.strip() == "[]"
 
 

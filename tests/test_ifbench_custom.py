@@ -41,9 +41,9 @@ def test_tables() -> None:
 
 
 def test_a_long_field_takes_linear_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert not holds("custom:csv_special_character", SPECIAL + ('1,"' + "!" * 100_000 + ",b,2,3\n") * 14)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_questions_may_be_marked_in_several_ways() -> None:
@@ -58,9 +58,9 @@ def test_names_are_compared_without_accents_in_linear_time() -> None:
     lines = ["Zimbabwe", "São Tomé", "Sao Tomb", *("Rwanda" for _ in range(49))]
     assert holds("custom:reverse_newline", "Here:\n- " + "\n* ".join(lines))
     assert not holds("custom:reverse_newline", "\n".join(lines[:-1]))
-    started = time.perf_counter()
+    started = time.process_time()
     assert not holds("custom:european_capitals_sort", "a" + "\u0301\u0316" * 200_000)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_the_animal_backwards() -> None:

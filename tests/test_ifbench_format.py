@@ -57,7 +57,7 @@ def test_blank_lines_are_passed_over_as_in_the_reference() -> None:
 
 
 def test_blank_lines_by_the_thousand_take_linear_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     holds("line_indent", " \n" * 200_000)
     holds("newline", "\n" * 400_000)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

@@ -35,9 +35,9 @@ def test_a_phrase_changes_in_one_word_each_time() -> None:
 
 
 def test_a_phrase_is_looked_for_in_linear_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert not holds("copy:repeat_phrase", "Time " * 200_000, phrase="Time flies so fast", small_n=2)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_hyphens_between_sentences() -> None:

@@ -22,9 +22,9 @@ def test_a_keyword_is_a_regular_expression_only_where_that_is_harmless() -> None
     assert holds("keywords:word_once", "I write C++ daily", keyword="C++")
     assert not holds("keywords:word_once", "CCC", keyword="C++")
     assert holds("keywords:word_once", "a [ bracket", keyword="[")
-    started = time.perf_counter()
+    started = time.process_time()
     assert not holds("keywords:word_once", "a" * 200_000, keyword="(a+)+$")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(

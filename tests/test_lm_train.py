@@ -31,6 +31,7 @@ from hindsight_rl.lm.sandbox.progress import Progress
 from hindsight_rl.lm.sandbox.reinforce import ReinforceRules
 from hindsight_rl.lm.sandbox.train import train
 from hindsight_rl.run import Run
+from patience import HUNG
 
 ROWS = UpdateRules(prompts=4, samples=4, minibatch=16)
 TIMES = ("seconds", "cpu_seconds", "examining_cpu_seconds")
@@ -305,7 +306,7 @@ def test_killed_and_resumed_equals_uninterrupted(tiny: Any, tmp_path: Path) -> N
         "train(from_json(json.loads(sys.argv[1]), 'argument'))"
     )
     process = subprocess.Popen([sys.executable, "-c", code, json.dumps(to_json(config))], stderr=subprocess.DEVNULL)
-    for _ in range(1200):
+    for _ in range(int(HUNG / 0.05)):
         if (out / "arms/retarget/checkpoint.safetensors").exists() or process.poll() is not None:
             break
         time.sleep(0.05)

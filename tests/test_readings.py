@@ -31,10 +31,10 @@ def test_rules(text: str, sentences: list[str]) -> None:
 
 
 def test_rules_take_linear_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for part in (".", "a.", "Mr. ", "A. B. ", "1.", '."'):
         split_by_rules(part * (200_000 // len(part)))
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_accents_and_marks_go() -> None:

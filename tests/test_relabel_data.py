@@ -23,6 +23,7 @@ from hindsight_rl.data.rows import read_dataset
 from hindsight_rl.data.stream import stream
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Instruction
+from patience import HUNG
 
 WORDS = "Answer with at least 8 words."
 COMMA = "Do not use commas."
@@ -324,7 +325,7 @@ def test_after_a_kill_the_next_call_goes_on_and_ends_alike(
     out = tmp_path / "killed.jsonl"
     command = ["relabel", str(tmp_path / "given.jsonl"), "--format", format, "--window", "700", "--out", str(out)]
     started = subprocess.Popen([sys.executable, "-m", "hindsight_rl.cli", *command], stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 60
+    until = time.monotonic() + HUNG
     beside = Path(f"{out}.counts.json")
     while started.poll() is None and time.monotonic() < until and not beside.exists():
         time.sleep(0.005)

@@ -14,11 +14,15 @@ import pytest
 
 from hindsight_rl.constraints import stored
 from hindsight_rl.constraints.core import ConstraintError, constraint
+from patience import HUNG
+
+# Wall time, so what ends by itself has plenty of it: a busy machine is slow to start a process.
+PLENTY, SHORT = 60.0, 0.5
 
 
 @pytest.fixture(autouse=True)
 def limits() -> Iterator[None]:
-    with stored.allowed(timeout=0.5, memory_mb=96):
+    with stored.allowed(timeout=PLENTY, memory_mb=96):
         yield
 
 
@@ -72,12 +76,16 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_code_is_a_false_verdict_with_a_reason(name: str) -> None:
     body, reason = HOSTILE[name]
+    sandbox = stored._sandbox
+    assert sandbox is not None
+    sandbox.timeout = SHORT if "took longer" in reason else PLENTY
     start = time.monotonic()
     verdict, found = outcome(body)
     assert not verdict
     assert reason in found
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < PLENTY
     # and the next checker is none the worse for it
+    sandbox.timeout = PLENTY
     assert outcome("return True") == (True, "")
 
 
@@ -120,7 +128,7 @@ os._exit(0)
 
 def test_the_interpreter_refuses_what_gets_past_the_source() -> None:
     script = WALLS.format(folder=str(stored.WORKER.parent), wall="sys.addaudithook(worker.refuse_events)")
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=HUNG)
     assert done.stdout == "7 of 7", done.stderr
 
 
@@ -136,7 +144,7 @@ def test_the_system_refuses_new_files_even_without_the_interpreter() -> None:
         "    except OSError: held += 1\n"
         "print(held)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=HUNG)
     assert done.stdout == "3\n", done.stderr
 
 
@@ -172,11 +180,9 @@ def test_the_process_is_reused_and_ended() -> None:
     sandbox = stored._sandbox
     assert sandbox is not None and sandbox._process is not None
     first = sandbox._process.pid
-    start = time.monotonic()
     for _ in range(200):
         outcome("return True")
-    assert sandbox._process.pid == first
-    assert time.monotonic() - start < 2  # about 0.1 ms a check; a new process takes 30
+    assert sandbox._process.pid == first  # about 0.1 ms a check; a new process takes 30
     stored.forbid()
     assert not Path(f"/proc/{first}").exists()
     assert os.getpid() != first

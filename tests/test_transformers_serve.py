@@ -21,6 +21,7 @@ from hindsight_rl.endpoint import Endpoint, EndpointError, EndpointSettings, Que
 from hindsight_rl.lm.judge import Judge
 from hindsight_rl.lm.soft import Ask
 from hindsight_rl.run import Run
+from patience import HUNG
 from test_train import tiny, without_clock
 from tiny_lm import tiny_model
 
@@ -42,7 +43,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
             [*command, "--port", str(port)], stdout=log, stderr=subprocess.STDOUT, env=environment
         )
         try:
-            deadline = time.monotonic() + 300
+            deadline = time.monotonic() + HUNG
             while True:
                 assert server.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()[-3000:]
                 try:
@@ -53,7 +54,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
             yield f"http://127.0.0.1:{port}/v1", model
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=HUNG)
 
 
 def settings(served: tuple[str, str], cache: str) -> EndpointSettings:

@@ -52,10 +52,10 @@ def test_answers(response: str, mark: str | None, answer: str) -> None:
 
 
 def test_an_answer_is_found_in_linear_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for text in ("<think>" * 200_000, "</think>" * 200_000, "<think></think>" * 200_000):
         assert answer_of(text) == ""
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def replayed(response: str, *constraints: Any, rewriter: Any = None, verdict: Any = None, **settings: Any) -> list[Any]:
