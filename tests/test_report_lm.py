@@ -66,7 +66,7 @@ def make_arms(
             {
                 "step": i, "rollouts": 100 * i, "success": level * i / 4, "fraction": 0.5, "no_signal": 1 - level,
                 "entropy": 2.0 / i, "replays": replays, "candidates": 2 * replays, "lambda": 2.1 * i if replays else 0,
-                "integrity": 0.8, "diversity": 1.0, "kept": 0.9, "refused": {"nothing <left>": 1} if replays else {},
+                "integrity": 0.8, "diversity": 1.0, "kept": 0.9, "rejected": {"nothing <left>": 1} if replays else {},
                 "rows": (100 + replays) * i, "updates": 2 * i, "skipped": 0, "too_long": 3, "seconds": 2.0 * i,
                 "cpu_seconds": float(i),
             }
@@ -203,7 +203,7 @@ def test_numbers_that_are_none_are_left_out(tmp_path: Path) -> None:
     run = make_arms(tmp_path / "run", ("hir",))
     file = run / "arms/hir/metrics.jsonl"
     rows = [json.loads(line) for line in file.read_text().splitlines()]
-    rows[0] |= {"loss": None, "entropy": float("nan"), "lambda": None, "refused": None, "replays": None, "kept": None}
+    rows[0] |= {"loss": None, "entropy": float("nan"), "lambda": None, "rejected": None, "replays": None, "kept": None}
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert "nan" not in shown(render(arms_of(run))).lower()
 

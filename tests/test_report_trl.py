@@ -24,12 +24,42 @@ def make_trl(path: Path, method: str = "hir", seed: int = 0, steps: int = 20, do
     rows: list[dict[str, Any]] = []
     for step in range(1, steps + 1):
         rows.append({"step": step, "reward": step / steps, "grad_norm": None, "completions/clipped_ratio": 0.0})
+        rows[-1]["constraints/all"] = step / steps
         if method == "hir":
             rows[-1] |= {"hir/replays": 40 - step, "hir/kept": 0.625, "hir/logp_shift": -0.125}
     if done:
         rows.append({"step": steps, "train_runtime": 120.0, "train_loss": 0.1})
     (path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+def with_evaluations(path: Path) -> Path:
+    """The same run with what an evaluation on held-out instructions, replays and a benchmark leave."""
+    held_out = [
+        {"step": step, "all": share, "each": 0.5, "instructions": 100, "by_number": {"1": share, "10": 0.125}}
+        | {"examples": [{"prompt": "Say <b>.", "response": f"answer {step}"}]}
+        for step, share in ((0, 0.25), (20, 0.75))
+    ]
+    replay = {"prompt": "Say it in < 5 words.", "rewritten": "Say it in < 9 words.", "response": "So it is said now"}
+    replays = [{"step": step, "rejected": {"nothing <left>": 2}, "replays": [replay]} for step in (1, 2)]
+    for name, rows in (("held_out", held_out), ("replays", replays)):
+        (path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    accuracy = {"prompt": {"accuracy": 0.174, "ci95": [0.144, 0.208]}}
+    (path / "evaluation").mkdir()
+    (path / "evaluation" / "scores.json").write_text(json.dumps({"ifeval": {"strict": accuracy, "loose": {}}}))
+    return path
+
+
+def test_held_out_instructions_replays_and_scores(tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    assert hindsight(["report", str(with_evaluations(make_trl(tmp_path / "hir"))), "--out", str(out)]) == 0
+    text = out.read_text()
+    said = shown(text)
+    Page(text)  # well formed
+    for word in ("0.750", "0.657–0.825", "0.125", "answer 0", "answer 20", "Say it in < 9 words."):
+        assert word in said, word
+    assert "nothing <left> 4" in said and "0.174" in said and "0.144–0.208" in said
+    assert said.index("Held-out instructions") < said.index("Training") < said.index("Replays")
 
 
 def test_what_is_read(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Achieving, Constraint, Instruction
 from hindsight_rl.replay.replayer import ReplayConfig, Replayer
 from hindsight_rl.replay.rewriting import Drop, Keep, Retarget, conflict, rewriter, sensible
-from hindsight_rl.replay.rollout import Refusal, Rewrite, Rollout
+from hindsight_rl.replay.rollout import Rejected, Rewrite, Rollout
 
 
 @dataclass(frozen=True)
@@ -184,10 +184,10 @@ class Short(Length):
 
 def test_conflicts_that_a_rewrite_makes_are_refused_with_a_reason() -> None:
     rollout = rolled(Bare("up"), Short(9))
-    with pytest.raises(Refusal, match="length conflicts with up"):
+    with pytest.raises(Rejected, match="length conflicts with up"):
         Retarget().rewrite(rollout)
     found = Replayer(ReplayConfig(rewriter="retarget")).replay([rollout], 1, budget=1)
-    assert found.refused == {"length conflicts with up": 1} and found.replays == []
+    assert found.rejected == {"length conflicts with up": 1} and found.replays == []
     assert made(Retarget(refuse=False).rewrite(rollout)) == ((0,), (1,), ())
 
 

@@ -48,20 +48,20 @@ def test_replays_of_earlier_batches_are_trained_on_again(model: str, tmp_path: P
     for entry, rows in zip(entries, steps, strict=True):
         positive = pairs([row for row in rows if row[2] == 1.0])
         assert entry["reward"] == 0  # no rollout succeeds: what has an advantage is a replay, of now or of earlier
-        assert len(positive) == entry["hir/replays"] + entry["hir/again"]
-        assert sum(pair in kept for pair in positive) >= entry["hir/again"]
+        assert len(positive) == entry["hir/replays"] + entry["hir/buffer_rows"]
+        assert sum(pair in kept for pair in positive) >= entry["hir/buffer_rows"]
         assert abs(entry["hir/logp_shift"]) < 1 and entry["grad_norm"] > 0
         kept |= set(positive)
         tokens = sum(len(completion) for _, completion, _ in rows)
         assert float(watched.batches[2 * entries.index(entry)]["num_items_in_batch"]) == tokens
     # None before the first batch, then as many as are asked for: 3 for each of 4 prompts, or what there is.
-    assert [entry["hir/again"] for entry in entries] == [0, min(12, entries[0]["hir/replays"]), 12]
+    assert [entry["hir/buffer_rows"] for entry in entries] == [0, min(12, entries[0]["hir/replays"]), 12]
 
 
 @pytest.mark.parametrize("loss_type", ["dapo", "grpo"])
 def test_loss_and_gradients_equal_a_reference_by_hand(model: str, tmp_path: Path, loss_type: str) -> None:
     trainer, watched = trained(model, tmp_path, MIXED, buffer_rows_per_prompt=3, loss_type=loss_type)
-    assert logged(trainer)[1]["hir/again"] > 0
+    assert logged(trainer)[1]["hir/buffer_rows"] > 0
     agree(watched, model, loss_type, 1)
 
 
@@ -69,7 +69,7 @@ def test_loss_and_gradients_equal_a_reference_by_hand(model: str, tmp_path: Path
 def test_old_log_probabilities_are_those_of_the_policy_that_trains(model: str, tmp_path: Path, old: str) -> None:
     settings = {"beta": 0.1, "num_iterations": 2, "max_steps": 4, "old_logps": old}
     trainer, watched = trained(model, tmp_path, MIXED, buffer_rows_per_prompt=3, **settings)
-    assert logged(trainer)[-1]["hir/again"] > 0
+    assert logged(trainer)[-1]["hir/buffer_rows"] > 0
     for update in (2, 3):  # the second generation, trained on twice
         agree(watched, model, "dapo", update, kl=0.1)
 
@@ -77,7 +77,7 @@ def test_old_log_probabilities_are_those_of_the_policy_that_trains(model: str, t
 def test_without_hindsight_only_successes_come_again(model: str, tmp_path: Path) -> None:
     trainer, watched = trained(model, tmp_path, MIXED, replays_per_prompt=0, buffer_rows_per_prompt=2, max_steps=3)
     first, *later = logged(trainer)
-    assert first["hir/again"] == 0 and all(entry["hir/again"] > 0 for entry in later)
+    assert first["hir/buffer_rows"] == 0 and all(entry["hir/buffer_rows"] > 0 for entry in later)
     assert all(entry["hir/replays"] == 0 and "hir/kept" not in entry for entry in logged(trainer))
     before = pairs([row for row in rows_of(watched.batches[:2]) if row[2] > 0])  # whitened: a success is above zero
     again = pairs([row for row in rows_of(watched.batches[2:4]) if row[2] == 1.0])
@@ -92,7 +92,7 @@ def test_resume_is_bit_equal_and_needs_the_buffer(model: str, tmp_path: Path) ->
     assert sorted(each.name for each in checkpoint.glob("hindsight*")) == [FILE]
     again = HiRTrainer(model, config(tmp_path, **settings), MIXED)
     again.train(resume_from_checkpoint=str(checkpoint))
-    assert [e["hir/again"] for e in logged(again)] == [e["hir/again"] for e in logged(whole)]
+    assert [e["hir/buffer_rows"] for e in logged(again)] == [e["hir/buffer_rows"] for e in logged(whole)]
     for one, other in zip(whole.model.parameters(), again.model.parameters(), strict=True):
         assert torch.equal(one, other)
 

@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("trl", reason="TRL is not installed: pip install 'hindsight-rl[lm]'")
 
+from patience import HUNG
 from tiny_lm import tiny_model
 
 HERE = Path(__file__).parent
@@ -32,7 +33,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
         script = [str(HERE / "trl_processes.py"), model, str(folder / str(processes)), *CASES]
         command = [sys.executable, *(launch if processes > 1 else []), *script]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900, check=False)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=HUNG, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
     return folder
 
@@ -57,7 +58,7 @@ def compare(runs: Path, case: str) -> list[dict[str, Any]]:
     for single, double in zip(one["log"], two["log"], strict=True):
         for name in (
             "hir/replays",
-            "hir/again",
+            "hir/buffer_rows",
             "hir/candidates",
             "hir/integrity",
             "hir/logp_shift",
@@ -99,4 +100,4 @@ def test_other_normalisation_and_loss(runs: Path, case: str) -> None:
 
 def test_what_is_remembered_is_of_both_processes(runs: Path) -> None:
     first, second = compare(runs, "memory")
-    assert first["hir/again"] == 0 and second["hir/again"] == 8
+    assert first["hir/buffer_rows"] == 0 and second["hir/buffer_rows"] == 8

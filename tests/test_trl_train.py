@@ -72,8 +72,38 @@ def test_trains_saves_and_goes_on(model: str, rows: Path, tmp_path: Path, capsys
     assert "hir, seed" in page and "<figcaption>replays<" in page and "<figcaption>no signal<" in page
 
 
+def test_held_out_instructions_replays_and_a_table(
+    model: str, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out, held_out = tmp_path / "run", tmp_path / "held_out.jsonl"
+    held_out.write_text("".join(line + "\n" for line in rows.read_text("utf-8").splitlines()[:3]), "utf-8")
+    more = ["--held_out", str(held_out), "--evaluate_every", "1"]
+    assert cli.main(command(model, rows, out, *more)) == 0
+    said = capsys.readouterr().err
+    assert "parameters, float32 on cpu" in said and "8 instructions" in said
+    heads = next(line.split("  ") for line in said.splitlines() if "all met" in line and "replays" in line)
+    assert {"step", "of 3", "each met", "no signal", "ended", "left"} <= {each.strip() for each in heads}
+    assert not any(noise in said for noise in ("frac_reward_zero_std", "Warning", "Loading weights", "Writing model"))
+    run = Run.open(out)
+    found = run.lines("held_out.jsonl")
+    assert [row["step"] for row in found] == [0, 1, 2] and all(row["instructions"] == 3 for row in found)
+    assert all(row["numbers"] == {"3": 3} and set(row["wins"]) <= {"0", "1"} for row in found)
+    assert [len(row.get("examples", [])) for row in found] == [3, 0, 3] and found[0]["perplexity"] > 1
+    replays = run.lines("replays.jsonl")
+    assert [row["step"] for row in replays] == [1, 2]
+    shown = [each for row in replays for each in row["replays"]]
+    assert shown and all(each["prompt"] != each["rewritten"] and each["kept"] and each["dropped"] for each in shown)
+    assert cli.main(["report", str(out)]) == 0
+    page = (out / "report.html").read_text("utf-8")
+    assert "Held-out instructions" in page and "replays, early and late" in page and "side by side" in page
+    longer = ["lm", "train", "--out", str(out), "--resume", "--max_steps", "3"]
+    assert cli.main(longer) == 0
+    assert [row["step"] for row in run.lines("held_out.jsonl")] == [0, 1, 2, 3]
+    assert [row["step"] for row in run.lines("replays.jsonl")] == [1, 2, 3]
+
+
 def test_options_of_methods_and_files(model: str, rows: Path, tmp_path: Path) -> None:
-    from hindsight_rl.lm.trl.train import parsed
+    from hindsight_rl.lm.trl.options import parsed
 
     words = command(model, rows, tmp_path / "x")[2:]
     found = {name: parsed([*words, "--method", name])[1] for name in ("hir", "retarget", "rlvr", "fraction", "keep")}
@@ -215,7 +245,8 @@ def test_a_run_that_says_nothing_saves_within_it(
     at = words.index("--save_steps")
     assert cli.main(words[:at] + words[at + 2 :]) == 0
     said = capsys.readouterr().err
-    assert "7 steps of 4 prompts x 4 responses, and up to 8 replays a generation; at most 8 rows a pass" in said
+    wanted = "7 steps of 16 rollouts (4 for each prompt), at most 8 replays a generation batch, at most 8 rows a pass"
+    assert wanted in said
     assert "checkpoints of about 0 MiB, the first at step 2" in said
     assert sorted(each.name for each in (out / "trainer").glob("checkpoint-*")) == ["checkpoint-6", "checkpoint-7"]
 

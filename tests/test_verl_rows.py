@@ -187,7 +187,7 @@ def test_relabels_are_passed_on():
     rows = [rollout("gold", "a"), rollout("gold moon", "b")]
     made, metrics = replays(rows, relabels=6, replays_per_prompt=9)
     # Another instruction is made of the same two constraints in another order; of one alone there is no other.
-    assert sorted(each.source for each in made) == [0, 1, 1] and metrics["hir/refused"] == 9
+    assert sorted(each.source for each in made) == [0, 1, 1] and metrics["hir/rejected"] == 9
 
 
 def test_woven_constraints_are_trained_on_but_not_replayed():
@@ -202,7 +202,7 @@ def test_a_prompt_that_does_not_fit_is_not_replayed():
     long = len(row["prompts"])
     assert len(replays([row], length=long)[0]) == 1
     made, metrics = replays([row], length=40)
-    assert made == [] and metrics["hir/refused"] == 1
+    assert made == [] and metrics["hir/rejected"] == 1
 
 
 def test_columns_from_a_columnar_file_are_read():

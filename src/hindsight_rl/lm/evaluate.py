@@ -31,6 +31,7 @@ from hindsight_rl.replay.verification import answer_of
 from hindsight_rl.run import Run
 
 BENCHMARKS = ("ifeval", "ifbench", "muldimif")
+OUT = "runs/evaluation"
 GENERAL = "hendrycks_math500,gpqa_main_zeroshot,mmlu_pro"
 # What a response depends on: going on with others of these would mix two evaluations.
 SETTINGS = (
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", help="id on the hub, folder of a model or a PEFT adapter, or a run")
     parser.add_argument("--bench", default="ifeval,ifbench,muldimif", help="by commas; '' for none")
     parser.add_argument("--prompts", action="append", default=[], metavar="BENCH=FILE", help="local prompts")
-    parser.add_argument("--out", default="runs/evaluation", help="folder of responses and scores")
+    parser.add_argument("--out", help="folder of responses and scores; RUN/evaluation for a run, else runs/evaluation")
     parser.add_argument("--temperature", type=float, default=0.6, help="0 for the likeliest token")
     parser.add_argument("--top-p", type=float, default=1.0)
     parser.add_argument("--max-new-tokens", type=int, default=4096)
@@ -85,6 +86,8 @@ def main(argv: list[str] | None = None) -> int:
     asked = {name: _read(name, files.get(name), args.limit) for name in names}
     if args.engine == "auto":
         args.engine = "vllm" if importlib.util.find_spec("vllm") else "transformers"
+    if args.out is None:  # where the report of the run looks for it
+        args.out = str(Path(args.model) / "evaluation" if (Path(args.model) / "metrics.jsonl").is_file() else OUT)
     args.model = local_model(model_of(args.model))
     run, fresh = _folder(args)
     scores: dict[str, Any] = {}

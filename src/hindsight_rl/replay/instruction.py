@@ -91,9 +91,9 @@ class Instruction:
             raise ValueError(f"{len(self.texts)} texts for {len(self.constraints)} constraints")
         if not self.needs:
             object.__setattr__(self, "needs", _presupposed(self.constraints))
-        if len(self.needs) != len(self.constraints):
+        elif len(self.needs) != len(self.constraints):
             raise ValueError(f"{len(self.needs)} needs for {len(self.constraints)} constraints")
-        if any(not 0 <= index < len(self.constraints) for needed in self.needs for index in needed):
+        elif any(not 0 <= index < len(self.constraints) for needed in self.needs for index in needed):
             raise ValueError(f"needs name a constraint that is not among the {len(self.constraints)}: {self.needs}")
         if not self.prompt:
             object.__setattr__(self, "prompt", render(self.layout, self.task, [*self.texts, *self.soft]))
@@ -151,6 +151,8 @@ class Instruction:
 
 def _presupposed(constraints: Sequence[Constraint]) -> tuple[tuple[int, ...], ...]:
     """From the ids that constraints name in ``depends`` to indices; what is not asked for is not needed."""
+    if not any(getattr(each, "depends", ()) for each in constraints):
+        return ((),) * len(constraints)
     return tuple(
         tuple(
             other

@@ -21,7 +21,7 @@ from hindsight_rl.replay.config import ReplayConfig
 from hindsight_rl.replay.item import ReplayItem, T
 from hindsight_rl.replay.pool import Pool
 from hindsight_rl.replay.rewriting import rewriter as rewriter_of
-from hindsight_rl.replay.rollout import Refusal, Rewrite, Rewriter, Rollout
+from hindsight_rl.replay.rollout import Rejected, Rewrite, Rewriter, Rollout
 from hindsight_rl.replay.verification import Verifier, Verify, verifying
 
 __all__ = ["ReplayConfig", "ReplayItem", "Replayed", "Replayer", "Rollout"]
@@ -31,7 +31,7 @@ __all__ = ["ReplayConfig", "ReplayItem", "Replayed", "Replayer", "Rollout"]
 class Replayed(Generic[T]):
     """What came of a batch of rollouts.
 
-    replays: at most the budget. candidates: eligible failures. refused: why candidates that were looked at were not
+    replays: at most the budget. candidates: eligible failures. rejected: why candidates that were looked at were not
     replayed, by reason (a rewrite that nothing is left of, or whose constraints do not hold on second check).
     weight: lambda, 0 where nothing is replayed. diversity, integrity, kept: means over the replays (kept: share of
     constraints kept or changed).
@@ -39,7 +39,7 @@ class Replayed(Generic[T]):
 
     replays: list[ReplayItem[T]] = field(default_factory=list)
     candidates: int = 0
-    refused: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
     weight: float = 0.0
     diversity: float = 0.0
     integrity: float = 0.0
@@ -131,7 +131,7 @@ class _Batch:
         self.candidates = [index for index, each in enumerate(self.answers) if replayer._usable(each)]
         self.pool = Pool.of([each.instruction for each in rollouts] if replayer.config.relabels > 1 else [])
         self.found: list[ReplayItem[str]] = []
-        self.refused: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
         self.taken: Counter[int] = Counter()
         self.seen: set[tuple[str, str]] = set()
 
@@ -155,7 +155,7 @@ class _Batch:
         return Replayed(
             replays=self.found,
             candidates=len(self.candidates),
-            refused=dict(self.refused),
+            rejected=dict(self.rejected),
             weight=self.weight,
             diversity=_mean([each.entropy for each in sources]),
             integrity=_mean([each.integrity for each in sources]),
@@ -174,23 +174,23 @@ class _Batch:
         try:
             made = rewrite()
             if made is None:
-                raise Refusal("nothing left to ask")
+                raise Rejected("nothing left to ask")
             key = self.rollouts[index].response, repr(made.instruction.messages) if distinct else ""
             if distinct and key in self.seen:
-                raise Refusal("the same replay again")
+                raise Rejected("the same replay again")
             (verdict,) = self.replayer.verifier.verify_answers([(made.instruction, self.answers[index].response)])
         except HindsightError:
             raise
-        except Refusal as reason:
-            self.refused[str(reason)] += 1
+        except Rejected as reason:
+            self.rejected[str(reason)] += 1
             return None
         except Exception as error:  # a checker's or a judge's: this row's alone
-            self.refused[f"{type(error).__name__} when it was checked again"] += 1
+            self.rejected[f"{type(error).__name__} when it was checked again"] += 1
             return None
         if not all(verdict):
             holding = zip(made.instruction.constraints, verdict, strict=True)
             failing = next(each.id for each, holds in holding if not holds)
-            self.refused[f"{failing} does not hold again"] += 1
+            self.rejected[f"{failing} does not hold again"] += 1
             return None
         self.seen.add(key)
         return made

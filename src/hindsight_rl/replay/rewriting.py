@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Achieving, Constraint, Instruction, MaybeVacuous, Verdict
-from hindsight_rl.replay.rollout import Refusal, Rewrite, Rewriter, Rollout
+from hindsight_rl.replay.rollout import Rejected, Rewrite, Rewriter, Rollout
 
 
 def _made(
@@ -36,7 +36,7 @@ def _made(
     # What was asked together from the start, and is now fulfilled together, is no contradiction of ours.
     standing = [place for place, index in enumerate(order) if index not in changed]
     if refuse and (why := conflict(made.constraints, standing)):
-        raise Refusal(why)
+        raise Rejected(why)
     return Rewrite(
         made,
         kept=tuple(index for index in order if index not in changed),

@@ -58,7 +58,7 @@ class Rewrite:
         return 1 - len(self.dropped) / (len(self.kept) + len(self.changed) + len(self.dropped))
 
 
-class Refusal(Exception):
+class Rejected(Exception):
     """A rewriter's reason, in few words, not to replay a rollout; it is counted, and the next one is tried."""
 
 
@@ -77,7 +77,7 @@ class Rewriter(Protocol):
     def rewrite(self, rollout: Rollout) -> Rewrite | None:
         """The rewritten instruction, or None where nothing worth asking remains.
 
-        Raises :class:`Refusal` where there is another reason not to replay it.
+        Raises :class:`Rejected` where there is another reason not to replay it.
         """
         ...
 

@@ -242,7 +242,7 @@ def selection(chapter: ArmChapter) -> str:
         "Replayed are the failures of highest diversity + λ·integrity, λ growing with every step, or by the arm's own "
         f"rule. Once integrity's part is all, only near misses are chosen. Running means over {SMOOTH} steps."
     )
-    refused = _refused(groups)
+    refused = _rejected(groups)
     return section("selection", "What was selected", lead, f'<div class="charts">{"".join(charts)}</div>{refused}')
 
 
@@ -266,16 +266,16 @@ def _lambdas(chapter: ArmChapter) -> str:
     return f"λ from {min(found):.3g} to {max(found):.3g}" if found else ""
 
 
-def _refused(groups: Sequence[ArmGroup]) -> str:
+def _rejected(groups: Sequence[ArmGroup]) -> str:
     told = []
     for group in groups:
         reasons: dict[str, int] = {}
         for run in group.runs:
             for row in run.metrics:
-                refused: Any = row.get("refused")
-                for reason, count in refused.items() if isinstance(refused, dict) else ():
+                rejected: Any = row.get("rejected")
+                for reason, count in rejected.items() if isinstance(rejected, dict) else ():
                     reasons[str(reason)] = reasons.get(str(reason), 0) + int(number(count) or 0)
         if reasons:
             said = ", ".join(f"{escaped(reason)} {count:,}" for reason, count in sorted(reasons.items()))
             told.append(f"{escaped(group.label)}: {said}")
-    return f'<p class="aside">Rewrites refused: {"; ".join(told)}.</p>' if told else ""
+    return f'<p class="aside">Rewrites rejected: {"; ".join(told)}.</p>' if told else ""

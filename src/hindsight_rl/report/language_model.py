@@ -53,7 +53,7 @@ def _run(run: RunData, said: Mapping[str, Any]) -> str:
             _number(open_),
         ),
         ("relabels accepted", _count(said, "accepted")),
-        *((f"refused: {kind}", _number(count)) for kind, count in _items(said.get("refused"))),
+        *((f"rejected: {kind}", _number(count)) for kind, count in _items(said.get("rejected"))),
         ("trajectories that templates named", _count(said, "template_trajectories")),
         ("mean age of an answer", f"{short(age)} steps" if (age := number(said.get("age_mean"))) is not None else "–"),
         ("requests sent", _count(used, "requests")),

@@ -47,8 +47,11 @@ _NAV = (
     ("attention", "attention"),
     ("cost", "cost"),
     ("arm-settings", "settings"),
+    ("held-out", "held-out instructions"),
+    ("scores", "benchmarks"),
     ("trl", "training"),
     ("trl-curves", "over training"),
+    ("replays", "replays"),
     ("trl-settings", "settings"),
 )
 

@@ -25,7 +25,7 @@ WORLDS = {
     "craftax": "Craftax, the full game",
 }
 _NOT_A_DIFFERENCE = frozenset(
-    ("seed", "out", "resume", "machine", "version", "kind", "checkpoints", "eval_every", "method", "world", "settled")
+    ("seed", "out", "resume", "machine", "version", "kind", "num_checkpoints", "num_evals", "method", "env", "settled")
 )
 
 
@@ -75,7 +75,7 @@ class RunData:
 
     @property
     def world(self) -> str:
-        return str(self.config["world"])
+        return str(self.config["env"])
 
     @property
     def seed(self) -> Any:
@@ -89,7 +89,7 @@ class RunData:
     @property
     def planned(self) -> int:
         """Environment steps asked for."""
-        return int(number(self.config.get("steps")) or 0)
+        return int(number(self.config.get("total_timesteps")) or 0)
 
     @property
     def state(self) -> str:
@@ -202,7 +202,7 @@ def read_run(path: Path) -> RunData:
     """
     run, config = open_run(path)
     path = run.path
-    for key in ("method", "world", "seed"):
+    for key in ("method", "env", "seed"):
         if not isinstance(config.get(key), str | int):
             raise HindsightError(f"{path / 'config.json'}: '{key}' is missing: restore it, or leave this run out")
     evaluation = None

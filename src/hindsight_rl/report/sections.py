@@ -286,8 +286,8 @@ def prerequisites(chapter: Chapter) -> str:
     )
     lead = (
         "Read off the order of events in the lives of one run: what (nearly) always came before an event is done "
-        "before it, as often; what that uses up is fetched again. Coincidences stand until a counter-example refutes "
-        "them."
+        "before it, as often; what is consumed is collected again. A coincidence counts until a counter-example "
+        "refutes it."
     )
     head = "<thead><tr><th>before this</th><th>it does</th></tr></thead>"
     body = f'<div class="scroll"><table class="plain">{head}<tbody>{rows}</tbody></table></div>'

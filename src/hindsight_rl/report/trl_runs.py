@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hindsight_rl.report import held_out
 from hindsight_rl.report.curves import as_curve
 from hindsight_rl.report.runs import flat, number, read_lines
 from hindsight_rl.report.sections import duration, section
@@ -17,11 +18,12 @@ from hindsight_rl.run import Run
 
 # metric of TRL or ours -> (title, what it means)
 CHARTS: dict[str, tuple[str, str]] = {
-    "reward": ("reward", "mean of the rollouts"),
+    "constraints/all": ("all met", "share of rollouts that meet all constraints"),
+    "constraints/fraction": ("each met", "share of single constraints that rollouts meet"),
     "frac_reward_zero_std": ("no signal", "share of prompts whose rollouts all have the same reward"),
     "hir/candidates": ("candidates", "failures that could be replayed, per batch"),
     "hir/replays": ("replays", "per batch"),
-    "hir/again": ("trained on again", "replays and successes of earlier batches, per batch"),
+    "hir/buffer_rows": ("from the replay buffer", "replays and successes of earlier batches, per batch"),
     "hir/kept": ("kept", "share of the constraints of a replayed instruction that are left or changed"),
     "hir/integrity": ("integrity", "share of constraints that the replayed responses met"),
     "hir/diversity": ("diversity", "mean entropy per token of the replayed responses"),
@@ -82,7 +84,9 @@ def read_trl(run: Run, config: dict[str, Any]) -> TrlRun:
 def chapter(runs: Sequence[TrlRun]) -> str:
     """The part of the page on runs of TRL."""
     labels = _labels(runs)
-    return _headline(runs, labels) + _curves(runs, labels) + _settings(runs, labels)
+    tested = held_out.held_out(runs, labels) + held_out.scores(runs, labels)
+    trained = _headline(runs, labels) + _curves(runs, labels) + held_out.replays(runs, labels)
+    return tested + trained + _settings(runs, labels)
 
 
 def about(runs: Sequence[TrlRun]) -> str:
@@ -106,18 +110,25 @@ def _headline(runs: Sequence[TrlRun], labels: Sequence[str]) -> str:
     body = []
     for i, (run, label) in enumerate(zip(runs, labels, strict=True)):
         cells = [f"{run.steps:,}"]
-        for name in ("reward", "hir/replays", "hir/kept", "hir/logp_shift", "completions/clipped_ratio"):
+        for name in (
+            "constraints/all",
+            "constraints/fraction",
+            "hir/replays",
+            "hir/kept",
+            "hir/logp_shift",
+            "completions/clipped_ratio",
+        ):
             value = run.late(name)
             cells.append("–" if value is None else f"{value:.3g}")
         cells.append(duration(run.seconds) if run.seconds else "not finished")
         body.append(f"<tr><th>{_chip(i, label)}</th>{''.join(f'<td>{c}</td>' for c in cells)}</tr>")
-    names = ("run", "steps", "reward", "replays", "kept", "shift", "cut off", "time")
+    names = ("run", "steps", "all met", "each met", "replays", "kept", "shift", "cut off", "time")
     head = "".join(f"<th>{name}</th>" for name in names)
     lead = (
-        f"Means over the last {LATE:.0%} of the logged steps, on the prompts of training: this is no test. Kept: share "
-        "of the constraints of a replayed instruction that are left or changed. Shift: what a replayed token's "
-        "log-probability gains from the rewritten prompt. For a test, "
-        "<code>hindsight lm evaluate</code> writes responses to IFEval, IFBench and MulDimIF and scores them."
+        f"Means over the last {LATE:.0%} of the logged steps, on the prompts of training: this is no test. All met: "
+        "share of rollouts that meet all constraints, whatever the reward is. Kept: share of the constraints of a "
+        "replayed instruction that are left or changed. Shift: what a replayed token's log-probability gains from the "
+        "rewritten prompt. For a test: <code>hindsight lm evaluate</code>, on IFEval, IFBench and MulDimIF."
     )
     table = f'<table class="headline"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
     return section("trl", "Training", lead, f'<div class="scroll">{table}</div>')

@@ -100,4 +100,4 @@ class Judging:
         for item in found.replays:
             if item.rewrite is not None:
                 return item.rewrite.instruction
-        return next(iter(found.refused), self._nothing)
+        return next(iter(found.rejected), self._nothing)

@@ -265,7 +265,7 @@ class Learner:
             "truncated": round(sum(not each.complete for each in rollouts) / len(rollouts), 4),
             "replays": len(found.replays),
             "candidates": found.candidates,
-            "refused": found.refused,
+            "rejected": found.rejected,
             "lambda": round(found.weight, 4),
             "diversity": round(found.diversity, 4),
             "integrity": round(found.integrity, 4),

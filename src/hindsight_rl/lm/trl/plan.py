@@ -39,11 +39,18 @@ class Planner:
 
     Args:
         args: the settings. replayer: made of them. room: the longest prompt, in tokens. buffer: to draw from, where
-            there is one.
+            there is one. listener: is given the rollouts of each batch and what came of them.
     """
 
-    def __init__(self, args: HiRConfig, replayer: Replayer, room: int, buffer: TokenBuffer | None) -> None:
-        self.args, self.replayer, self.room, self.buffer = args, replayer, room, buffer
+    def __init__(
+        self,
+        args: HiRConfig,
+        replayer: Replayer,
+        room: int,
+        buffer: TokenBuffer | None,
+        listener: Callable[[Sequence[Rollout], Replayed[str]], None] | None = None,
+    ) -> None:
+        self.args, self.replayer, self.room, self.buffer, self.listener = args, replayer, room, buffer, listener
 
     def eligible(self, rollout: Rollout) -> bool:
         """It may come to be replayed."""
@@ -62,6 +69,8 @@ class Planner:
             count = self.args.buffer_rows_per_prompt * self.args.prompts_per_generation
             again = self.buffer.draw(count, np.random.default_rng([self.args.seed, step, 1]))
         found = self.replayer.replay(rollouts, step)
+        if self.listener is not None:
+            self.listener(rollouts, found)
         ids = self._ids([each.instruction for each in found.replays], tokenize)
         items: list[ReplayItem[Ids]] = []
         shown: dict[int, str] = {}

@@ -26,6 +26,7 @@ FREE = frozenset(
         *("save_steps", "save_strategy", "save_total_limit", "logging_steps", "logging_strategy", "logging_first_step"),
         *("logging_dir", "log_level", "log_completions", "num_completions_to_print", "disable_tqdm", "patience"),
         *("dataloader_num_workers", "resume_from_checkpoint"),
+        *("held_out", "held_out_limit", "evaluate_every"),
     }
 )
 LONGER = ("max_steps", "num_train_epochs")
@@ -81,30 +82,6 @@ class SavesWithin(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         state.save_steps = min(state.save_steps, max(1, math.ceil(state.max_steps / SAVES)))
-
-
-class Told(TrainerCallback):
-    """Says at the start what a step is, how many rows a pass has, how large a checkpoint is, when the first comes."""
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        if state.is_world_process_zero:
-            print(started(args, state, model), file=sys.stderr)
-
-
-def started(args: HiRConfig, state: Any, model: Any) -> str:
-    """The line of :class:`Told`."""
-    rows = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
-    said = f"{state.max_steps} steps of {rows // int(args.num_generations or 1)} prompts x {args.num_generations}"
-    said += f" responses, and up to {args.replay_budget} replays a generation" if args.adds_rows else " responses"
-    said += f"; at most {args.per_device_train_batch_size} rows a pass"
-    if args.save_strategy == "no":
-        return said + "; no checkpoints, so a stopped run cannot go on"
-    first = (
-        f"the first at step {min(state.save_steps, state.max_steps):g}"
-        if args.save_strategy == "steps"
-        else "one an epoch"
-    )
-    return said + f"; checkpoints of about {checkpoint_bytes(model) / 2**20:,.0f} MiB, {first}"
 
 
 def checkpoint_bytes(model: Any) -> int:

@@ -9,65 +9,32 @@ a file. With several processes: `accelerate launch -m hindsight_rl.cli lm train 
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import shutil
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any
 
-import torch
-import yaml
 from accelerate import PartialState
-from transformers import HfArgumentParser, TrainerCallback
+from transformers import TrainerCallback
 
 from hindsight_rl.data.rows import Loaded, read_dataset
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.methods import method
 from hindsight_rl.lm.models import local_model
 from hindsight_rl.lm.trl import HiRConfig, HiRTrainer
 from hindsight_rl.lm.trl.buffer import FILE as BUFFER
-from hindsight_rl.lm.trl.resume import SavesWithin, Stop, Stopped, Told, check_room, last_whole, refuse_changes
+from hindsight_rl.lm.trl.held_out import FILE as HELD_OUT
+from hindsight_rl.lm.trl.held_out import HeldOut
+from hindsight_rl.lm.trl.options import KIND, Options, chosen, given
+from hindsight_rl.lm.trl.progress import Progress, quiet
+from hindsight_rl.lm.trl.replays import FILE as REPLAYS
+from hindsight_rl.lm.trl.replays import Replays
+from hindsight_rl.lm.trl.resume import SavesWithin, Stop, Stopped, check_room, last_whole
+from hindsight_rl.replay.instruction import Instruction
 from hindsight_rl.run import Run, machine
 
-KIND = "lm-trl"
 STOPPED = 130
-FAILURES = 2
-"""Failures that a method replays per prompt, as in the paper."""
-BUFFER_ROWS = 8
-"""Rows per prompt that a method with a replay buffer trains on again; the sandbox's 64 would make the step of a large
-model too expensive."""
-
-
-def _option(default: Any, about: str) -> Any:
-    return field(default=default, metadata={"help": about})
-
-
-@dataclass
-class Options:
-    """What is trained on what; the other options are HiRConfig's."""
-
-    model: str = _option("", "Id on the hub, folder, .gguf file, or smollm2-135m.")
-    dataset: str = _option("", "A .jsonl, .json or .parquet file, hir-16k, if-rlvr, or an id on the hub.")
-    out: str = _option("runs/lm-trl", "The run folder to make.")
-    method: str = _option("hir", "hir, retarget, rlvr, fraction, named-memory, ...; other options win over it.")
-    split: str = _option("train", "Of a dataset on the hub.")
-    limit: int | None = _option(None, "Read only so many rows.")
-    woven: Literal["keep", "skip", "refuse"] = _option("keep", "Rows whose constraints are part of the prose.")
-    judged: Literal["keep", "skip", "refuse"] = _option("refuse", "Rows with demands that no program checks.")
-    bad: Literal["skip", "refuse"] = _option("refuse", "Rows that cannot be read.")
-    judge_url: str | None = _option(None, "OpenAI-compatible server that judges what no program checks.")
-    judge_model: str | None = _option(None, "Its model.")
-    stored_code: bool = _option(False, "Run checkers that the data brings as Python source, in a separate process.")
-    lora: int = _option(0, "Rank of a LoRA adapter on all linear layers; 0 trains all weights.")
-    resume: bool = _option(
-        False,
-        "Go on from the last whole checkpoint of the run in --out, with the options that it was made with; a longer "
-        "run may be asked for.",
-    )
-    json: bool = _option(False, "Print the last metrics as JSON, on standard output.")
 
 
 class _Log(TrainerCallback):
@@ -81,110 +48,6 @@ class _Log(TrainerCallback):
             numbers = {name: value for name, value in logs.items() if isinstance(value, int | float)}
             kept = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
             self.run.append("metrics.jsonl", {"step": state.global_step, **kept})
-
-
-def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
-    """The options of a command line; raises :class:`HindsightError` on a bad one."""
-    argv = _with_file(argv)
-    if not _value(argv, "--model") and not {"-h", "--help"} & {*argv}:
-        raise HindsightError("--model is needed (to train a tiny model from scratch: hindsight sandbox train)")
-    kinds: Any = [Options, HiRConfig]
-    parser = HfArgumentParser(kinds, prog="hindsight lm train")
-
-    def refuse(message: str) -> NoReturn:
-        raise HindsightError(message)
-
-    parser.error = refuse  # type: ignore[method-assign]
-    name = _value(argv, "--method") or "hir"
-    out = _value(argv, "--out") or Options.out
-    # In front, so that an option given by hand wins. Two checkpoints: the newest may turn out torn.
-    ours = ["--output_dir", str(Path(out) / "trainer"), "--report_to", "none", "--save_total_limit", "2"]
-    if not torch.accelerator.is_available():
-        ours += ["--use_cpu", "true", "--bf16", "false", "--gradient_checkpointing", "false"]
-    argv = [*ours, *_method(name), *argv]
-    try:
-        options, config, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True)
-    except (ValueError, TypeError) as error:
-        raise HindsightError(" ".join(str(error).split()).rstrip(".")) from error
-    if unknown:
-        known = [name for action in parser._actions for name in action.option_strings]
-        near = difflib.get_close_matches(unknown[0], known, n=1)
-        raise HindsightError(f"unknown option {unknown[0]}" + (f" (did you mean {near[0]}?)" if near else ""))
-    if not options.dataset:
-        raise HindsightError("--dataset is needed")
-    return options, config
-
-
-def _with_file(argv: list[str]) -> list[str]:
-    name = _value(argv, "--config")
-    if name is None:
-        return argv
-    try:
-        given = yaml.safe_load(Path(name).read_text("utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise HindsightError(f"--config {name}: {' '.join(str(error).split())}") from error
-    if not isinstance(given, dict):
-        raise HindsightError(f"--config {name}: it must hold options as `name: value`")
-    rest = [word for word in argv if not word.startswith("--config=")]
-    if "--config" in rest:
-        del rest[rest.index("--config") : rest.index("--config") + 2]
-    words = []
-    for option, value in given.items():
-        shown = json.dumps(value) if isinstance(value, dict) else str(value)
-        words += [f"--{option}", *(map(str, value) if isinstance(value, list) else [shown])]
-    return [*words, *rest]
-
-
-def _value(argv: list[str], name: str) -> str | None:
-    """The value of an option, the last one where it is given twice."""
-    found = None
-    for at, word in enumerate(argv):
-        if word == name and at + 1 < len(argv):
-            found = argv[at + 1]
-        if word.startswith(name + "="):
-            found = word.partition("=")[2]
-    return found
-
-
-def _given(argv: list[str], *names: str) -> bool:
-    return any(word.partition("=")[0].replace("-", "_").lstrip("_") in names for word in argv if word.startswith("--"))
-
-
-def chosen(argv: list[str]) -> tuple[Options, HiRConfig, list[str]]:
-    """The options, and all words that they came from; a resumed run has those that it was made with.
-
-    Raises:
-        HindsightError: a bad option, or one that a resumed run was not made with.
-    """
-    new = _with_file(argv)
-    out = _value(new, "--out") or Options.out
-    if not _resumes(new):
-        options, config = parsed(new)
-        places = {name: getattr(options, name) for name in ("model", "dataset")}
-        # Absolute, so that a resume may come from another folder.
-        words = [
-            word for name, at in places.items() if Path(at).exists() for word in (f"--{name}", str(Path(at).resolve()))
-        ]
-        return options, config, [*(word for word in new if word != "--json"), *words]
-    stored = Run.open(out, kind=KIND).read("config.json").get("command")
-    if not isinstance(stored, list):
-        raise HindsightError(f"--resume: {out} does not hold the options that it was made with; choose another --out")
-    before, after = parsed([*stored, "--out", out]), parsed([*stored, *new])
-    refuse_changes(out, *({**vars(options), **config.to_dict()} for options, config in (before, after)))
-    kept = [word for word in new if word not in ("--json", "--resume")]
-    return *after, [*stored, *kept]
-
-
-def _resumes(argv: list[str]) -> bool:
-    return _given(argv, "resume") and str(_value(argv, "--resume")).lower() not in ("false", "0", "no")
-
-
-def _method(name: str) -> list[str]:
-    """The settings of a method, as words."""
-    chosen = method(name)
-    settings = chosen.settings(failures=FAILURES, buffer_rows=BUFFER_ROWS)
-    words = ["--reward", chosen.reward, *(["--repeat", "true"] if chosen.repeat else [])]
-    return [*words, *(word for name, value in settings.items() for word in (f"--{name}", str(value)))]
 
 
 def load(options: Options) -> tuple[Loaded, Any]:
@@ -218,6 +81,7 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
     """
     first = PartialState().is_main_process
     loaded, verify = load(options)
+    held_out = _held_out(options, verify)
     if verify is not None and config.rewriter == "keep":
         raise HindsightError("rewriter keep replays failures as they are, which a judge would refuse; leave it out")
     if first:
@@ -231,13 +95,18 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
         checkpoint = _checkpoint(config, first)
         if first:
             run.write("config.json", {**run.read("config.json"), **settings})
-            run.cut_back("metrics.jsonl", int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0)
+            step = int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0
+            for name in ("metrics.jsonl", HELD_OUT, REPLAYS):
+                run.cut_back(name, step)
     elif first:
         run = Run.create(options.out, {**told, "machine": machine(), **settings}, kind=KIND)
     else:
         run = Run(Path(options.out))
     stop = Stop()
-    callbacks = [_Log(run), stop, *([] if _given(words, "save_steps", "save_strategy") else [SavesWithin()]), Told()]
+    progress = Progress(options.model, len(loaded.instructions))
+    callbacks = [_Log(run), stop, *([] if given(words, "save_steps", "save_strategy") else [SavesWithin()]), progress]
+    evaluation = HeldOut(run, held_out, verify, options.evaluate_every) if held_out else None
+    callbacks += [evaluation] if evaluation else []
     try:
         peft = _lora(options.lora) if options.lora else None
         trainer = HiRTrainer(
@@ -247,7 +116,11 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
             verify=verify,
             callbacks=callbacks,
             peft_config=peft,
+            on_replays=Replays(run) if first else None,
         )
+        Progress.alone(trainer)
+        if evaluation:
+            evaluation.attach(trainer)
         if first:
             check_room(run.path, config, trainer.model)
     except (HindsightError, ValueError) as error:
@@ -268,6 +141,16 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
     if first and trainer.processing_class is not None:
         trainer.processing_class.save_pretrained(run.path / "model")
     return run.path
+
+
+def _held_out(options: Options, verify: Any) -> list[Instruction]:
+    """The instructions of `--held_out`."""
+    if options.held_out is None:
+        return []
+    choices: dict[str, Any] = {"woven": options.woven, "judged": options.judged, "bad": options.bad}
+    if verify is not None:
+        choices["judge"] = verify.constraint
+    return list(read_dataset(options.held_out, split="test", limit=options.held_out_limit, **choices).instructions)
 
 
 def _needs(config: HiRConfig) -> tuple[str, ...]:
@@ -308,6 +191,7 @@ def _tell(loaded: Loaded) -> None:
 
 def main(argv: list[str]) -> int:
     """`hindsight lm train --model ...`; returns the exit code, 130 where a person stopped it."""
+    quiet()
     options, config, command = chosen(argv)
     try:
         path = train(options, config, command)

@@ -13,6 +13,7 @@ TRL's methods are wrapped, none is copied: ``_calculate_rewards`` is where the v
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -36,7 +37,7 @@ from hindsight_rl.lm.trl.prompts import EpochOrder, fitting, prompt_rows, room_o
 from hindsight_rl.lm.trl.rows import Batch, Ids, Row, joined, leave_one_out, narrowed, replay_rows, share, whiten
 from hindsight_rl.replay.instruction import Instruction, Verdict
 from hindsight_rl.replay.item import ReplayItem
-from hindsight_rl.replay.replayer import Replayer
+from hindsight_rl.replay.replayer import Replayed, Replayer
 from hindsight_rl.replay.rollout import Rewriter, Rollout
 from hindsight_rl.replay.verification import Verifier, Verify, verifying
 
@@ -57,6 +58,8 @@ class HiRTrainer(GRPOTrainer):
             constraints' own checks when absent. It runs on the process that has the response; for replays, a second
             time on the first one.
         rewriter: in place of the one that the settings name.
+        on_replays: on the first process, is given the step, the rollouts of each generation batch and their replays
+            (:class:`hindsight_rl.lm.trl.replays.Replays` writes some to a file).
         others: further arguments of ``GRPOTrainer``: callbacks, optimizers, peft_config, rollout_func, ...
 
     Raises:
@@ -88,6 +91,7 @@ class HiRTrainer(GRPOTrainer):
         reward_funcs: Callable[..., Any] | Sequence[Callable[..., Any]] | None = None,
         verify: Verifier | Verify | None = None,
         rewriter: Rewriter | None = None,
+        on_replays: Callable[[int, Sequence[Rollout], Replayed[str]], None] | None = None,
         **others: Any,
     ) -> None:
         check_version()
@@ -105,7 +109,8 @@ class HiRTrainer(GRPOTrainer):
         self.too_long = len(train_dataset) + len(eval_dataset or []) - len(train) - len(evaluated)
         """Instructions left out because their prompt is too long."""
         self.instructions: list[Instruction] = [*train, *evaluated]
-        self._planner = Planner(args, replayer, room, self._buffer)
+        listener = None if on_replays is None else lambda *found: on_replays(self.state.global_step + 1, *found)
+        self._planner = Planner(args, replayer, room, self._buffer, listener)
         self._seen: list[Rollout] = []
         self._rewards: Tensor | None = None
 
@@ -113,6 +118,11 @@ class HiRTrainer(GRPOTrainer):
             if log_metric is not None and self._seen:
                 log_metric("constraints/all", sum(each.succeeded for each in self._seen) / len(self._seen))
                 log_metric("constraints/fraction", sum(each.integrity for each in self._seen) / len(self._seen))
+                by_number = defaultdict(list)
+                for each in self._seen:
+                    by_number[len(each.verdict)].append(each.succeeded)
+                for number, met in sorted(by_number.items()):
+                    log_metric(f"constraints/all_of_{number}", sum(met) / len(met))
             if args.reward == "all":
                 return [float(each.succeeded) for each in self._seen]
             return [each.integrity for each in self._seen]
@@ -256,14 +266,14 @@ class HiRTrainer(GRPOTrainer):
         return logps, entropies
 
     def _plan(self, entropy: Tensor, asked: list[int], step: int) -> Plan:
-        """The replays of the whole batch, over all processes; decided on the first one, told to the others.
+        """The replays of the whole batch, over all processes; decided on the first one, sent to the others.
 
         entropy: [N] of all processes' rows. asked: the instructions of this process's rows.
         """
         known: list[tuple[int, str, Verdict, bool]] = gather_object(
             [(index, each.response, each.verdict, each.complete) for index, each in zip(asked, self._seen, strict=True)]
         )
-        told: list[Any] = [None]
+        decided: list[Any] = [None]
         if self.accelerator.is_main_process:
             # A row whose entropy is not a number has weights or logits that are not; it is no candidate.
             rollouts = [
@@ -280,13 +290,13 @@ class HiRTrainer(GRPOTrainer):
                 )
             ]
             try:
-                told = [self._planner.plan(rollouts, step, lambda prompts: self._tokenize_prompts(prompts)[0])]
+                decided = [self._planner.plan(rollouts, step, lambda prompts: self._tokenize_prompts(prompts)[0])]
             except HindsightError as error:  # every process has to hear of it, or the others wait for ever
-                told = [error]
-        broadcast_object_list(told, from_process=0)
-        if isinstance(told[0], HindsightError):
-            raise told[0]
-        plan: Plan = told[0]
+                decided = [error]
+        broadcast_object_list(decided, from_process=0)
+        if isinstance(decided[0], HindsightError):
+            raise decided[0]
+        plan: Plan = decided[0]
         return plan
 
     def _rows(self, batch: Batch, logps: Tensor, items: list[ReplayItem[Ids]]) -> list[Row]:
@@ -423,13 +433,13 @@ class HiRTrainer(GRPOTrainer):
         values = {
             "repeats" if self.args.repeat else "replays": fresh,
             "candidates": found.candidates,
-            "refused": sum(found.refused.values()),
+            "rejected": sum(found.rejected.values()),
             "empty_rows": added * self.accelerator.num_processes - len(plan.items),
             "lambda": found.weight,
             "advantage": self._replay_advantage,
         }
         if self._buffer is not None:
-            values["again"] = len(plan.items) - fresh
+            values["buffer_rows"] = len(plan.items) - fresh
         if fresh and not self.args.repeat:
             values |= {"diversity": found.diversity, "integrity": found.integrity, "kept": found.kept}
             values["logp_shift"] = float(shift[0] / shift[1].clamp(min=1))

@@ -220,7 +220,7 @@ class Hindsight:
             "hir/replays": float(len(made)),
             "hir/unfilled": float(self.settings.replays_per_prompt * len(asked) - len(made)),
             "hir/candidates": float(found.candidates),
-            "hir/refused": float(sum(found.refused.values()) + long),
+            "hir/rejected": float(sum(found.rejected.values()) + long),
             "hir/incomplete": float(np.mean([not each.complete for each in rollouts])) if rollouts else 0.0,
             "hir/lambda": found.weight,
             "hir/diversity": found.diversity,

@@ -1,0 +1,107 @@
+"""Held-out instructions, evaluated before, during and after training: the run's `held_out.jsonl`.
+
+One line an evaluation: `step`, `seconds`, and what :func:`hindsight_rl.lm.held_out.evaluate` finds.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from transformers import TrainerCallback
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.held_out import evaluate
+from hindsight_rl.lm.trl.config import HiRConfig
+from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.verification import Verifier
+from hindsight_rl.run import Run
+
+FILE = "held_out.jsonl"
+EVALUATIONS = 5
+"""Evaluations of a run that says nothing of it, beside the one before training."""
+EXAMPLES = 10
+
+
+class HeldOut(TrainerCallback):
+    """Evaluates at step 0, every so many steps, and at the end.
+
+    Args:
+        run: where the lines go. instructions: held out of training. verifier: judges their responses. every: steps
+            between evaluations; a fifth of the run when absent. batch: responses side by side.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        instructions: Sequence[Instruction],
+        verifier: Verifier | None = None,
+        every: int | None = None,
+        batch: int = 64,
+    ) -> None:
+        self.run, self.instructions, self.verifier = run, list(instructions), verifier
+        self.every, self.batch = every, batch
+        self.trainer: Any = None
+        self._done = -1
+
+    def attach(self, trainer: Any) -> None:
+        """The trainer whose model is evaluated.
+
+        Raises:
+            HindsightError: no process of it has the whole model.
+        """
+        if getattr(trainer, "is_deepspeed_enabled", False) or getattr(trainer, "is_fsdp_enabled", False):
+            raise HindsightError(
+                "--held_out: no process has the whole model here; leave it out, and evaluate the trained model with "
+                "hindsight lm evaluate"
+            )
+        self.trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.every = self.every or max(1, math.ceil(state.max_steps / EVALUATIONS))
+        known = [int(row["step"]) for row in self.run.lines(FILE)]
+        self._done = max(known, default=-1)
+        if self._done < 0:
+            self._evaluate(args, state, examples=EXAMPLES)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        assert self.every is not None
+        if state.global_step % self.every == 0 and state.global_step < state.max_steps:
+            self._evaluate(args, state)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step >= state.max_steps:  # a stopped run goes on later
+            self._evaluate(args, state, examples=EXAMPLES)
+
+    def _evaluate(self, args: HiRConfig, state: Any, examples: int = 0) -> None:
+        if state.global_step > self._done and state.is_world_process_zero:
+            began = time.monotonic()
+            trainer = self.trainer
+            with trainer.accelerator.autocast():
+                found = evaluate(
+                    trainer.accelerator.unwrap_model(trainer.model),
+                    trainer.processing_class,
+                    self.instructions,
+                    max_new_tokens=int(args.max_completion_length or 256),
+                    batch=self.batch,
+                    verifier=self.verifier,
+                    prompt_format=args.prompt_format,
+                    examples=examples,
+                )
+            seconds = round(time.monotonic() - began, 2)
+            self.run.append(FILE, {"step": state.global_step, "seconds": seconds, **found})
+            print(line(state.global_step, found), file=sys.stderr)
+        self._done = max(self._done, state.global_step)
+        self.trainer.accelerator.wait_for_everyone()
+
+
+def line(step: int, found: dict[str, Any]) -> str:
+    """An evaluation in a line."""
+    numbers = ", ".join(f"{share:.3f} of those with {n}" for n, share in found["by_number"].items())
+    return (
+        f"held out, step {step}: all constraints met on {found['all']:.3f} of {found['instructions']} instructions "
+        f"({numbers}); each {found['each']:.3f}, ended {found['ended']:.2f}, perplexity {found['perplexity']:.1f}"
+    )
