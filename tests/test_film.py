@@ -10,10 +10,10 @@ import pytest
 pytest.importorskip("craftax")
 Image = pytest.importorskip("PIL.Image")
 
-from hindsight_rl.agent.evaluation.attempt import AFTERWARDS  # noqa: E402
+from hindsight_rl.agent.evaluation.attempt import STEPS_AFTER_SUCCESS  # noqa: E402
 from hindsight_rl.agent.video import film as films  # noqa: E402
 from hindsight_rl.agent.video.files import LAST_MS  # noqa: E402
-from hindsight_rl.agent.video.renderer import _HELD, Caption, Painter, Told, view  # noqa: E402
+from hindsight_rl.agent.video.renderer import _HELD, Caption, EventLine, Painter, view  # noqa: E402
 from hindsight_rl.cli import main as hindsight  # noqa: E402
 from hindsight_rl.errors import HindsightError  # noqa: E402
 
@@ -23,13 +23,13 @@ def run(tmp_path_factory):
     """A run folder whose checkpoint holds random parameters."""
     from hindsight_rl.agent.training.checkpoint import Checkpoints
     from hindsight_rl.agent.training.train import TrainConfig
-    from hindsight_rl.agent.training.trainer import Trainer
+    from hindsight_rl.agent.training.training_run import TrainingRun
     from hindsight_rl.run import Run
 
-    config = TrainConfig(envs=16, worlds=16, width=32, seed=3)
+    config = TrainConfig(num_envs=16, num_worlds=16, width=32, seed=3)
     run = Run.create(tmp_path_factory.mktemp("runs") / "tiny", dataclasses.asdict(config), kind="agent")
-    trainer = Trainer(config.checked(), run)
-    trainer.save(Checkpoints(run.path / "checkpoints"))
+    training = TrainingRun(config.checked(), run)
+    training.save(Checkpoints(run.path / "checkpoints"))
     return run.path
 
 
@@ -84,7 +84,11 @@ def test_a_picture_has_room_for_long_texts_and_keeps_its_size(size):
     text = "collect wood, then place a crafting table beside the water, then make a wood pickaxe and so on " * 2
     painter = Painter(size, 3, text)
     goals = [("collect wood", True), ("x" * 300, False), ("日本語 – ñ", False)]
-    events = [Told(12, "collected wood from a tree", True), Told(11, "y" * 300), Told(3, "hit a cow", times=9)]
+    events = [
+        EventLine(12, "collected wood from a tree", True),
+        EventLine(11, "y" * 300),
+        EventLine(3, "hit a cow", times=9),
+    ]
     for verdict in ("", "fulfilled after 12 steps"):
         picture = painter.paint(game(), Caption(text, goals, 1, 12, events, verdict, True, "oir · classic-32"))
         assert picture.size == (9 * size, painter.height) and painter.height % 2 == 0
@@ -100,32 +104,32 @@ def test_attempt_follows_the_same_way_twice_and_counts_by_the_reward(policy):
     fires = policy.reward.table(one.parsed.goals)
     for goal in np.flatnonzero(one.reached.any(0)):
         assert (one.events[one.reached[:, goal].argmax()] & fires[:, goal]).any()
-    assert one.states.map.shape[0] == len(one.events) + 1
+    assert one.states.game.map.shape[0] == len(one.events) + 1
 
 
 def test_attempt_stops_soon_after_fulfilment_and_tries_other_worlds(policy):
     made = films.attempt(policy, "fall asleep", steps=200, seed=0, epsilon=1.0, tries=8)
     assert made.fulfilled is not None and made.reached[made.fulfilled - 1].all()
-    assert len(made.events) <= made.fulfilled + AFTERWARDS and made.steps == made.fulfilled
+    assert len(made.events) <= made.fulfilled + STEPS_AFTER_SUCCESS and made.steps == made.fulfilled
     never = films.attempt(policy, "make an iron sword", steps=20, world_index=255, tries=3)
     assert never.fulfilled is None and never.tries == 3 and never.world_index == 1  # 255, 0, 1
 
 
 def test_film_writes_a_small_gif_and_a_png(run, policy, tmp_path):
     out, still = tmp_path / "new folder" / "a.gif", tmp_path / "a.png"
-    told = films.film(run, "collect iron", out, steps=60, seed=1, policy=policy, frame=still)
+    report = films.film(run, "collect iron", out, steps=60, seed=1, policy=policy, frame=still)
     with Image.open(out) as gif:
         assert gif.width == 9 * films.TILE and 1 < gif.n_frames <= 61
         shown = 0
         for i in range(gif.n_frames):
             gif.seek(i)
             shown += gif.info["duration"]
-        assert abs(shown - (told["steps"] * 100 + LAST_MS)) < 1  # frames that do not differ are held longer
+        assert abs(shown - (report["steps"] * 100 + LAST_MS)) < 1  # frames that do not differ are held longer
         last = np.asarray(gif.convert("RGB")).astype(int)
     with Image.open(still) as png:
         assert np.abs(np.asarray(png.convert("RGB")).astype(int) - last).mean() < 6
     assert out.stat().st_size < 60 * 10_000  # 300 steps stay below 3 MB
-    assert told["fulfilled"] is False and told["goals"] == [{"text": "collect iron", "step": None}]
+    assert report["fulfilled"] is False and report["goals"] == [{"text": "collect iron", "step": None}]
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
@@ -147,7 +151,7 @@ def test_mp4_where_ffmpeg_is_there_and_a_clear_word_where_it_is_not(run, policy,
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["ponder the meaning of life"], "no event of this world resembles it"),
+        (["ponder the meaning of life"], "no event of this environment resembles it"),
         ([" "], "it is empty"),
         (["collect wood " * 40], "at most 200"),
         (["do not die"], "negation"),
@@ -171,7 +175,7 @@ def test_bad_input_is_one_line_with_the_mend(run, policy, more, said, capsys, mo
 def test_other_folders_and_other_games_are_refused(tmp_path, capsys):
     assert hindsight(["agent", "watch", str(tmp_path), "collect wood"]) == 2
     assert "no run folder" in capsys.readouterr().err
-    (tmp_path / "config.json").write_text(json.dumps({"kind": "agent", "world": "craftax", "method": "oir"}))
+    (tmp_path / "config.json").write_text(json.dumps({"kind": "agent", "env": "craftax", "method": "oir"}))
     assert hindsight(["agent", "watch", str(tmp_path), "collect wood"]) == 2
     assert "Craftax" in (said := capsys.readouterr().err) or "classic" in said
 

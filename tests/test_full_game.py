@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from craftax.craftax.constants import Achievement, Action
 
-from hindsight_rl.agent.envs import make_world
+from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.envs.bank import Bank
 from hindsight_rl.agent.envs.craftax.phrases import unrelated
 from hindsight_rl.agent.envs.environment import step_each
-from hindsight_rl.agent.evaluation.suite import examine, questions
+from hindsight_rl.agent.evaluation.suite import evaluate_instructions, evaluation_suite
 from hindsight_rl.agent.keys import SWIFT, same_kinds, swift
 from hindsight_rl.agent.policy.pqn import LearningRules
 from hindsight_rl.agent.reward.semantic import SemanticReward
@@ -28,32 +28,32 @@ ENVS = 4
 
 
 @pytest.fixture(scope="module")
-def world() -> Any:
-    return make_world("craftax", "raw")
+def env() -> Any:
+    return make_env("craftax", "raw")
 
 
 @pytest.fixture(scope="module")
-def reward(real_encoder: Any, world: Any) -> SemanticReward:
-    return SemanticReward.fit(real_encoder, world.events)
+def reward(real_encoder: Any, env: Any) -> SemanticReward:
+    return SemanticReward.fit(real_encoder, env.events)
 
 
-@pytest.mark.parametrize("world_name", ["classic-32", "craftax"])
-def test_a_state_that_holds_a_key_goes_round_with_keys_of_another_kind(world_name: str) -> None:
+@pytest.mark.parametrize("env_name", ["classic-32", "craftax"])
+def test_a_state_that_holds_a_key_goes_round_with_keys_of_another_kind(env_name: str) -> None:
     """Traced, not compiled, which takes minutes: what does not fit together fails while it is traced."""
-    world = make_world(world_name, "raw")
-    states = jax.eval_shape(lambda key: jax.vmap(world.generate)(jax.random.split(key, 3)), jax.random.key(0))
-    bank = Bank(states, jax.ShapeDtypeStruct((3, world.observation_size), jnp.float32))  # type: ignore[arg-type]
+    env = make_env(env_name, "raw")
+    states = jax.eval_shape(lambda key: jax.vmap(env.generate)(jax.random.split(key, 3)), jax.random.key(0))
+    bank = Bank(states, jax.ShapeDtypeStruct((3, env.observation_size), jnp.float32))  # type: ignore[arg-type]
 
     def roll(bank: Bank, key: jax.Array) -> Any:
         def one(carry: Any, key: jax.Array) -> Any:
             states, _ = carry
-            step = step_each(world, jax.random.split(key, ENVS), states, jnp.zeros(ENVS, jnp.int32))
+            step = step_each(env, jax.random.split(key, ENVS), states, jnp.zeros(ENVS, jnp.int32))
             return bank.renew(key, step.done, step.state, step.observation), step.events
 
         return jax.lax.scan(one, bank.take(jnp.zeros(ENVS, int)), jax.random.split(swift(key), 2))
 
     (after, _), events = jax.eval_shape(roll, bank, jax.random.key(0))
-    assert events.shape == (2, ENVS, len(world.events))
+    assert events.shape == (2, ENVS, len(env.events))
     assert jax.tree.map(lambda x: x.dtype, after) == jax.tree.map(lambda x: x.dtype, states)
 
 
@@ -67,18 +67,18 @@ def test_keys_change_their_kind_and_not_their_bits() -> None:
     assert jax.random.key_impl(same_kinds(before, {"key": swift(before["key"]), "x": 0})["key"]) == SWIFT
 
 
-def test_the_vocabulary_begins_with_the_games_achievements(world: Any) -> None:
-    names = [event.name for event in world.events]
+def test_the_vocabulary_begins_with_the_games_achievements(env: Any) -> None:
+    names = [event.name for event in env.events]
     assert names[: len(Achievement)] == [a.name.lower() for a in sorted(Achievement, key=lambda a: a.value)]
-    assert len(set(names)) == len(names) and len(world.canonical) == len(Achievement)
-    assert {e.name: e.implies for e in world.events if e.implies} == {
+    assert len(set(names)) == len(names) and len(env.instructions) == len(Achievement)
+    assert {e.name: e.implies for e in env.events if e.implies} == {
         f"eat_{prey}": (f"kill_{prey}",) for prey in ("cow", "bat", "snail")
     }
 
 
-def test_every_given_instruction_is_read_as_what_it_asks_for(world: Any, reward: SemanticReward) -> None:
-    read = {text: reward.meaning(text) for text in world.canonical}
-    assert read == {text: event.name for text, event in zip(world.canonical, world.events, strict=False)}
+def test_every_given_instruction_is_read_as_what_it_asks_for(env: Any, reward: SemanticReward) -> None:
+    read = {text: reward.meaning(text) for text in env.instructions}
+    assert read == {text: event.name for text, event in zip(env.instructions, env.events, strict=False)}
 
 
 @pytest.mark.parametrize(
@@ -106,40 +106,40 @@ def test_the_reward_keeps_its_distance(reward: SemanticReward) -> None:
     assert SemanticReward.fit(reward.encoder, alone).reading.floor > 0
 
 
-def test_a_ladder_is_nothing_in_the_small_game_alone(world: Any) -> None:
+def test_a_ladder_is_nothing_in_the_small_game_alone(env: Any) -> None:
     assert "climb the ladder" in unrelated("calibration")
-    assert "climb the ladder" not in unrelated("calibration", world.events)
+    assert "climb the ladder" not in unrelated("calibration", env.events)
 
 
 def test_the_full_game_has_raw_observations_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli(["agent", "train", "--world", "craftax", "--out", str(tmp_path / "run")]) == 2
+    assert cli(["agent", "train", "--env", "craftax", "--out", str(tmp_path / "run")]) == 2
     assert "--observation raw" in capsys.readouterr().err
 
 
 @pytest.mark.slow  # compiles for minutes
 def test_the_full_game_trains(tmp_path: Path) -> None:
-    learning = LearningRules(hindsight=4, memory=1, memories=4, minibatch=64)
+    learning = LearningRules(hindsight=4, windows_per_event=1, replay_windows=4, minibatch=64)
     config = tiny(
-        tmp_path / "full", world="craftax", observation="raw", steps=4096, envs=16, rollout=8, stretch=4, worlds=8,
-        trajectories=4, learning=learning,
+        tmp_path / "full", env="craftax", observation="raw", total_timesteps=4096, num_envs=16, num_steps=8,
+        num_updates=4, num_worlds=8, trajectories=4, learning=learning,
     )  # fmt: skip
     run = Run.open(train(config))
     rows = run.lines("metrics.jsonl")
     assert rows[-1]["step"] == 4096 and all(np.isfinite(row["loss"]) for row in rows)
     assert sum(sum(row["events"].values()) for row in rows) > 0
     policy = load_policy(run)
-    asked = questions(policy)["canonical"]
+    asked = evaluation_suite(policy)["canonical"]
     assert len(asked) == len(Achievement)
-    for row in examine(policy, asked[:2], episodes=2, horizon=4, batch=4):
+    for row in evaluate_instructions(policy, asked[:2], episodes=2, horizon=4, batch=4):
         assert row["trials"] == 2 and 0 <= row["success"] <= 1
 
 
 @pytest.mark.slow
-def test_what_is_killed_by_hand_is_eaten(world: Any) -> None:
-    state = jax.jit(world.generate)(jax.random.key(0))
+def test_what_is_killed_by_hand_is_eaten(env: Any) -> None:
+    state = jax.jit(env.generate)(jax.random.key(0))
     ahead = state.player_position + jnp.array([-1, 0])
     level, kinds = state.player_level, {name: i for i, name in enumerate(("cow", "bat", "snail"))}
-    step = jax.jit(world.step)
+    step = jax.jit(env.step)
     for name, kind in kinds.items():
         mobs = state.passive_mobs
         mobs = mobs.replace(
@@ -153,10 +153,10 @@ def test_what_is_killed_by_hand_is_eaten(world: Any) -> None:
             mob_map=state.mob_map.at[level, ahead[0], ahead[1]].set(True),
             player_direction=jnp.asarray(Action.UP.value),
         )
-        told = {
-            world.events[i].name
+        happened = {
+            env.events[i].name
             for i in np.flatnonzero(step(jax.random.key(1), there, jnp.int32(Action.DO.value)).events)
         }
-        assert {f"eat_{name}", f"kill_{name}"} <= told
-        idle = {world.events[i].name for i in np.flatnonzero(step(jax.random.key(1), there, jnp.int32(0)).events)}
+        assert {f"eat_{name}", f"kill_{name}"} <= happened
+        idle = {env.events[i].name for i in np.flatnonzero(step(jax.random.key(1), there, jnp.int32(0)).events)}
         assert not {f"eat_{name}", f"kill_{name}"} & idle

@@ -18,17 +18,18 @@ import pytest
 
 from hindsight_rl.agent.evaluation import evaluate, suite
 from hindsight_rl.agent.evaluation.trials import run_trials
-from hindsight_rl.agent.training.iteration import advance
+from hindsight_rl.agent.training.iteration import train_iteration
 from hindsight_rl.run import Run
+from patience import HUNG
 
 ROOT = Path(__file__).parents[1]
-TINY = "--worlds 64 --width 32 --rank 8 --depth 1 --trajectories 8 --stretch 4 --learning.minibatch 256"
+TINY = "--num-worlds 64 --width 32 --rank 8 --depth 1 --trajectories 8 --num-updates 4 --learning.minibatch 256"
 
 
 def run(folder: Path, script: str, *arguments: str) -> None:
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT / "src")}
     command = [sys.executable, str(ROOT / "benchmarks" / script), *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1500)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=HUNG)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
@@ -39,9 +40,9 @@ def agent_gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 class Stub:
-    """A trainer of ten stretches that learns a little with each."""
+    """A run of ten iterations that learns a little with each."""
 
-    steps_per_stretch, stretches, stretch = 100, 10, 0
+    steps_per_iteration, iterations, iteration = 100, 10, 0
 
     def __init__(self, folder: Path):
         self.seconds = {"train": 0.0, "relabel": 0.0, "evaluate": 0.0}
@@ -49,35 +50,35 @@ class Stub:
 
     @property
     def step(self) -> int:
-        return self.stretch * self.steps_per_stretch
+        return self.iteration * self.steps_per_iteration
 
-    def advance(self) -> dict[str, Any]:
-        self.stretch += 1
+    def iterate(self) -> dict[str, Any]:
+        self.iteration += 1
         self.seconds["train"] += 2.0
         self.seconds["relabel"] += 0.5
         return {"step": self.step}
 
     def evaluate(self) -> dict[str, float]:
-        return {"one": self.stretch / 10, "another": 0.0}
+        return {"one": self.iteration / 10, "another": 0.0}
 
 
-@pytest.mark.parametrize(("until", "looked_at"), [(10, [0, 300, 500, 800, 1000]), (6, [0, 300, 500, 600])])
+@pytest.mark.parametrize(("until", "evaluated"), [(10, [0, 300, 500, 800, 1000]), (6, [0, 300, 500, 600])])
 def test_training_ends_at_its_end_or_when_it_is_late(
-    tmp_path: Path, agent_gpu: ModuleType, until: int, looked_at: list[int]
+    tmp_path: Path, agent_gpu: ModuleType, until: int, evaluated: list[int]
 ) -> None:
-    trainer, told = Stub(tmp_path / "run"), []
-    agent_gpu.train(trainer, 4, lambda: trainer.stretch >= until, told.append)
-    last = told[-1]
-    assert [row["step"] for row in last["curve"]] == looked_at and len(told) == len(looked_at)
-    assert last["steps"] == looked_at[-1] and last["steps_planned"] == 1000 and last["cut_short"] == (until < 10)
-    assert [row["mean"] for row in last["curve"]] == [step / 2000 for step in looked_at]
+    training, known = Stub(tmp_path / "run"), []
+    agent_gpu.train(training, 4, lambda: training.iteration >= until, known.append)
+    last = known[-1]
+    assert [row["step"] for row in last["curve"]] == evaluated and len(known) == len(evaluated)
+    assert last["steps"] == evaluated[-1] and last["steps_planned"] == 1000 and last["cut_short"] == (until < 10)
+    assert [row["mean"] for row in last["curve"]] == [step / 2000 for step in evaluated]
     assert last["steps_per_second"] == 40
-    rows = trainer.run.lines("metrics.jsonl")
+    rows = training.run.lines("metrics.jsonl")
     assert [row["step"] for row in rows] == [100 * n for n in range(1, until + 1)]
-    assert [row["step"] for row in rows if "success" in row] == looked_at[1:]
+    assert [row["step"] for row in rows if "success" in row] == evaluated[1:]
 
 
-def test_no_more_stretches_are_planned_than_fit(agent_gpu: ModuleType) -> None:
+def test_no_more_iterations_are_planned_than_fit(agent_gpu: ModuleType) -> None:
     assert agent_gpu.fitting(1000, 100, float("inf"), 2.0, 5.0) == 1000
     assert agent_gpu.fitting(1001, 100, float("inf"), 2.0, 5.0) == 1100
     assert agent_gpu.fitting(1000, 100, 16.9, 2.0, 5.0) == 500
@@ -87,7 +88,7 @@ def test_no_more_stretches_are_planned_than_fit(agent_gpu: ModuleType) -> None:
 
 def test_the_bound_ends_the_program_and_the_file_is_whole(tmp_path: Path) -> None:
     began = time.monotonic()
-    small = ["--world", "classic-32", "--envs", "32", "--extra=--trajectories 8 --learning.minibatch 256"]
+    small = ["--env", "classic-32", "--num-envs", "32", "--extra=--trajectories 8 --learning.minibatch 256"]
     run(tmp_path, "agent_gpu.py", "--seconds", "6", *small, "--out", "gpu.json")
     result = json.loads((tmp_path / "gpu.json").read_text())
     assert result["bound"] == 6 and result["ended_by_bound"]["during"] in ("start", "set up", "compile")
@@ -97,9 +98,9 @@ def test_the_bound_ends_the_program_and_the_file_is_whole(tmp_path: Path) -> Non
 
 @pytest.fixture
 def few_trials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Two trials of an instruction in a look, 64 side by side, in programs that are not optimised."""
+    """Two trials of an instruction in a short evaluation, 64 side by side, in programs that are not optimised."""
     monkeypatch.setattr(suite.canonical_success, "__defaults__", (2,))
-    monkeypatch.setattr(suite.examine, "__defaults__", (suite.HORIZON, 0, 64))
+    monkeypatch.setattr(suite.evaluate_instructions, "__defaults__", (suite.HORIZON, 0, 64))
     monkeypatch.setattr(evaluate.evaluate_run, "__defaults__", (1.0, 0, 64, tuple(evaluate.EPISODES)))
     jax.config.update("jax_disable_most_optimizations", True)
     yield
@@ -109,16 +110,17 @@ def few_trials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.slow
 def test_the_agents(tmp_path: Path, agent_gpu: ModuleType, few_trials: None) -> None:
     config = agent_gpu.GpuConfig(
-        world="classic-32", steps=8192, envs=32, looks=2, stretches=2, scale=0.02, rounds=3, extra=TINY,
+        env="classic-32", total_timesteps=8192, num_envs=32, num_evals=2, iterations=2, scale=0.02, rounds=3,
+        extra=TINY,
         run=str(tmp_path / "trained"),
     )  # fmt: skip
     record = agent_gpu.Record(str(tmp_path / "gpu.json"), None)
-    before = advance._cache_size(), run_trials._cache_size()
+    before = train_iteration._cache_size(), run_trials._cache_size()
     agent_gpu.measured(config, record, tmp_path)
     # Ours and stock Craftax's update; trials of one, two and three goals: nothing is compiled twice.
-    assert (advance._cache_size(), run_trials._cache_size()) == (before[0] + 2, before[1] + 3)
+    assert (train_iteration._cache_size(), run_trials._cache_size()) == (before[0] + 2, before[1] + 3)
     result = json.loads((tmp_path / "gpu.json").read_text())
-    assert result["ended_by_bound"] is None and result["settings"]["steps"] == 8192
+    assert result["ended_by_bound"] is None and result["settings"]["total_timesteps"] == 8192
 
     training = result["training"]
     assert training["steps"] == training["steps_planned"] == 8192 and not training["cut_short"]
@@ -130,10 +132,10 @@ def test_the_agents(tmp_path: Path, agent_gpu: ModuleType, few_trials: None) -> 
     assert Run.open(tmp_path / "trained").lines("metrics.jsonl")[-1]["step"] == 8192
     assert result["checkpoint"] == "at step 8192" and (tmp_path / "trained" / "checkpoints" / "8192").is_dir()
 
-    examined = result["examination"]
-    assert examined["steps"] == 8192 and len(examined["success"]["canonical"]) == 22
-    found = [row["success"] for row in examined["success"]["canonical"]]
-    assert examined["mean"]["canonical"] == pytest.approx(statistics.mean(found), abs=1e-3)
+    evaluated = result["evaluation"]
+    assert evaluated["steps"] == 8192 and len(evaluated["success"]["canonical"]) == 22
+    found = [row["success"] for row in evaluated["success"]["canonical"]]
+    assert evaluated["mean"]["canonical"] == pytest.approx(statistics.mean(found), abs=1e-3)
     assert sum(result["parts"]["share"].values()) == pytest.approx(1.0, abs=0.01)
 
     speed, seconds = result["speed"], result["speed"]["seconds"]
@@ -142,8 +144,8 @@ def test_the_agents(tmp_path: Path, agent_gpu: ModuleType, few_trials: None) -> 
         expected = speed["steps_per_turn"] / statistics.median(times)
         assert speed["steps_per_second"][name] == pytest.approx(expected, rel=0.01)
     ratios = [stock / ours for stock, ours in zip(seconds["stock"], seconds["ours"], strict=True)]
-    told = speed["ours_over_stock"]
-    assert [told["min"], told["median"], told["max"]] == pytest.approx(
+    over = speed["ours_over_stock"]
+    assert [over["min"], over["median"], over["max"]] == pytest.approx(
         [min(ratios), statistics.median(ratios), max(ratios)], rel=0.01
     )
 

@@ -5,7 +5,7 @@ import pytest
 
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
 from hindsight_rl.agent.envs.craftax.phrases import labelled
-from hindsight_rl.agent.relabeling.grounding import Refused, filtered, ground
+from hindsight_rl.agent.relabeling.grounding import Rejected, filtered, ground
 from hindsight_rl.agent.relabeling.relabeler import Relabel
 from hindsight_rl.agent.relabeling.snapshot import prompt
 
@@ -65,7 +65,7 @@ def test_true_candidates_become_relabels(real_reward, text, steps, evidence) -> 
 )
 def test_others_are_refused_with_a_reason(real_reward, text, steps, kind) -> None:
     made = ground(text, steps, WALK, real_reward, prompt()[0])
-    assert isinstance(made, Refused) and made.kind == kind and made.reason
+    assert isinstance(made, Rejected) and made.kind == kind and made.reason
 
 
 def test_the_known_phrasings_pass_the_filters() -> None:

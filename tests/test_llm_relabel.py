@@ -13,12 +13,13 @@ import pytest
 pytest.importorskip("openai")
 from chat_server import ChatServer, Reply
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
-from hindsight_rl.agent.relabeling import llm as llm_relabel
+from hindsight_rl.agent.relabeling import availability
 from hindsight_rl.agent.relabeling.llm import LlmRelabeler, LlmRules
 from hindsight_rl.agent.relabeling.relabeler import Delivery, RelabelSource, TemplateRelabeler
 from hindsight_rl.agent.relabeling.snapshot import Snapshot, event_text, prompt
 from hindsight_rl.endpoint import Endpoint, EndpointSettings
 from hindsight_rl.run import Run
+from patience import HUNG
 
 INDEX = event_index()
 RARITY = np.full(len(CLASSIC_EVENTS), 0.5)
@@ -48,7 +49,7 @@ def relabeler(url: str, reward: Any, run: Run | None = None, cache: str = "none"
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HUNG
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -79,13 +80,13 @@ def test_relabels_arrive_with_their_origin(real_reward) -> None:
         made.at(2048, TemplateRelabeler(), RARITY)
         good, absent, foreign = delivered(made)
         made.close()
-    assert good.relabel is not None and good.relabel.evidence == ((5, "collect_wood"),) and good.refused is None
+    assert good.relabel is not None and good.relabel.evidence == ((5, "collect_wood"),) and good.rejected is None
     assert good.origin == {"source": "llm", "model": "tiny", "prompt": prompt()[1], "age": 2048}
     assert re.fullmatch(r"relabel-1@[0-9a-f]{8}", prompt()[1])
-    assert absent.relabel is None and absent.refused.startswith("evidence:")
-    assert foreign.refused.startswith("vocabulary:")
+    assert absent.relabel is None and absent.rejected.startswith("evidence:")
+    assert foreign.rejected.startswith("vocabulary:")
     counts = made.metrics()["llm"]
-    assert (counts["accepted"], counts["refused"]) == (1, {"evidence": 1, "vocabulary": 1})
+    assert (counts["accepted"], counts["rejected"]) == (1, {"evidence": 1, "vocabulary": 1})
     assert counts["age_mean"] == 2048 and counts["endpoint"]["requests"] == 1
     assert "step 2: collected wood from a tree" in server.requests[0]["messages"][0]["content"]
 
@@ -111,8 +112,8 @@ def test_the_same_instruction_in_near_words_is_kept_once(real_reward) -> None:
         made.watch([WALK])
         found = delivered(made)
         made.close()
-    assert [each.refused is None for each in found] == [True, False, False]
-    assert found[1].refused.startswith("duplicate:") and found[2].refused.startswith("duplicate:")
+    assert [each.rejected is None for each in found] == [True, False, False]
+    assert found[1].rejected.startswith("duplicate:") and found[2].rejected.startswith("duplicate:")
 
 
 def test_templates_stand_in_until_the_first_usable_answer(real_reward) -> None:
@@ -137,7 +138,7 @@ def test_templates_stand_in_until_the_first_usable_answer(real_reward) -> None:
 
 
 def test_when_the_endpoint_fails_templates_speak_and_nothing_is_lost(real_reward, monkeypatch) -> None:
-    monkeypatch.setattr(llm_relabel, "PAUSES", (0.2, 0.2))
+    monkeypatch.setattr(availability, "PAUSES", (0.2, 0.2))
     broken = [False]
     good = candidates(("chop some wood", [5]))
 

@@ -28,6 +28,7 @@ from hindsight_rl.encoder import load_encoder
 from hindsight_rl.endpoint import EndpointSettings
 from hindsight_rl.report.page import write_report
 from hindsight_rl.run import Run
+from patience import HUNG
 from test_train import tiny, without_clock
 
 WORDS = {event.captions[0]: event.name.replace("_", " ") for event in CLASSIC_EVENTS}
@@ -92,7 +93,7 @@ def template_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def long_template_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return Run.open(train(tiny(tmp_path_factory.mktemp("runs") / "templates", steps=131072)))
+    return Run.open(train(tiny(tmp_path_factory.mktemp("runs") / "templates", total_timesteps=131072)))
 
 
 def comparable(run: Run) -> list[dict[str, Any]]:
@@ -120,7 +121,7 @@ def test_a_run_with_a_language_model_tells_all_about_it(
         return faults.pop()(body) if faults and len(body["messages"]) == 1 else honest(body)
 
     with ChatServer(script) as server:
-        run = Run.open(train(settings(server.url, tmp_path / "llm", steps=16384)))
+        run = Run.open(train(settings(server.url, tmp_path / "llm", total_timesteps=16384)))
     rows = run.lines("metrics.jsonl")
     assert rows[-1]["step"] == 16384
     said = rows[-1]["llm"]
@@ -145,7 +146,7 @@ def test_under_each_fault_a_run_finishes_and_counts_it(
         monkeypatch.setattr(snapshot, "event_text", poisoned)
         load_encoder().encode(INJECTED)  # else the run may end before the encoder is there
     with ChatServer(FAULTS[name]) as server:
-        run = Run.open(train(settings(server.url, tmp_path / "fault", steps=131072)))
+        run = Run.open(train(settings(server.url, tmp_path / "fault", total_timesteps=131072)))
     rows = run.lines("metrics.jsonl")
     assert len(rows) == 64
     # Not one usable answer: templates spoke throughout, and training was what it is without a model.
@@ -153,7 +154,7 @@ def test_under_each_fault_a_run_finishes_and_counts_it(
     said = rows[-1]["llm"]
     assert said["standing_in"] and said["accepted"] == 0 and said["asked"] > 0
     used = said["endpoint"]
-    assert said["failed"] + said["malformed"] + said["empty"] + sum(said["refused"].values()) > 0 or used["faults"]
+    assert said["failed"] + said["malformed"] + said["empty"] + sum(said["rejected"].values()) > 0 or used["faults"]
     if said["failed"]:
         assert said["down_seconds"] > 0 and said["trouble"]
     refused = [row for row in run.lines("relabels.jsonl") if row.get("source") == "llm"]
@@ -173,7 +174,7 @@ def comparable_but_rejected(run: Run) -> list[dict[str, Any]]:
 def test_answers_change_what_is_learned_and_arrive_late(tmp_path: Path) -> None:
     slow = lambda body: Reply(honest(body), delay=0.2)  # noqa: E731
     with ChatServer(slow) as server:
-        run = Run.open(train(settings(server.url, tmp_path / "llm", steps=131072)))
+        run = Run.open(train(settings(server.url, tmp_path / "llm", total_timesteps=131072)))
     last = run.lines("metrics.jsonl")[-1]["llm"]
     assert last["accepted"] > 0 and not last["standing_in"] and last["age_mean"] > 0
     assert last["endpoint"]["latency_median"] >= 0.2
@@ -187,7 +188,7 @@ import dataclasses
 from test_llm_train import settings
 from hindsight_rl.agent.relabeling.snapshot import event_text
 from hindsight_rl.agent.training.train import train
-config = settings(sys.argv[3], Path(sys.argv[2]), steps=131072, checkpoints=16)
+config = settings(sys.argv[3], Path(sys.argv[2]), total_timesteps=131072, num_checkpoints=16)
 train(dataclasses.replace(config, resume=len(sys.argv) > 4))
 """
 
@@ -199,7 +200,7 @@ def test_killed_and_resumed_no_answer_is_paid_twice(tmp_path: Path) -> None:
         command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(out), server.url]
         for length in (4, 14, 30):
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            deadline = time.monotonic() + 400
+            deadline = time.monotonic() + HUNG
             while len(Run(out).lines("metrics.jsonl")) < length and process.poll() is None:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
@@ -208,7 +209,7 @@ def test_killed_and_resumed_no_answer_is_paid_twice(tmp_path: Path) -> None:
             answered = len(server.requests)
             if len(command) == 6:
                 command.append("resume")
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=HUNG)
         asked = [body["messages"][0]["content"] for body in server.requests]
         assert len(asked) > answered > 0
     # A question that was under way at a kill had no answer yet; nothing else may be put twice.

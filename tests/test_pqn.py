@@ -11,7 +11,8 @@ import pytest
 from hindsight_rl.agent.policy.network import QNetwork
 from hindsight_rl.agent.policy.pqn import LearningRules, backup, hindsight_goals, learn, targets
 from hindsight_rl.agent.training.iteration import optimizer
-from hindsight_rl.agent.training.rollout import Tables, Transitions
+from hindsight_rl.agent.training.rollout import Transitions
+from hindsight_rl.agent.training.tables import Tables
 
 T, E, F, G, EVENTS, ACTIONS = 5, 2, 3, 4, 3, 2
 
@@ -26,7 +27,7 @@ def tables(known: int = G) -> Tables:
         goals=jnp.asarray([[0, -1, -1]]),
         ordered=jnp.zeros(1, bool),
         chance=jnp.ones(1),
-        told=jnp.zeros(1),
+        initial=jnp.zeros(1),
         waypoint=jnp.full(EVENTS, -1, jnp.int32),
         rarity=jnp.ones(EVENTS),
     )
@@ -39,7 +40,7 @@ def transitions(**changes: Any) -> Transitions:
         "observation": rng.normal(size=(T, E, F)).astype(np.float32),
         "action": rng.integers(0, ACTIONS, (T, E)),
         "events": np.zeros((T, E, EVENTS), bool),
-        "witnessed": np.zeros((T, E, EVENTS), np.int32),
+        "event_counts": np.zeros((T, E, EVENTS), np.int32),
         "goal": np.zeros((T, E), int),
         "previous": np.zeros((T, E), np.float32),
         "reward": np.zeros((T, E), np.float32),
@@ -93,7 +94,7 @@ def by_hand(q: np.ndarray, seen: Transitions, goal: int, env: int, rules: Learni
         trace = 0.0
         if t + 1 < T and not bool(seen.dropped[t + 1, env]) and not bool(seen.dropped[t, env]):
             greedy = q[t + 1, env, goal, int(seen.action[t + 1, env])] >= q[t + 1, env, goal].max()
-            trace = rules.trace * (1.0 if greedy else rules.off_policy_trace)
+            trace = rules.q_lambda * (1.0 if greedy else rules.off_policy_lambda)
         later = out[t + 1] if t + 1 < T else 0.0
         over = fired or bool(seen.dead[t, env])
         out[t] = float(fired) + (0.0 if over else rules.gamma * ((1 - trace) * best + trace * later))
@@ -108,8 +109,8 @@ def test_backup_reaches_its_two_limits() -> None:
 
 
 # With more goals than the vectors are long, values are found another way.
-@pytest.mark.parametrize(("off_policy_trace", "rank"), [(0.0, 4), (0.5, 4), (1.0, 4), (0.5, 2)])
-def test_hindsight_returns_equal_those_by_hand(off_policy_trace: float, rank: int) -> None:
+@pytest.mark.parametrize(("off_policy_lambda", "rank"), [(0.0, 4), (0.5, 4), (1.0, 4), (0.5, 2)])
+def test_hindsight_returns_equal_those_by_hand(off_policy_lambda: float, rank: int) -> None:
     events = np.zeros((T, E, EVENTS), bool)
     events[3, 0, 1] = events[1, 1, 2] = events[4, 1, 2] = True
     dead, dropped = np.zeros((T, E), bool), np.zeros((T, E), bool)
@@ -117,7 +118,7 @@ def test_hindsight_returns_equal_those_by_hand(off_policy_trace: float, rank: in
     dropped[1, 0] = True
     seen = transitions(events=events, dead=dead, dropped=dropped)
     net, params = network(rank=rank)
-    rules = LearningRules(hindsight=G, off_policy_trace=off_policy_trace, missed_weight=1.0)
+    rules = LearningRules(hindsight=G, off_policy_lambda=off_policy_lambda, missed_weight=1.0)
     chosen = jnp.arange(G)
     got = targets(net, params, tables(), rules, seen, LAST, chosen)
     hindsight = np.asarray(got.hindsight_target).reshape(T, E, G)
@@ -154,7 +155,7 @@ def test_own_return_stops_at_a_switch_of_goals() -> None:
     net, params = network()
     seen = transitions(goal=goal, switched=switched, reward=reward, reached=reached)
     seen = seen._replace(previous=acted_on(values(net, params, seen), goal))
-    rules = LearningRules(hindsight=0, trace=0.7, gamma=0.9)
+    rules = LearningRules(hindsight=0, q_lambda=0.7, gamma=0.9)
     own = np.asarray(targets(net, params, tables(), rules, seen, LAST, jnp.arange(0)).target).reshape(T, E)
     q = values(net, params, seen)
     best = np.clip(q.max(axis=3), 0, 1)
@@ -210,7 +211,7 @@ def test_learning_fits_a_reachable_goal(trace: float) -> None:
     opt = optimizer()
     state = opt.init(params)
     state.hyperparams["learning_rate"] = jnp.float32(3e-3)
-    rules = LearningRules(hindsight=G, trace=trace, minibatch=T * E, missed_weight=1.0, own_weight=0.0, gamma=0.5)
+    rules = LearningRules(hindsight=G, q_lambda=trace, minibatch=T * E, missed_weight=1.0, own_weight=0.0, gamma=0.5)
     last = jnp.ones((E, F))
     step = jax.jit(lambda p, s, k: learn(net, opt, p, s, tables(), rules, seen, last, k))
     for i in range(2000):

@@ -45,7 +45,7 @@ def test_not_a_terminal_gets_a_line_for_every_tenth_of_the_way():
             clock.now += 1.0
             progress.show(row(step, **({"success": {"collect_wood": 0.5, "place_table": 0.25}} if step == 500 else {})))
     lines = out.getvalue().splitlines()
-    assert len(lines) == 11  # the first stretch, then 10 % ... 100 %
+    assert len(lines) == 11  # the first iteration, then 10 % ... 100 %
     assert "1,000/1,000 steps (100%)" in lines[-1] and "success 0.375 over 2 instructions at 500" in lines[-1]
     assert "10 steps/s" in lines[-1] and "1,000 accepted, 100 rejected" in lines[-1]
     assert "\x1b" not in out.getvalue()
@@ -79,7 +79,7 @@ def test_drawing_is_seldom_and_takes_a_hundredth_of_the_time(monkeypatch):
             return render()
 
         monkeypatch.setattr(progress, "render", slow)
-        for i in range(1000):  # 10 seconds in stretches of 10 ms
+        for i in range(1000):  # 10 seconds in iterations of 10 ms
             clock.now += 0.01
             progress.show(row(i))
         assert len(drawn) <= 10 / REFRESH_SECONDS + 1

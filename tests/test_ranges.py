@@ -53,13 +53,13 @@ def test_what_must_lie_below_another() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--learning.trace", "7"], "--learning.trace 7.0: must be between 0 and 1"),
+        (["--learning.q-lambda", "7"], "--learning.q-lambda 7.0: must be between 0 and 1"),
         (["--learning-rate", "-1"], "--learning-rate -1.0: must be above 0 and at most 1"),
         (["--epsilon-end", "3"], "--epsilon-end 3.0: must be between 0 and 1"),
         (["--acting.fresh", "7"], "--acting.fresh 7.0: must be between 0 and 1"),
         (["--composed", "7"], "--composed 7.0: must be between 0 and 1"),
         (["--delta", "2"], "--delta 2.0: must be above 0 and at most 1"),
-        (["--steps", "0"], "--steps 0: must be at least 1"),
+        (["--total-timesteps", "0"], "--total-timesteps 0: must be at least 1"),
     ],
 )
 def test_the_command_says_so_in_one_line_and_makes_nothing(

@@ -85,7 +85,7 @@ def test_true_relabels_pass(real_reward):
 
 
 @pytest.mark.parametrize(
-    ("relabel", "told"),
+    ("relabel", "reason"),
     [
         (
             Relabel("collect stone", ("collect stone",), False, ((2, "collect_wood"),)),
@@ -103,7 +103,7 @@ def test_true_relabels_pass(real_reward):
             Relabel("collect wood", ("collect wood",), False, ((-1, "collect_wood"),)),
             "outside the trajectory",
         ),
-        (Relabel("fly", ("fly",), False, ((2, "fly_away"),)), "no event of this world"),
+        (Relabel("fly", ("fly",), False, ((2, "fly_away"),)), "no event of this environment"),
         (Relabel("collect wood", ("collect wood",), False, ()), "1 goals but 0 pieces of evidence"),
         (Relabel("", (), False, ()), "0 goals"),
         (
@@ -112,10 +112,10 @@ def test_true_relabels_pass(real_reward):
         ),
     ],
 )
-def test_false_relabels_are_rejected_with_a_reason(real_reward, relabel, told):
+def test_false_relabels_are_rejected_with_a_reason(real_reward, relabel, reason):
     import re
 
-    assert re.search(told, verify(relabel, WALK, real_reward) or "accepted")
+    assert re.search(reason, verify(relabel, WALK, real_reward) or "accepted")
 
 
 def test_most_templates_pass_verification(real_reward):

@@ -44,7 +44,7 @@ def evaluation(level):
 
 def make_run(path, method="oir", seed=0, world="classic-32", level=0.8, done=True, **settings):
     path.mkdir(parents=True)
-    config = {"kind": "agent", "version": "0", "method": method, "world": world, "seed": seed, "steps": 1000,
+    config = {"kind": "agent", "version": "0", "method": method, "env": world, "seed": seed, "total_timesteps": 1000,
               "out": str(path),
               "learning_rate": 1e-3, "reward_mode": "calibrated", "encoder": "default", "acting": {"patience": 128},
               "machine": {"processor": "Test CPU", "cores": 2, "memory_gib": 8}} | settings  # fmt: skip
@@ -187,7 +187,7 @@ def test_numbers_that_are_none_or_not_finite_are_left_out(tmp_path):
         ("config.json", "{", "config.json, line 1: not JSON"),
         ("config.json", "[]", "config.json, line 1: not a JSON object"),
         ("config.json", '{"kind": "scores"}', "a run of kind 'scores'"),
-        ("config.json", '{"kind": "agent", "world": "classic"}', "'method' is missing"),
+        ("config.json", '{"kind": "agent", "env": "classic"}', "'method' is missing"),
         ("metrics.jsonl", '{"step": 1}\n{oops}\n', "metrics.jsonl, line 2: not JSON"),
         ("metrics.jsonl", '{"step": 1}\n[3]\n', "metrics.jsonl, line 2: no object with a 'step'"),
         ("relabels.jsonl", '{"step": 1}\n', "relabels.jsonl, line 1: 'text' is missing"),

@@ -21,7 +21,7 @@ from test_train import tiny
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run of 4,096 steps."""
-    return Run.open(train(tiny(tmp_path_factory.mktemp("runs") / "made", steps=4096)))
+    return Run.open(train(tiny(tmp_path_factory.mktemp("runs") / "made", total_timesteps=4096)))
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def run(made: Run, tmp_path: Path) -> Run:
         (["--learning-rate", "1"], "--learning-rate 1.0"),
         (["--learning.hindsight", "12"], "--learning.hindsight 12"),  # the general default, but given by hand
         (["--preset", "gpu"], "--preset gpu"),
-        (["--envs", "64"], "--envs 64"),
+        (["--num-envs", "64"], "--num-envs 64"),
         (["--seed", "7"], "--seed 7"),
-        (["--steps", "100"], "--steps 100: the run was made for 4,096"),
+        (["--total-timesteps", "100"], "--total-timesteps 100: the run was made for 4,096"),
     ],
 )
 def test_other_settings_are_refused_by_name(
@@ -54,12 +54,12 @@ def test_other_settings_are_refused_by_name(
 
 
 def test_a_run_can_be_made_longer(run: Run) -> None:
-    command = ["agent", "train", "--resume", "--out", str(run.path), "--steps", "8192", "--eval-every", "1"]
+    command = ["agent", "train", "--resume", "--out", str(run.path), "--total-timesteps", "8192", "--num-evals", "1"]
     assert cli([*command, "--method", "oir"]) == 0  # what the run was made with may be said again
     rows = run.lines("metrics.jsonl")
     assert [row["step"] for row in rows] == [2048, 4096, 6144, 8192] and rows[-1]["success"]
     config = load_config(run)
-    assert (config.steps, config.eval_every, config.width, config.resume) == (8192, 1, 32, False)
+    assert (config.total_timesteps, config.num_evals, config.width, config.resume) == (8192, 1, 32, False)
     assert run.read("config.json")["machine"]
 
 
@@ -67,10 +67,10 @@ def test_from_python_what_is_as_by_default_was_not_asked_for(run: Run) -> None:
     stored = load_config(run)
     again = resumed(TrainConfig(out=str(run.path), resume=True), stored)
     assert dataclasses.replace(again, resume=False) == dataclasses.replace(stored, out=str(run.path))
-    with pytest.raises(HindsightError, match="--envs 16"):
-        resumed(TrainConfig(out=str(run.path), envs=16), stored)
-    with pytest.raises(HindsightError, match="--envs 64"):
-        resumed(dataclasses.replace(stored, envs=64), stored)
+    with pytest.raises(HindsightError, match="--num-envs 16"):
+        resumed(TrainConfig(out=str(run.path), num_envs=16), stored)
+    with pytest.raises(HindsightError, match="--num-envs 64"):
+        resumed(dataclasses.replace(stored, num_envs=64), stored)
 
 
 HOLD = """
@@ -102,7 +102,7 @@ def test_a_refused_command_leaves_no_folder_in_the_way(
     bad: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    assert cli(["agent", "train", "--steps", "1000", "--out", str(out), *bad]) == 2
+    assert cli(["agent", "train", "--total-timesteps", "1000", "--out", str(out), *bad]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1 and not out.exists()
 
 
@@ -112,7 +112,7 @@ def test_a_full_disk_is_no_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(Run, "append", full)
     with pytest.raises(HindsightError, match=r"No space left on device.*--resume"):
-        train(tiny(run.path, steps=8192, resume=True))
+        train(tiny(run.path, total_timesteps=8192, resume=True))
 
 
 def test_the_folder_of_a_run_keeps_its_settings(run: Run) -> None:

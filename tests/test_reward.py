@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS, Event, event_index, fulfilling
+from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS, event_index, fulfilling
 from hindsight_rl.agent.envs.craftax.phrases import NONE, labelled, phrases
+from hindsight_rl.agent.envs.events import Event
 from hindsight_rl.agent.reward import semantic as module
 from hindsight_rl.agent.reward.calibration import best_global, fit_reading
 from hindsight_rl.agent.reward.precision import _roc

@@ -1,4 +1,4 @@
-"""Acting: which goal is pursued, what counts as progress, and what a stretch of acting reports."""
+"""Rollouts: what is pursued and rewarded, which instruction comes next, and what transitions report."""
 
 import dataclasses
 from functools import partial
@@ -9,18 +9,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.envs import make_world
+from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.envs.bank import load_bank
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index, fulfilling
 from hindsight_rl.agent.policy.network import QNetwork
-from hindsight_rl.agent.policy.prerequisites import MOST, Order
-from hindsight_rl.agent.training.rollout import ActingRules, Tables, drawn_by, progress, pursued, roll, start
+from hindsight_rl.agent.policy.prerequisites import MAX_COUNT, Precedence
+from hindsight_rl.agent.training.acting import ActingRules
+from hindsight_rl.agent.training.rollout import roll, start
+from hindsight_rl.agent.training.tables import Tables
 
 N_EVENTS = len(CLASSIC_EVENTS)
 INDEX = event_index()
 
 
-def told(*instructions: tuple[list[str], bool]) -> Tables:
+def asking(*instructions: tuple[list[str], bool]) -> Tables:
     """Tables whose goals are the events themselves, each instruction as likely as the others."""
     goals = np.full((len(instructions), 3), -1, np.int32)
     for i, (names, _) in enumerate(instructions):
@@ -32,7 +34,7 @@ def told(*instructions: tuple[list[str], bool]) -> Tables:
         goals=jnp.asarray(goals),
         ordered=jnp.asarray([ordered for _, ordered in instructions]),
         chance=jnp.full(len(instructions), 1 / len(instructions)),
-        told=jnp.zeros(len(instructions)),
+        initial=jnp.zeros(len(instructions)),
         waypoint=jnp.full(N_EVENTS, -1, jnp.int32),
         rarity=jnp.ones(N_EVENTS),
     )
@@ -40,7 +42,7 @@ def told(*instructions: tuple[list[str], bool]) -> Tables:
 
 @pytest.fixture(scope="module")
 def scene() -> tuple[Any, Any, QNetwork, Any]:
-    world = make_world("classic-32")
+    world = make_env("classic-32")
     net = QNetwork(world.n_actions, width=16, depth=1, rank=8)
     params = net.init(jax.random.key(0), jnp.zeros((1, world.observation_size)), jnp.zeros((1, N_EVENTS)))
     return world, load_bank(world, "train", 128), net, params
@@ -57,46 +59,16 @@ def played(scene: Any) -> Any:
         epsilon: jax.Array,
         key: jax.Array,
         steps: int = 256,
-        order: Order = Order.none(N_EVENTS),  # noqa: B008
+        precedence: Precedence = Precedence.none(N_EVENTS),  # noqa: B008
     ) -> Any:
         actors = start(world, bank, 32, key)
-        return roll(net, params, world, bank, tables, rules, actors, order, epsilon, steps, key)
+        return roll(net, params, world, bank, tables, rules, actors, precedence, epsilon, steps, key)
 
     return play
 
 
-def test_ordered_goals_are_pursued_in_turn_and_unordered_by_value() -> None:
-    psi = jnp.ones((2, 4, 1))
-    omega = jnp.asarray([[0.1], [0.9], [0.5]])  # goal 1 looks nearest
-    goals = jnp.asarray([[0, 1, 2], [0, 1, 2]])
-    slot, values = pursued(psi, omega, goals, jnp.asarray([True, False]), jnp.zeros((2, 3), bool))
-    assert slot.tolist() == [0, 1]
-    np.testing.assert_allclose(values[:, 0], [0.1, 0.9], rtol=1e-6)
-    slot, _ = pursued(psi, omega, goals, jnp.asarray([True, False]), jnp.asarray([[True, False, False]] * 2))
-    assert slot.tolist() == [1, 1]
-    slot, _ = pursued(psi, omega, goals, jnp.asarray([True, False]), jnp.asarray([[True, True, False]] * 2))
-    assert slot.tolist() == [2, 2]
-
-
-def test_padding_is_never_pursued() -> None:
-    psi, omega = -jnp.ones((1, 4, 1)), jnp.asarray([[0.9], [0.0]])
-    slot, _ = pursued(psi, omega, jnp.asarray([[0, -1, -1]]), jnp.asarray([False]), jnp.zeros((1, 3), bool))
-    assert slot.tolist() == [0]
-
-
-def test_ordered_goals_count_only_in_their_turn() -> None:
-    goals, none = jnp.asarray([[0, 1, -1]] * 2), jnp.zeros((2, 3), bool)
-    order = jnp.asarray([True, False])
-    second = jnp.asarray([[False, True, False]] * 2)
-    reached, fulfilled = progress(goals, order, none, jnp.zeros(2, int), second)
-    assert reached.tolist() == [[False] * 3, [False, True, False]] and not fulfilled.any()
-    both = jnp.asarray([[True, True, False]] * 2)
-    reached, fulfilled = progress(goals, order, none, jnp.zeros(2, int), both)
-    assert fulfilled.tolist() == [False, True]  # one step cannot be both first and then
-
-
 def test_rewards_are_the_tables(played: Any) -> None:
-    tables = told((["collect_wood"], False), (["reach_tree"], False))
+    tables = asking((["collect_wood"], False), (["reach_tree"], False))
     _, seen = played(tables, ActingRules(patience=64), jnp.full(32, 0.9), jax.random.key(1))
     events, goal = np.asarray(seen.events), np.asarray(seen.goal)
     expected = (np.asarray(tables.fires)[goal] & events).any(-1)
@@ -108,7 +80,7 @@ def test_rewards_are_the_tables(played: Any) -> None:
 
 def test_what_the_goal_before_is_worth_here_is_noted(scene: Any, played: Any) -> None:
     _, _, net, params = scene
-    tables = told((["collect_wood"], False), (["reach_tree"], False), (["collect_sapling", "eat_cow"], True))
+    tables = asking((["collect_wood"], False), (["reach_tree"], False), (["collect_sapling", "eat_cow"], True))
     _, seen = played(tables, ActingRules(patience=16), jnp.full(32, 0.9), jax.random.key(1))
     goal = np.asarray(seen.goal)
     assert (goal[1:] != goal[:-1]).any()
@@ -116,15 +88,8 @@ def test_what_the_goal_before_is_worth_here_is_noted(scene: Any, played: Any) ->
     np.testing.assert_allclose(np.asarray(seen.previous)[1:], np.asarray(values).max(-1), rtol=1e-4, atol=1e-6)
 
 
-def test_draws_follow_their_odds() -> None:
-    odds = jnp.cumsum(jnp.asarray([0.0, 0.2, 0.0, 0.3, 0.0]))
-    drawn = np.asarray(drawn_by(odds, jax.random.uniform(jax.random.key(0), (4000,))))
-    assert set(drawn.tolist()) == {1, 3} and abs((drawn == 3).mean() - 0.6) < 0.05
-    assert int(drawn_by(jnp.zeros(3), jnp.float32(0.5))) <= 2  # nothing to draw: a valid index
-
-
 def test_success_ends_the_instruction_and_not_the_world(played: Any) -> None:
-    tables = told((["reach_tree"], False))
+    tables = asking((["reach_tree"], False))
     rules = ActingRules(patience=1000, mean_life=10**9)
     _, seen = played(tables, rules, jnp.full(32, 0.9), jax.random.key(2))
     assert np.asarray(seen.fulfilled).sum() > 20
@@ -136,7 +101,7 @@ def test_success_ends_the_instruction_and_not_the_world(played: Any) -> None:
 
 
 def test_impatience_ends_an_instruction(played: Any) -> None:
-    tables = told((["collect_diamond"], False))
+    tables = asking((["collect_diamond"], False))
     _, seen = played(tables, ActingRules(patience=10, mean_life=10**9), jnp.full(32, 1.0), jax.random.key(3))
     ended, dead = np.asarray(seen.ended), np.asarray(seen.dead)
     for env in range(32):
@@ -146,7 +111,7 @@ def test_impatience_ends_an_instruction(played: Any) -> None:
 
 
 def test_a_burst_of_exploration_follows_success(played: Any) -> None:
-    tables = told((["reach_tree"], False))
+    tables = asking((["reach_tree"], False))
     rules = ActingRules(explore_after=7, mean_life=10**9, patience=1000)
     _, seen = played(tables, rules, jnp.full(32, 0.9), jax.random.key(4))
     pursuing, fulfilled = np.asarray(seen.pursuing), np.asarray(seen.fulfilled)
@@ -159,8 +124,8 @@ def test_a_burst_of_exploration_follows_success(played: Any) -> None:
     assert checked > 10
 
 
-def test_instructions_are_given_as_often_as_told(played: Any) -> None:
-    tables = told((["reach_tree"], False), (["collect_wood"], False))
+def test_instructions_are_given_as_often_as_their_chance(played: Any) -> None:
+    tables = asking((["reach_tree"], False), (["collect_wood"], False))
     tables = tables.replace(chance=jnp.asarray([0.9, 0.1]))  # type: ignore[attr-defined]
     _, seen = played(tables, ActingRules(patience=5), jnp.full(32, 1.0), jax.random.key(5))
     given = np.asarray(seen.instruction)[np.asarray(seen.ended)]
@@ -169,7 +134,7 @@ def test_instructions_are_given_as_often_as_told(played: Any) -> None:
 
 def test_random_actions_seldom_sleep(scene: Any, played: Any) -> None:
     world = scene[0]
-    tables = told((["collect_diamond"], False))
+    tables = asking((["collect_diamond"], False))
     _, seen = played(tables, ActingRules(), jnp.full(32, 1.0), jax.random.key(6))
     share = np.bincount(np.asarray(seen.action).ravel(), minlength=world.n_actions) / seen.action.size
     odds = np.asarray(world.exploration) / sum(world.exploration)
@@ -177,7 +142,7 @@ def test_random_actions_seldom_sleep(scene: Any, played: Any) -> None:
 
 
 def test_the_games_objective_pays_the_games_reward(played: Any) -> None:
-    tables = told((["collect_diamond"], False))
+    tables = asking((["collect_diamond"], False))
     _, seen = played(tables, ActingRules(objective="game", mean_life=10**9), jnp.full(32, 1.0), jax.random.key(7))
     named = np.asarray(seen.events)[..., :22]
     over = np.asarray(seen.dead)
@@ -198,44 +163,49 @@ def waypoints(tables: Tables, **instructions: int) -> Tables:
 
 
 def test_what_always_came_before_is_pursued_first(played: Any) -> None:
-    tables = told((["collect_diamond"], False), (["reach_tree"], False))
+    tables = asking((["collect_diamond"], False), (["reach_tree"], False))
     tables = tables.replace(chance=jnp.asarray([1.0, 0.0]))  # type: ignore[attr-defined]
     tables = waypoints(tables, reach_tree=1)
     diamond, tree = INDEX["collect_diamond"], INDEX["reach_tree"]
-    order = Order(
-        jnp.zeros((2, N_EVENTS, N_EVENTS, MOST)).at[0, diamond, tree, 0].set(9.0),
+    precedence = Precedence(
+        jnp.zeros((2, N_EVENTS, N_EVENTS, MAX_COUNT)).at[0, diamond, tree, 0].set(9.0),
         jnp.zeros((2, N_EVENTS)).at[0, diamond].set(9.0),
     )
     rules, epsilon = ActingRules(patience=10**6, mean_life=10**9), jnp.full(32, 0.9)
-    _, seen = played(tables, rules, epsilon, jax.random.key(6), order=order)
-    goal, witnessed = np.asarray(seen.goal)[1:], np.asarray(seen.witnessed)[1:] > 0  # step 0: before any instruction
-    np.testing.assert_array_equal(goal, np.where(witnessed[..., tree], diamond, tree))
-    assert witnessed[..., tree].any() and not witnessed[..., tree].all()
-    _, seen = played(tables, dataclasses.replace(rules, waypoints=False), epsilon, jax.random.key(6), order=order)
+    _, seen = played(tables, rules, epsilon, jax.random.key(6), precedence=precedence)
+    goal, event_counts = (
+        np.asarray(seen.goal)[1:],
+        np.asarray(seen.event_counts)[1:] > 0,
+    )  # step 0: before any instruction
+    np.testing.assert_array_equal(goal, np.where(event_counts[..., tree], diamond, tree))
+    assert event_counts[..., tree].any() and not event_counts[..., tree].all()
+    _, seen = played(
+        tables, dataclasses.replace(rules, waypoints=False), epsilon, jax.random.key(6), precedence=precedence
+    )
     assert (np.asarray(seen.goal)[1:] == diamond).all()
 
 
 def test_fresh_instructions_ask_for_what_the_life_has_not_done(played: Any) -> None:
-    tables = told((["collect_diamond"], False), (["reach_tree"], False), (["reach_water"], False))
+    tables = asking((["collect_diamond"], False), (["reach_tree"], False), (["reach_water"], False))
     tables = tables.replace(chance=jnp.asarray([1.0, 0.0, 0.0]))  # type: ignore[attr-defined]
     tables = waypoints(tables, reach_tree=1, reach_water=2)
     rules = ActingRules(patience=8, mean_life=10**9, fresh=1.0)
     _, seen = played(tables, rules, jnp.full(32, 0.9), jax.random.key(7))
-    given, witnessed = np.asarray(seen.instruction), np.asarray(seen.witnessed) > 0
+    given, event_counts = np.asarray(seen.instruction), np.asarray(seen.event_counts) > 0
     first = np.concatenate([np.ones((1, 32), bool), np.asarray(seen.ended)[:-1]])[1:]  # the step after a new one
-    new, before = given[1:][first], witnessed[1:][first]
+    new, before = given[1:][first], event_counts[1:][first]
     tree, water = before[:, INDEX["reach_tree"]], before[:, INDEX["reach_water"]]
     assert not (tree & (new == 1)).any() and not (water & (new == 2)).any()
     assert (new[tree & water] == 0).all() and (new[~(tree & water)] != 0).all()
     assert {1, 2} <= set(new.tolist()) and (tree & water).any()
 
 
-def test_a_share_of_instructions_is_drawn_from_those_told_at_the_start(played: Any) -> None:
-    tables = told((["collect_diamond"], False), (["collect_iron"], False), (["make_iron_sword"], False))
+def test_a_share_of_instructions_is_drawn_from_the_initial_ones(played: Any) -> None:
+    tables = asking((["collect_diamond"], False), (["collect_iron"], False), (["make_iron_sword"], False))
     tables = tables.replace(  # type: ignore[attr-defined]
-        chance=jnp.asarray([1.0, 0.0, 0.0]), told=jnp.asarray([0.0, 0.5, 0.5])
+        chance=jnp.asarray([1.0, 0.0, 0.0]), initial=jnp.asarray([0.0, 0.5, 0.5])
     )
-    rules, epsilon = ActingRules(patience=4, told=0.5), jnp.full(32, 0.9)
+    rules, epsilon = ActingRules(patience=4, initial=0.5), jnp.full(32, 0.9)
 
     def shares(tables: Tables, rules: ActingRules) -> np.ndarray:
         _, seen = played(tables, rules, epsilon, jax.random.key(8))
@@ -243,31 +213,33 @@ def test_a_share_of_instructions_is_drawn_from_those_told_at_the_start(played: A
         return np.bincount(given[1:][ended[:-1]], minlength=3) / ended[:-1].sum()
 
     np.testing.assert_allclose(shares(tables, rules), [0.5, 0.25, 0.25], atol=0.05)
-    for without in (rules.replace(told=0.0), rules):  # type: ignore[attr-defined]
-        nobody = tables.replace(told=jnp.zeros(3))  # type: ignore[attr-defined]
+    for without in (rules.replace(initial=0.0), rules):  # type: ignore[attr-defined]
+        nobody = tables.replace(initial=jnp.zeros(3))  # type: ignore[attr-defined]
         assert shares(nobody, without).tolist() == [1.0, 0.0, 0.0]
 
 
 def test_again_asks_for_what_much_stands_on_and_was_not_done_since_the_newest(played: Any) -> None:
-    tables = told((["collect_diamond"], False), (["reach_tree"], False), (["reach_water"], False))
+    tables = asking((["collect_diamond"], False), (["reach_tree"], False), (["reach_water"], False))
     tables = tables.replace(chance=jnp.asarray([1.0, 0.0, 0.0]))  # type: ignore[attr-defined]
     tables = waypoints(tables, reach_tree=1, reach_water=2)
     tree, diamond = INDEX["reach_tree"], INDEX["collect_diamond"]
     # Trees have always come before diamonds; nothing has come after water.
-    order = Order.none(len(INDEX))
-    order = Order(order.before.at[0, diamond, tree, 0].set(10.0), order.count.at[0, diamond].set(10.0))
+    precedence = Precedence.none(len(INDEX))
+    precedence = Precedence(
+        precedence.before.at[0, diamond, tree, 0].set(10.0), precedence.count.at[0, diamond].set(10.0)
+    )
     rules = ActingRules(patience=8, mean_life=10**9, fresh=1.0, again=1.0, waypoints=False)
-    _, seen = played(tables, rules, jnp.full(32, 0.9), jax.random.key(7), order=order)
+    _, seen = played(tables, rules, jnp.full(32, 0.9), jax.random.key(7), precedence=precedence)
     given, ended = np.asarray(seen.instruction), np.asarray(seen.ended)
-    witnessed, events = np.asarray(seen.witnessed) > 0, np.asarray(seen.events)
+    event_counts, events = np.asarray(seen.event_counts) > 0, np.asarray(seen.events)
     since = np.zeros((32, len(INDEX)), bool)
     asked_anew = 0
     for t in range(len(given) - 1):
-        first = (events[t] & ~witnessed[t]).any(1)
+        first = (events[t] & ~event_counts[t]).any(1)
         since[first] = False
         since |= events[t]
         since[np.asarray(seen.dead)[t] | np.asarray(seen.dropped)[t]] = False
         for e in np.flatnonzero(ended[t]):
             assert given[t + 1, e] == (0 if since[e, tree] else 1)
-            asked_anew += bool(given[t + 1, e] == 1 and witnessed[t, e, tree])
+            asked_anew += bool(given[t + 1, e] == 1 and event_counts[t, e, tree])
     assert asked_anew > 0  # a tree again, though this life has been at one

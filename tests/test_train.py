@@ -25,13 +25,14 @@ from hindsight_rl.agent.training.trainer import load_policy
 from hindsight_rl.cli import main as cli
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
+from patience import HUNG
 
 
 def tiny(out: Path, **changes: Any) -> TrainConfig:
     """Small enough for seconds; one shape, so that methods share compiled programs."""
     base = TrainConfig(
-        out=str(out), steps=8192, envs=32, rollout=16, stretch=4, worlds=128, width=32, rank=8, depth=1,
-        trajectories=8, eval_every=0, checkpoints=2, final_eval=False,
+        out=str(out), total_timesteps=8192, num_envs=32, num_steps=16, num_updates=4, num_worlds=128, width=32,
+        rank=8, depth=1, trajectories=8, num_evals=0, num_checkpoints=2, final_eval=False,
         learning=LearningRules(hindsight=8), buffer=BufferRules(trial=4),
     )  # fmt: skip
     return dataclasses.replace(base, **changes)
@@ -40,7 +41,7 @@ def tiny(out: Path, **changes: Any) -> TrainConfig:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One finished `oir` run."""
-    return Run.open(train(tiny(tmp_path_factory.mktemp("runs") / "oir", eval_every=1)))
+    return Run.open(train(tiny(tmp_path_factory.mktemp("runs") / "oir", num_evals=1)))
 
 
 @pytest.mark.parametrize("name", [m for m in METHODS if m != "oir"])
@@ -63,12 +64,12 @@ def test_the_run_tells_what_it_did(run: Run) -> None:
     rows = run.lines("metrics.jsonl")
     assert sum(row["events"]["collect_wood"] for row in rows) > 0
     assert rows[-1]["known_goals"] > 5 and rows[-1]["unique_instructions"] >= rows[-1]["clusters"] > 3
-    assert set(rows[-1]["success"]) == {e.name for e in load_policy(run).world.events[:22]}
+    assert set(rows[-1]["success"]) == {e.name for e in load_policy(run).env.events[:22]}
     decisions = run.lines("buffer.jsonl")
     assert {row["what"] for row in decisions} >= {"admit"}
     samples = run.lines("relabels.jsonl")
     assert any(row["rejected"] is None for row in samples) and all(row["evidence"] for row in samples)
-    assert load_config(run) == dataclasses.replace(tiny(run.path), eval_every=1, settled=True)
+    assert load_config(run) == dataclasses.replace(tiny(run.path), num_evals=1, settled=True)
     given = [row["given"] for row in rows]
     assert all(set(row) == set(SOURCES) for row in given)
     assert all(sum(row[source] for row in given) > 0 for source in ("initial", "slots", "undone", "again"))
@@ -101,7 +102,7 @@ def test_a_part_of_the_evaluation_is_a_look(run: Run, capsys: pytest.CaptureFixt
 
 
 def test_policy_of_a_method_that_cannot_see_instructions(tmp_path: Path) -> None:
-    policy = load_policy(Run.open(train(tiny(tmp_path / "game", method="game", steps=2048))))
+    policy = load_policy(Run.open(train(tiny(tmp_path / "game", method="game", total_timesteps=2048))))
     conditions = policy.conditions(["collect wood", "drink water"])
     np.testing.assert_array_equal(conditions[0], conditions[1])
 
@@ -125,7 +126,7 @@ class Liar:
 
 
 def test_relabels_without_evidence_never_reach_the_buffer(tmp_path: Path) -> None:
-    run = Run.open(train(tiny(tmp_path / "liar", steps=2048, told=False), relabeler=Liar()))
+    run = Run.open(train(tiny(tmp_path / "liar", total_timesteps=2048, initial_instructions=False), relabeler=Liar()))
     rows = run.lines("metrics.jsonl")
     assert sum(row["rejected"] for row in rows) > 0 and sum(row["accepted"] for row in rows) == 0
     assert rows[-1]["slots"] == []
@@ -142,7 +143,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from test_train import tiny
 from hindsight_rl.agent.training.train import train
-train(tiny(Path(sys.argv[2]), checkpoints=16, steps=32768, resume=len(sys.argv) > 3))
+train(tiny(Path(sys.argv[2]), num_checkpoints=16, total_timesteps=32768, resume=len(sys.argv) > 3))
 """
 
 
@@ -155,7 +156,7 @@ def killed_and_resumed(out: Path, kills: list[int]) -> list[dict[str, Any]]:
     """Kill the run when its metrics reach each of these lengths, resume every time, and let it end."""
     process = start(out)
     for length in kills:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + HUNG
         while len(Run(out).lines("metrics.jsonl")) < length and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -163,13 +164,13 @@ def killed_and_resumed(out: Path, kills: list[int]) -> list[dict[str, Any]]:
             os.kill(process.pid, signal.SIGKILL)
         process.wait()
         process = start(out, "resume")
-    _, errors = process.communicate(timeout=400)
+    _, errors = process.communicate(timeout=HUNG)
     assert process.returncode == 0, errors.decode()[-2000:]
     return Run.open(out).lines("metrics.jsonl")
 
 
 def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
-    whole = Run.open(train(tiny(tmp_path / "whole", checkpoints=16, steps=32768)))
+    whole = Run.open(train(tiny(tmp_path / "whole", num_checkpoints=16, total_timesteps=32768)))
     rows = killed_and_resumed(tmp_path / "killed", [5])
     assert without_clock(rows) == without_clock(whole.lines("metrics.jsonl"))
     assert Run.open(tmp_path / "killed").lines("buffer.jsonl") == whole.lines("buffer.jsonl")
@@ -177,7 +178,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_at_five_random_points(tmp_path: Path) -> None:
-    whole = Run.open(train(tiny(tmp_path / "whole", checkpoints=16, steps=32768)))
+    whole = Run.open(train(tiny(tmp_path / "whole", num_checkpoints=16, total_timesteps=32768)))
     points = sorted(np.random.default_rng(int(time.time())).integers(1, 16, 5).tolist())
     rows = killed_and_resumed(tmp_path / "killed", points)
     assert without_clock(rows) == without_clock(whole.lines("metrics.jsonl")), points
@@ -187,16 +188,16 @@ def test_killed_at_five_random_points(tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (["--method", "magic"], "oir"),
-        (["--world", "nether"], "classic-32"),
+        (["--env", "nether"], "classic-32"),
         (["--encoder", "/nowhere/model"], "encoder"),
-        (["--envs", "16", "--rollout", "4"], "minibatch"),
+        (["--num-envs", "16", "--num-steps", "4"], "minibatch"),
         (["--buffer.capacity", "0"], "capacity"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_is_made(
     arguments: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli(["agent", "train", "--steps", "1000", "--out", str(tmp_path / "run"), *arguments]) == 2
+    assert cli(["agent", "train", "--total-timesteps", "1000", "--out", str(tmp_path / "run"), *arguments]) == 2
     error = capsys.readouterr().err
     assert says in error and len(error.strip().splitlines()) == 1
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
@@ -204,7 +205,7 @@ def test_bad_settings_are_refused_before_anything_is_made(
 
 def test_an_existing_run_is_never_overwritten(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     before = (run.path / "metrics.jsonl").read_bytes()
-    assert cli(["agent", "train", "--steps", "1000", "--out", str(run.path)]) == 2
+    assert cli(["agent", "train", "--total-timesteps", "1000", "--out", str(run.path)]) == 2
     assert "--resume" in capsys.readouterr().err
     assert (run.path / "metrics.jsonl").read_bytes() == before
 

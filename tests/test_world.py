@@ -1,4 +1,4 @@
-"""The world: observations, events against the game's own states, speed patches that change nothing."""
+"""Craftax-Classic: observations, events against the game's own states, speed patches that change nothing."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from craftax.craftax_classic.constants import Achievement, Action, BlockType
 from craftax.craftax_classic.renderer import render_craftax_symbolic
 
-from hindsight_rl.agent.envs import make_world
+from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.envs.bank import load_bank
 from hindsight_rl.agent.envs.craftax import compact as view
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
@@ -22,19 +22,19 @@ ENVS = 64
 
 
 @pytest.fixture(scope="module")
-def world() -> CraftaxClassic:
-    return make_world("classic-32")  # type: ignore[return-value]
+def env() -> CraftaxClassic:
+    return make_env("classic-32")  # type: ignore[return-value]
 
 
 @pytest.fixture(scope="module")
-def stepper(world: CraftaxClassic) -> Any:
-    return jax.jit(world.step)
+def stepper(env: CraftaxClassic) -> Any:
+    return jax.jit(env.step)
 
 
 @pytest.fixture(scope="module")
-def walk(world: CraftaxClassic) -> Any:
+def walk(env: CraftaxClassic) -> Any:
     """64 environments under random actions for 300 steps: states before, after, actions, events."""
-    bank = load_bank(world, "train", 128)
+    bank = load_bank(env, "train", 128)
 
     @jax.jit
     def go(key: jax.Array) -> Any:
@@ -42,8 +42,8 @@ def walk(world: CraftaxClassic) -> Any:
 
         def one(states: Any, key: jax.Array) -> Any:
             k_action, k_step, k_renew = jax.random.split(key, 3)
-            action = jax.random.randint(k_action, (ENVS,), 0, world.n_actions)
-            step = jax.vmap(world.step)(jax.random.split(k_step, ENVS), states, action)
+            action = jax.random.randint(k_action, (ENVS,), 0, env.n_actions)
+            step = jax.vmap(env.step)(jax.random.split(k_step, ENVS), states, action)
             after, _ = bank.renew(k_renew, step.done, step.state, step.observation)
             return after, (states, action, step)
 
@@ -56,9 +56,9 @@ def _plain(leaf: jax.Array) -> jax.Array:
     return jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
 
-def placed(world: CraftaxClassic, block: BlockType, **inventory: int) -> Any:
+def placed(env: CraftaxClassic, block: BlockType, **inventory: int) -> Any:
     """A state on open grass, facing a block (the player looks up), with things in hand."""
-    state = world.generate(jax.random.key(1))
+    state = env.generate(jax.random.key(1))
     game = state.game
     y, x = (int(v) for v in game.player_position)
     ground = game.map.at[y - 3 : y + 4, x - 3 : x + 4].set(BlockType.GRASS.value)
@@ -70,14 +70,14 @@ def placed(world: CraftaxClassic, block: BlockType, **inventory: int) -> Any:
     return state.replace(game=game)
 
 
-def did(world: CraftaxClassic, stepper: Any, state: Any, *actions: Action) -> tuple[Any, list[set[str]]]:
+def did(env: CraftaxClassic, stepper: Any, state: Any, *actions: Action) -> tuple[Any, list[set[str]]]:
     """Play actions; the events of each step, wandering mobs' doings aside."""
-    told = []
+    happened = []
     for action in actions:
         step = stepper(jax.random.key(7), state, jnp.asarray(action.value))
         state = step.state
-        told.append({CLASSIC_EVENTS[i].name for i in np.flatnonzero(step.events)})
-    return state, told
+        happened.append({CLASSIC_EVENTS[i].name for i in np.flatnonzero(step.events)})
+    return state, happened
 
 
 def test_the_vocabulary_begins_with_the_achievements_in_the_games_order() -> None:
@@ -85,14 +85,14 @@ def test_the_vocabulary_begins_with_the_achievements_in_the_games_order() -> Non
     assert len(CLASSIC_EVENTS) >= 40
 
 
-def test_a_second_collect_wood_is_an_event_too(world: CraftaxClassic, stepper: Any) -> None:
-    state = placed(world, BlockType.TREE)
+def test_a_second_collect_wood_is_an_event_too(env: CraftaxClassic, stepper: Any) -> None:
+    state = placed(env, BlockType.TREE)
     y, x = (int(v) for v in state.game.player_position)
-    state, told = did(world, stepper, state, Action.DO)
-    assert "collect_wood" in told[0]
+    state, happened = did(env, stepper, state, Action.DO)
+    assert "collect_wood" in happened[0]
     again = state.replace(game=state.game.replace(map=state.game.map.at[y - 1, x].set(BlockType.TREE.value)))
-    state, told = did(world, stepper, again, Action.DO)
-    assert "collect_wood" in told[0]
+    state, happened = did(env, stepper, again, Action.DO)
+    assert "collect_wood" in happened[0]
     assert bool(state.achieved[0]) and bool(state.game.achievements[0])
 
 
@@ -114,37 +114,37 @@ def test_a_second_collect_wood_is_an_event_too(world: CraftaxClassic, stepper: A
         (BlockType.RIPE_PLANT, {}, Action.DO, "eat_plant"),
     ],
 )
-def test_doing_fires_its_event(world: Any, stepper: Any, block: Any, hands: Any, action: Any, event: str) -> None:
-    _, told = did(world, stepper, placed(world, block, **hands), action)
-    assert event in told[0]
-    _, told = did(world, stepper, placed(world, BlockType.SAND), action)  # without the means: nothing
-    assert event not in told[0]
+def test_doing_fires_its_event(env: Any, stepper: Any, block: Any, hands: Any, action: Any, event: str) -> None:
+    _, happened = did(env, stepper, placed(env, block, **hands), action)
+    assert event in happened[0]
+    _, happened = did(env, stepper, placed(env, BlockType.SAND), action)  # without the means: nothing
+    assert event not in happened[0]
 
 
-def test_a_drink_counts_as_thirsty_only_below_half(world: CraftaxClassic, stepper: Any) -> None:
-    state = placed(world, BlockType.WATER)
+def test_a_drink_counts_as_thirsty_only_below_half(env: CraftaxClassic, stepper: Any) -> None:
+    state = placed(env, BlockType.WATER)
     for drink, thirsty in ((2, True), (8, False)):
         low = state.replace(game=state.game.replace(player_drink=jnp.asarray(drink)))
-        _, told = did(world, stepper, low, Action.DO)
-        assert "collect_drink" in told[0] and ("drink_when_thirsty" in told[0]) is thirsty
+        _, happened = did(env, stepper, low, Action.DO)
+        assert "collect_drink" in happened[0] and ("drink_when_thirsty" in happened[0]) is thirsty
 
 
-def test_a_table_by_the_water_and_the_return_to_it(world: CraftaxClassic, stepper: Any) -> None:
-    state = placed(world, BlockType.GRASS, wood=9)
+def test_a_table_by_the_water_and_the_return_to_it(env: CraftaxClassic, stepper: Any) -> None:
+    state = placed(env, BlockType.GRASS, wood=9)
     y, x = (int(v) for v in state.game.player_position)
-    _, told = did(world, stepper, state, Action.PLACE_TABLE)
-    assert "place_table_by_water" not in told[0] and "return_to_table" not in told[0]
+    _, happened = did(env, stepper, state, Action.PLACE_TABLE)
+    assert "place_table_by_water" not in happened[0] and "return_to_table" not in happened[0]
     wet = state.replace(game=state.game.replace(map=state.game.map.at[y - 2, x].set(BlockType.WATER.value)))
-    after, told = did(world, stepper, wet, Action.PLACE_TABLE)
-    assert "place_table_by_water" in told[0]
-    _, told = did(world, stepper, after, Action.DOWN, Action.DOWN, Action.UP, Action.UP)
-    assert ["return_to_table" in t for t in told] == [False, False, False, True]
+    after, happened = did(env, stepper, wet, Action.PLACE_TABLE)
+    assert "place_table_by_water" in happened[0]
+    _, happened = did(env, stepper, after, Action.DOWN, Action.DOWN, Action.UP, Action.UP)
+    assert ["return_to_table" in t for t in happened] == [False, False, False, True]
 
 
-def test_coming_to_face_a_tree_fires_once(world: CraftaxClassic, stepper: Any) -> None:
-    state = placed(world, BlockType.TREE)
-    _, told = did(world, stepper, state, Action.DOWN, Action.UP, Action.UP, Action.NOOP)
-    assert sum("reach_tree" in t for t in told) == 1
+def test_coming_to_face_a_tree_fires_once(env: CraftaxClassic, stepper: Any) -> None:
+    state = placed(env, BlockType.TREE)
+    _, happened = did(env, stepper, state, Action.DOWN, Action.UP, Action.UP, Action.NOOP)
+    assert sum("reach_tree" in t for t in happened) == 1
 
 
 def test_events_follow_from_the_states(walk: Any) -> None:
@@ -168,25 +168,25 @@ def test_events_follow_from_the_states(walk: Any) -> None:
     assert (seen > 0).sum() >= 20, "a random walk should meet most of the easy events"
 
 
-def test_clearing_the_flags_does_not_change_the_game(world: CraftaxClassic) -> None:
+def test_clearing_the_flags_does_not_change_the_game(env: CraftaxClassic) -> None:
     """The same step by the private module and by the installed one differ only by where new mobs appear."""
-    state = placed(world, BlockType.TREE)
-    none = world.params.replace(spawn_cow_chance=0.0, spawn_zombie_base_chance=0.0, spawn_zombie_night_chance=0.0,
+    state = placed(env, BlockType.TREE)
+    none = env.params.replace(spawn_cow_chance=0.0, spawn_zombie_base_chance=0.0, spawn_zombie_night_chance=0.0,
                                 spawn_skeleton_chance=0.0)  # fmt: skip
-    step = jax.jit(lambda key, game, action: world._craftax_step(key, game, action, params=none)[0])
-    stock = jax.jit(lambda key, game, action: stock_logic.craftax_step(key, game, action, none, world.static)[0])
+    step = jax.jit(lambda key, game, action: env._craftax_step(key, game, action, params=none)[0])
+    stock = jax.jit(lambda key, game, action: stock_logic.craftax_step(key, game, action, none, env.static)[0])
     for seed in range(20):
-        key, action = jax.random.key(seed), jnp.asarray(seed % world.n_actions)
+        key, action = jax.random.key(seed), jnp.asarray(seed % env.n_actions)
         ours, theirs = step(key, state.game, action), stock(key, state.game, action)
         for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
             np.testing.assert_array_equal(np.asarray(_plain(a)), np.asarray(_plain(b)))
         state = state.replace(game=ours)
 
 
-def test_new_mobs_appear_as_often_and_as_far_away_as_in_the_stock_game(world: CraftaxClassic) -> None:
+def test_new_mobs_appear_as_often_and_as_far_away_as_in_the_stock_game(env: CraftaxClassic) -> None:
     """Joint draws included: never two new mobs on one cell, which a shared random vector would give."""
-    state = world.generate(jax.random.key(3)).game
-    always = world.params.replace(spawn_cow_chance=1.0, spawn_zombie_base_chance=1.0, spawn_skeleton_chance=1.0)
+    state = env.generate(jax.random.key(3)).game
+    always = env.params.replace(spawn_cow_chance=1.0, spawn_zombie_base_chance=1.0, spawn_skeleton_chance=1.0)
     open_ground = jnp.where(
         jax.random.uniform(jax.random.key(0), state.map.shape) < 0.5, BlockType.GRASS.value, BlockType.PATH.value
     )
@@ -201,7 +201,7 @@ def test_new_mobs_appear_as_often_and_as_far_away_as_in_the_stock_game(world: Cr
     keys = jax.random.split(jax.random.key(9), 4000)
     distances = {}
     for name, module in (("ours", private), ("stock", stock_logic)):
-        after = jax.jit(jax.vmap(lambda k, m=module: m.spawn_mobs(state, k, always, world.static)))(keys)
+        after = jax.jit(jax.vmap(lambda k, m=module: m.spawn_mobs(state, k, always, env.static)))(keys)
         where = np.stack([np.asarray(getattr(after, k).position[:, 0]) for k in ("cows", "zombies", "skeletons")], 1)
         same = (where[:, :, None] == where[:, None]).all(-1).sum((1, 2)) - 3
         assert (same == 0).all(), f"{name}: two mobs on one cell"
@@ -215,8 +215,8 @@ def test_new_mobs_appear_as_often_and_as_far_away_as_in_the_stock_game(world: Cr
         assert gap.max() < 1.95 * np.sqrt(2 / len(keys))  # Kolmogorov-Smirnov at p = .001
 
 
-def test_raw_observation_is_the_games(world: CraftaxClassic) -> None:
-    raw = make_world("classic-32", "raw")
+def test_raw_observation_is_the_games(env: CraftaxClassic) -> None:
+    raw = make_env("classic-32", "raw")
     state = raw.generate(jax.random.key(2))
     seen = np.asarray(raw.observe(state))
     assert seen.shape == (1345,) and raw.observation_size == 1345
@@ -224,11 +224,11 @@ def test_raw_observation_is_the_games(world: CraftaxClassic) -> None:
     np.testing.assert_allclose(seen[1335:1339], 0.9, atol=1e-3)  # health, food, drink, energy in tenths
 
 
-def test_the_compact_encoder_reads_nothing_but_the_raw_observation(world: CraftaxClassic) -> None:
-    state = placed(world, BlockType.TREE, wood=3)
+def test_the_compact_encoder_reads_nothing_but_the_raw_observation(env: CraftaxClassic) -> None:
+    state = placed(env, BlockType.TREE, wood=3)
     raw = render_craftax_symbolic(state.game)
-    np.testing.assert_array_equal(np.asarray(view.compact(raw)), np.asarray(world.observe(state)))
-    assert view.compact(raw).shape == (view.COMPACT_SIZE,) == (world.observation_size,)
+    np.testing.assert_array_equal(np.asarray(view.compact(raw)), np.asarray(env.observe(state)))
+    assert view.compact(raw).shape == (view.COMPACT_SIZE,) == (env.observation_size,)
     assert float(view.faced_cell(raw)[view.TREE]) == 1.0
 
 
@@ -245,6 +245,6 @@ def test_the_nearest_of_a_kind_is_found() -> None:
 
 
 @pytest.mark.parametrize(("name", "observation"), [("classic-30", "compact"), ("nether", "raw"), ("classic", "pixels")])
-def test_unknown_worlds_are_refused_with_the_mend(name: str, observation: str) -> None:
+def test_an_unknown_environment_is_an_error_that_names_the_known_ones(name: str, observation: str) -> None:
     with pytest.raises(HindsightError, match=r"classic-32|compact"):
-        make_world(name, observation)
+        make_env(name, observation)

@@ -35,8 +35,13 @@ _HOME = {
     "HiRTrainer": "lm.trl",
     # The agent.
     "TrainConfig": "agent.training.config",
+    "Trainer": "agent.training.trainer",
     "train": "agent.training.train",
     "load_policy": "agent.training.trainer",
+    "Policy": "agent.policy.policy",
+    "Environment": "agent.envs.environment",
+    "Event": "agent.envs.events",
+    "Step": "agent.envs.environment",
     "Encoder": "encoder",
     "load_encoder": "encoder",
     # Errors that a user can mend.
@@ -45,14 +50,19 @@ _HOME = {
 __all__ = [
     "ComposeConfig",
     "Encoder",
+    "Environment",
+    "Event",
     "HiRConfig",
     "HiRTrainer",
     "HindsightError",
     "Instruction",
+    "Policy",
     "ReplayConfig",
     "Replayer",
     "Rollout",
+    "Step",
     "TrainConfig",
+    "Trainer",
     "Verifier",
     "__version__",
     "checker",
@@ -67,9 +77,12 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from hindsight_rl.agent.envs.environment import Environment, Step
+    from hindsight_rl.agent.envs.events import Event
+    from hindsight_rl.agent.policy.policy import Policy
     from hindsight_rl.agent.training.config import TrainConfig
     from hindsight_rl.agent.training.train import train
-    from hindsight_rl.agent.training.trainer import load_policy
+    from hindsight_rl.agent.training.trainer import Trainer, load_policy
     from hindsight_rl.constraints.core import checker, constraint
     from hindsight_rl.constraints.rewards import constraint_reward
     from hindsight_rl.data.compose import ComposeConfig, compose

@@ -1,6 +1,7 @@
-"""Environments by name: `classic-32` (fast preset), `classic` (the game's 64 x 64), `craftax` (the full game)."""
+"""Environments: the protocol for one of your own (`environment.py`), and those with a name.
 
-from __future__ import annotations
+`classic-32` is the fast preset, `classic` the game's own 64 x 64 map, `craftax` the full game.
+"""
 
 from functools import cache
 from typing import TYPE_CHECKING
@@ -16,8 +17,8 @@ __all__ = ["NAMES", "make_env"]
 
 
 @cache
-def make_env(name: str, observation: str = "compact") -> Environment:
-    """The world of that name, the same object every time: programs are compiled for a world by identity.
+def make_env(name: str, observation: str = "compact") -> "Environment":
+    """The environment of that name, the same object every time: programs are compiled for an environment by identity.
 
     Args:
         name: `classic-32`, `classic` (or any `classic-N`, N a multiple of 16), or `craftax`.

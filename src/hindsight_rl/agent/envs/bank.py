@@ -1,6 +1,6 @@
 """A bank of worlds, generated once: a reset copies one in, instead of running the world generator at every step.
 
-    hindsight agent worlds --world classic-32 --count 1024
+    hindsight agent worlds --env classic-32 --count 1024
 
 Training and evaluation draw from banks of different seeds, so evaluation worlds are never seen in training.
 """
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from hindsight_rl.agent.envs.environment import World
+from hindsight_rl.agent.envs.environment import Environment
 from hindsight_rl.errors import HindsightError
 
 SPLITS = {"train": 0, "eval": 1}
@@ -70,13 +71,17 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hindsight-rl"
 
 
-def load_bank(world: World, split: str, count: int, cache: Path | None = None) -> Bank:
-    """The bank of ``count`` worlds of a split, generated on first use and kept on disk.
+_IN_MEMORY: WeakKeyDictionary[Environment, dict[tuple[str, int], Bank]] = WeakKeyDictionary()
+
+
+def load_bank(env: Environment, split: str, count: int, cache: Path | None = None) -> Bank:
+    """The bank of ``count`` worlds of a split, generated on first use and kept: on disk where the environment has a
+    `cache_key`, else as long as the environment lives.
 
     Args:
-        world: where the worlds come from.
+        env: where the worlds come from.
         split: `train` or `eval`; each has worlds of its own.
-        count: how many worlds; a bank is a prefix of every larger bank of the same world and split.
+        count: how many worlds; a bank is a prefix of every larger bank of the same environment and split.
         cache: a folder; by default :func:`cache_dir`.
 
     Raises:
@@ -84,9 +89,14 @@ def load_bank(world: World, split: str, count: int, cache: Path | None = None) -
     """
     if split not in SPLITS or count < 1:
         raise HindsightError(f"no bank '{split}' of {count} worlds: splits are {', '.join(SPLITS)}, count at least 1")
-    identity = f"{world.name}/{world.observation}/{split}/{count}/{version('craftax')}/{version('jax')}"
+    if env.cache_key is None:
+        kept = _IN_MEMORY.setdefault(env, {})
+        if (split, count) not in kept:
+            kept[split, count] = _generate(env, split, count)
+        return kept[split, count]
+    identity = f"{env.cache_key}/{split}/{count}/{version('jax')}"
     path = (cache or cache_dir()) / "worlds" / f"{hashlib.sha256(identity.encode()).hexdigest()[:24]}.npz"
-    shapes = jax.eval_shape(world.generate, jax.random.key(0))
+    shapes = jax.eval_shape(env.generate, jax.random.key(0))
     structure = jax.tree.structure(shapes)
     if path.exists():
         try:
@@ -95,15 +105,7 @@ def load_bank(world: World, split: str, count: int, cache: Path | None = None) -
                 return Bank(jax.tree.unflatten(structure, leaves), jnp.asarray(stored["observations"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             path.unlink(missing_ok=True)  # cut off by a kill: make it again
-
-    @jax.jit
-    def make(key: jax.Array) -> tuple[Any, jax.Array]:
-        states = jax.vmap(world.generate)(jax.random.split(key, _BATCH))
-        return states, jax.vmap(world.observe)(states)
-
-    root = jax.random.fold_in(jax.random.key(20260), SPLITS[split])
-    parts = [make(jax.random.fold_in(root, i)) for i in range(-(-count // _BATCH))]
-    bank = Bank(*jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:count], *parts))
+    bank = _generate(env, split, count)
     arrays = {f"leaf{i}": _plain(leaf) for i, leaf in enumerate(jax.tree.leaves(bank.states))}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,6 +115,17 @@ def load_bank(world: World, split: str, count: int, cache: Path | None = None) -
     except OSError as error:
         raise HindsightError(f"cannot keep worlds in {path.parent}: {error.strerror}; set HINDSIGHT_CACHE") from error
     return bank
+
+
+def _generate(env: Environment, split: str, count: int) -> Bank:
+    @jax.jit
+    def make(key: jax.Array) -> tuple[Any, jax.Array]:
+        states = jax.vmap(env.generate)(jax.random.split(key, _BATCH))
+        return states, jax.vmap(env.observe)(states)
+
+    root = jax.random.fold_in(jax.random.key(20260), SPLITS[split])
+    parts = [make(jax.random.fold_in(root, i)) for i in range(-(-count // _BATCH))]
+    return Bank(*jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:count], *parts))
 
 
 def _plain(leaf: jax.Array) -> np.ndarray:
@@ -131,7 +144,7 @@ def _restore(array: np.ndarray, like: Any) -> jax.Array:
 class WorldsConfig:
     """Generate the worlds ahead of training."""
 
-    world: str = "classic-32"
+    env: str = "classic-32"
     """`classic-32`, `classic` (64 x 64) or `craftax`."""
     count: int = 1024
     """Worlds per split."""
@@ -143,11 +156,11 @@ def main(argv: list[str]) -> int:
     """`hindsight agent worlds`."""
     import tyro
 
-    from hindsight_rl.agent.envs import make_world
+    from hindsight_rl.agent.envs import make_env
 
     config = tyro.cli(WorldsConfig, args=argv, prog="hindsight agent worlds")
-    world = make_world(config.world, config.observation)
+    env = make_env(config.env, config.observation)
     for split in SPLITS:
-        bank = load_bank(world, split, config.count)
-        print(f"{bank.size} {split} worlds of {config.world} in {cache_dir() / 'worlds'}")
+        bank = load_bank(env, split, config.count)
+        print(f"{bank.size} {split} worlds of {config.env} in {cache_dir() / 'worlds'}")
     return 0

@@ -12,7 +12,14 @@ import numpy as np
 import tyro
 
 from hindsight_rl.agent.envs.craftax.phrases import labelled
-from hindsight_rl.agent.evaluation.suite import BATCH, EPSILON, EVAL_WORLDS, HORIZON, examine, questions
+from hindsight_rl.agent.evaluation.suite import (
+    BATCH,
+    EPSILON,
+    EVAL_WORLDS,
+    HORIZON,
+    evaluate_instructions,
+    evaluation_suite,
+)
 from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
@@ -28,7 +35,7 @@ def evaluate_run(
     batch: int = BATCH,
     parts: Sequence[str] = tuple(EPISODES),
 ) -> dict[str, Any]:
-    """Examine a run's newest policy; the whole examination is written to `eval.json`.
+    """Evaluate a run's newest policy; a whole evaluation is written to `eval.json`.
 
     Args:
         run: a trained run.
@@ -36,10 +43,10 @@ def evaluate_run(
         scale: multiplies the number of episodes.
         seed: of the trials.
         batch: trials side by side.
-        parts: of the examination, among `EPISODES`; with any left out, nothing is written.
+        parts: of the evaluation, among `EPISODES`; unless all are named, nothing is written.
 
     Returns:
-        per instruction successes and trials, means; of a whole examination also forgetting, precision of the reward
+        per instruction successes and trials, means; of a whole evaluation also forgetting, precision of the reward
         and prerequisites.
 
     Raises:
@@ -47,26 +54,26 @@ def evaluate_run(
     """
     for name in parts:
         if name not in EPISODES:
-            raise HindsightError(f"--parts {name}: no such part of the examination; choose of {', '.join(EPISODES)}")
+            raise HindsightError(f"--parts {name}: no such part of the evaluation; choose from {', '.join(EPISODES)}")
     if not parts:
         raise HindsightError(f"--parts: name at least one of {', '.join(EPISODES)}")
     config = run.read("config.json")
     metrics = run.lines("metrics.jsonl")
     result: dict[str, Any] = {
         "method": config["method"],
-        "world": config["world"],
+        "env": config["env"],
         "seed": config["seed"],
         "steps": metrics[-1]["step"] if metrics else 0,
         "horizon": HORIZON,
         "epsilon": EPSILON,
         "eval_worlds": EVAL_WORLDS,
     }
-    for name, asked in questions(policy).items():
+    for name, asked in evaluation_suite(policy).items():
         if name not in parts:
             continue
         episodes = max(1, min(EVAL_WORLDS, round(EPISODES[name] * scale)))
-        result[name] = examine(policy, asked, episodes, seed=seed, batch=batch)
-    result["mean"] = {k: round(float(np.mean([r["success"] for r in result[k]])), 4) for k in EPISODES if k in parts}
+        result[name] = evaluate_instructions(policy, asked, episodes, seed=seed, batch=batch)
+    result["mean"] = {k: round(float(np.mean([r["success"] for r in result[k]])), 4) for k in EPISODES if result.get(k)}
     if not set(EPISODES) <= set(parts):
         return result
     result["achievements_per_trial"] = round(float(np.mean([r["achievements"] for r in result["canonical"]])), 3)
@@ -78,17 +85,18 @@ def evaluate_run(
 
 
 def prerequisites(policy: Policy) -> dict[str, list[str]]:
-    """For each event that the policy reaches by waypoints, the captions of what it does before (see `waypoints`), how
-    often, and what of it is used up."""
-    if policy.ways is None:
+    """For each event that the policy reaches by way of its prerequisites: their captions, how often each is required,
+    and what of it is consumed."""
+    if policy.waypoints is None:
         return {}
-    captions = [event.captions[0] for event in policy.world.events]
-    required, spent = np.asarray(policy.ways.needs.required), np.asarray(policy.ways.needs.spent)
-    # The longest list of prerequisites last: what needs nothing itself is done first.
+    captions = [event.captions[0] for event in policy.env.events]
+    found = policy.waypoints.prerequisites
+    required, consumed = np.asarray(found.required), np.asarray(found.consumed)
+    # The longest list of prerequisites last: what requires nothing itself is done first.
     depth = (required > 0).sum(1)
     return {
         captions[event]: [
-            captions[i] + _amount(int(row[i]), int(spent[event, i]))
+            captions[i] + _amount(int(row[i]), int(consumed[event, i]))
             for i in sorted(np.flatnonzero(row), key=lambda i: depth[i])
         ]
         for event, row in enumerate(required)
@@ -96,17 +104,17 @@ def prerequisites(policy: Policy) -> dict[str, list[str]]:
     }
 
 
-def _amount(times: int, spent: int) -> str:
+def _amount(times: int, consumed: int) -> str:
     notes = [f"{times} times"] if times > 1 else []
-    notes += ["used up" if spent == times else f"{spent} used up"] if spent else []
+    notes += ["consumed" if consumed == times else f"{consumed} consumed"] if consumed else []
     return f" ({', '.join(notes)})" if notes else ""
 
 
 def _forgetting(metrics: list[dict[str, Any]], canonical: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    looks = [row["success"] for row in metrics if row.get("success")]
+    evaluations = [row["success"] for row in metrics if row.get("success")]
     rows = []
     for row in canonical:
-        best = max([look[row["event"]] for look in looks] + [row["success"]])
+        best = max([each[row["event"]] for each in evaluations] + [row["success"]])
         rows.append(
             {
                 "event": row["event"],
@@ -122,12 +130,14 @@ def _reward_quality(policy: Policy) -> dict[str, dict[str, float]]:
     """Precision and recall of the reward table against true events, over instructions that name an event."""
     from hindsight_rl.agent.envs.craftax.captions import fulfilling
 
-    truth = np.asarray(fulfilling(policy.world.events)).T
+    truth = np.asarray(fulfilling(policy.env.events)).T
     quality = {}
     for name, (texts, owners) in {
-        "canonical": (list(policy.world.canonical), list(range(len(policy.world.canonical)))),
-        "heldout": labelled("heldout", policy.world.events),
+        "canonical": (list(policy.env.instructions), list(range(len(policy.env.instructions)))),
+        "heldout": labelled("heldout", policy.env.events),
     }.items():
+        if not texts:
+            continue
         fires, true = policy.reward.table(texts).T, truth[owners]
         own = fires[np.arange(len(owners)), owners]
         quality[name] = {
@@ -139,7 +149,7 @@ def _reward_quality(policy: Policy) -> dict[str, dict[str, float]]:
 
 @dataclass
 class EvalConfig:
-    """Success per instruction on held-out worlds: canonical, paraphrased, composed, and the unnamed."""
+    """Success per instruction on held-out worlds: canonical, paraphrased, composed, other events."""
 
     run: Annotated[str, tyro.conf.Positional]
     """The run folder."""
@@ -149,7 +159,7 @@ class EvalConfig:
     """Multiplies the number of episodes."""
     seed: int = 0
     parts: tuple[str, ...] = tuple(EPISODES)
-    """Only these of `canonical`, `paraphrased`, `others` and `composed`: a look, which does not touch eval.json."""
+    """Only these of `canonical`, `paraphrased`, `others` and `composed`; with fewer, eval.json is not written."""
 
 
 def main(argv: list[str]) -> int:
@@ -163,7 +173,7 @@ def main(argv: list[str]) -> int:
         print(json.dumps(result))
         return 0
     print(
-        f"{result['method']} on {result['world']}, {result['steps']:,} steps; {HORIZON} steps per goal, held-out worlds"
+        f"{result['method']} on {result['env']}, {result['steps']:,} steps; {HORIZON} steps per goal, held-out worlds"
     )
     for name in result["mean"]:
         rows = result[name]

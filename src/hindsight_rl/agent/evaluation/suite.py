@@ -1,6 +1,7 @@
-"""What a policy is examined on: canonical instructions, held-out paraphrases, compositions, and the unnamed.
+"""What a policy is evaluated on: canonical instructions, held-out paraphrases, compositions, and events that no
+instruction names.
 
-None of the paraphrases or compositions is ever spoken in training. Every success is judged by true events.
+None of the paraphrases or compositions occurs in training. Every success is judged by true events.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from hindsight_rl.agent.envs.bank import load_bank
-from hindsight_rl.agent.envs.craftax.captions import Event, fulfilling
+from hindsight_rl.agent.envs.craftax.captions import fulfilling
 from hindsight_rl.agent.envs.craftax.phrases import phrases
-from hindsight_rl.agent.evaluation.trials import run_trials
+from hindsight_rl.agent.envs.events import Event
+from hindsight_rl.agent.evaluation.trials import Tasks, run_trials
 from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS
 from hindsight_rl.agent.reward.semantic import InstructionError
@@ -56,11 +58,11 @@ COMPOSED: tuple[tuple[tuple[str, ...], bool, str], ...] = (
 
 
 @dataclass(frozen=True)
-class Question:
-    """One instruction to examine.
+class EvalInstruction:
+    """One instruction to evaluate.
 
     Attributes:
-        text: what the policy is told.
+        text: the instruction.
         events: the event that each goal means, in order.
         ordered: whether the order counts.
         goals: the goals' texts, as the agent itself splits the instruction.
@@ -72,55 +74,59 @@ class Question:
     goals: tuple[str, ...]
 
 
-def questions(policy: Policy) -> dict[str, list[Question]]:
-    """The whole examination: `canonical`, `paraphrased`, `others`, `composed`."""
-    events = policy.world.events
-    named = [e for e in events if e.achievement is not None]
-    unnamed = [e for e in events if e.achievement is None and e.name not in NOT_GOALS]
+def evaluation_suite(policy: Policy) -> dict[str, list[EvalInstruction]]:
+    """The parts of the evaluation: `canonical`, `paraphrased`, `others`, `composed`; those may be empty for which the
+    environment has no phrasings."""
+    events = policy.env.events
+    named = events[: len(policy.env.instructions)]
+    unnamed = [e for e in events[len(named) :] if e.name not in NOT_GOALS]
+    names = {e.name for e in events}
     composed = []
-    for names, ordered, text in COMPOSED:
+    for meant, ordered, text in COMPOSED:
+        if not names.issuperset(meant):
+            continue
         try:
             goals = policy.reward.check(text).goals
         except InstructionError:
             goals = (text,)  # what the reward cannot judge is tried all the same, and most likely fails
-        composed.append(Question(text, names, ordered, goals))
+        composed.append(EvalInstruction(text, meant, ordered, goals))
     return {
-        "canonical": [single(t, e) for t, e in zip(policy.world.canonical, named, strict=True)],
+        "canonical": [single(t, e) for t, e in zip(policy.env.instructions, named, strict=True)],
         "paraphrased": [single(t, e) for e in named for t in phrases(e.name, "heldout")],
         "others": [single(t, e) for e in unnamed for t in phrases(e.name, "heldout")],
         "composed": composed,
     }
 
 
-def single(text: str, event: Event) -> Question:
-    """A question with one goal."""
-    return Question(text, (event.name,), False, (text,))
+def single(text: str, event: Event) -> EvalInstruction:
+    """An instruction with one goal."""
+    return EvalInstruction(text, (event.name,), False, (text,))
 
 
-def examine(
+def evaluate_instructions(
     policy: Policy,
-    asked: Sequence[Question],
+    asked: Sequence[EvalInstruction],
     episodes: int,
     horizon: int = HORIZON,
     seed: int = 0,
     batch: int = BATCH,
 ) -> list[dict[str, Any]]:
-    """Try every question in ``episodes`` held-out worlds.
+    """Try every instruction in ``episodes`` held-out worlds.
 
     Returns:
-        one row a question: text, events, ordered, successes, trials, success, mean_steps (of the successes),
-        achievements (mean number of the 22 seen per trial, within the same horizon).
+        one row for each instruction: text, events, ordered, successes, trials, success, mean_steps (of the successes),
+        achievements (mean number of the events with an initial instruction per trial, within the same horizon).
 
-    An instruction that the agent splits into another number of goals than it has counts as it falls: the agent
-    pursues what it understood, and the true goals decide.
+    The agent pursues the goals into which it splits an instruction, even where these are not the true ones; the true
+    goals decide.
     """
-    world = policy.world
-    bank = load_bank(world, "eval", EVAL_WORLDS)
-    truth, index = np.asarray(fulfilling(world.events)).T, {e.name: i for i, e in enumerate(world.events)}
-    by_length: dict[int, list[Question]] = {}
+    env = policy.env
+    bank = load_bank(env, "eval", EVAL_WORLDS)
+    truth, index = np.asarray(fulfilling(env.events)).T, {e.name: i for i, e in enumerate(env.events)}
+    by_length: dict[int, list[EvalInstruction]] = {}
     for q in asked:
         by_length.setdefault(len(q.events), []).append(q)
-    rows: dict[Question, dict[str, Any]] = {}
+    rows: dict[EvalInstruction, dict[str, Any]] = {}
     for length, group in by_length.items():
         repeated = [q for q in group for _ in range(episodes)]
         worlds = np.tile(np.arange(episodes) * (EVAL_WORLDS // min(episodes, EVAL_WORLDS)) % EVAL_WORLDS, len(group))
@@ -128,7 +134,8 @@ def examine(
         for at in range(0, len(repeated), batch):
             part = repeated[at : at + batch]
             padded = part + [part[-1]] * (batch - len(part))
-            tasks = policy.tasks(
+            tasks = Tasks.of(
+                policy,
                 [_fitted(q) for q in padded],
                 [q.ordered for q in padded],
                 [[truth[index[name]] for name in q.events] for q in padded],
@@ -138,22 +145,21 @@ def examine(
             outcome = run_trials(
                 policy.network,
                 policy.params,
-                world,
+                env,
                 bank,
                 tasks,
                 jnp.asarray(where),
                 EPSILON,
                 horizon * length,
                 key,
-                policy.ways,
+                policy.waypoints,
             )
             fulfilled.append(np.asarray(outcome.fulfilled)[: len(part)])
             steps.append(np.asarray(outcome.steps)[: len(part)])
-            seen.append(np.asarray(outcome.witnessed)[: len(part)])
+            seen.append(np.asarray(outcome.happened)[: len(part)])
         done = np.concatenate(fulfilled).reshape(len(group), episodes)
         took = np.concatenate(steps).reshape(len(group), episodes)
-        named = [i for i, e in enumerate(world.events) if e.achievement is not None]
-        achieved = np.concatenate(seen)[:, named].sum(1).reshape(len(group), episodes)
+        achieved = np.concatenate(seen)[:, : len(env.instructions)].sum(1).reshape(len(group), episodes)
         for i, q in enumerate(group):
             rows[q] = {
                 "text": q.text,
@@ -169,13 +175,13 @@ def examine(
     return [rows[q] for q in asked]
 
 
-def _fitted(q: Question) -> list[str]:
+def _fitted(q: EvalInstruction) -> list[str]:
     """The agent's goals, cut or padded to the number of true goals (padding repeats the last one)."""
     goals = list(q.goals[: len(q.events)])
     return goals + [goals[-1]] * (len(q.events) - len(goals))
 
 
 def canonical_success(policy: Policy, episodes: int = 32) -> dict[str, float]:
-    """Success on each canonical instruction, by event name: a quick look during training."""
-    rows = examine(policy, questions(policy)["canonical"], episodes, seed=7)
+    """Success on each canonical instruction, by event name: the short evaluation during training."""
+    rows = evaluate_instructions(policy, evaluation_suite(policy)["canonical"], episodes, seed=7)
     return {row["event"]: row["success"] for row in rows}

@@ -1,25 +1,34 @@
-"""Trials: the policy is given instructions in fresh worlds, and true events judge it.
+"""Trials: the policy is given instructions in fresh environments, and true events judge it.
 
-The agent follows its progress by its own semantic reward, as it would in use; whether the instruction was
-fulfilled is decided by the events that really happened, which the agent never sees.
+The agent follows its progress by its own semantic reward, as it would in use. Whether the instruction was fulfilled is
+decided by the events that really happened, which the agent never sees.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from hindsight_rl.agent.envs.bank import Bank
-from hindsight_rl.agent.envs.environment import World, step_each
+from hindsight_rl.agent.envs.environment import Environment, exploration_odds, step_each
 from hindsight_rl.agent.keys import swift
-from hindsight_rl.agent.policy.network import QNetwork, psi_of
-from hindsight_rl.agent.policy.network import omega as network_omega
-from hindsight_rl.agent.policy.prerequisites import Demand, Needs, choose, demand, goal_values, keep_books
-from hindsight_rl.agent.training.rollout import drawn_by, progress, pursued
-
-LULL, WALK = 24, 8
-"""Steps without anything new after which a trial moves on, and how far."""
+from hindsight_rl.agent.policy.action_selection import (
+    ActionKeys,
+    Exploration,
+    PolicyView,
+    Progress,
+    Task,
+    Waypoints,
+    goals_reached,
+    select_action,
+    update_progress,
+)
+from hindsight_rl.agent.policy.network import QNetwork
+from hindsight_rl.agent.policy.policy import Policy
+from hindsight_rl.agent.training.tables import MAX_GOALS
 
 
 class Tasks(NamedTuple):
@@ -39,83 +48,40 @@ class Tasks(NamedTuple):
     present: jax.Array
     ordered: jax.Array
 
-
-class Ways(NamedTuple):
-    """What a policy knows of waypoints.
-
-    Attributes:
-        condition: float32 [n_events, C], of the goal that asks for each event.
-        known: bool [n_events].
-        needs: of `waypoints.needs`.
-    """
-
-    condition: jax.Array
-    known: jax.Array
-    needs: Needs
-
-
-class Books(NamedTuple):
-    """What has happened in N worlds.
-
-    Attributes:
-        witnessed: int32 [N, n_events], how often.
-        stock: int32 [N, n_events], how much of it is at hand.
-        lull: int32 [N], steps since something happened for the first time.
-    """
-
-    witnessed: jax.Array
-    stock: jax.Array
-    lull: jax.Array
-
     @classmethod
-    def none(cls, n: int, n_events: int) -> "Books":
-        """Of fresh worlds."""
-        nothing = jnp.zeros((n, n_events), jnp.int32)
-        return cls(nothing, nothing, jnp.zeros(n, jnp.int32))
+    def of(
+        cls,
+        policy: Policy,
+        goals: Sequence[Sequence[str]],
+        ordered: Sequence[bool],
+        truth: Sequence[Sequence[np.ndarray]],
+    ) -> "Tasks":
+        """Instructions for a policy.
 
-    def after(self, events: jax.Array, ways: Ways | None) -> "Books":
-        """With one more step, bool [N, n_events]."""
-        stock = self.stock if ways is None else keep_books(self.stock, events, ways.needs.spent)
-        first = (events & (self.witnessed == 0)).any(axis=1)
-        return Books(self.witnessed + events, stock, jnp.where(first, 0, self.lull + 1))
-
-
-def move_on(action: jax.Array, books: Books, moves: tuple[int, ...], key: jax.Array) -> jax.Array:
-    """The action [N], or a step straight on where nothing new has happened for LULL steps: WALK steps in one direction.
-
-    A policy without memory that sees nothing of what it looks for stays where it is for ever.
-
-    Args:
-        moves: actions that move the agent.
-        key: of the trials, the same at every step: a walk keeps its direction.
-    """
-    walk, step = jnp.divmod(books.lull, LULL + WALK)
-    keys = jax.vmap(jax.random.fold_in)(jax.random.split(key, len(action)), walk)
-    direction = jax.vmap(lambda k: jax.random.choice(k, jnp.asarray(moves)))(keys)
-    return jnp.where(step >= LULL, direction, action).astype(jnp.int32)
-
-
-def by_way(
-    network: QNetwork,
-    params: Any,
-    ways: Ways,
-    psi: jax.Array,
-    demand: Demand,
-    values: jax.Array,
-    books: Books,
-) -> jax.Array:
-    """The action values to follow, float32 [N, A]: of the goal, or of the waypoint to it where there is one.
-
-    Args:
-        psi: float32 [N, A, R].
-        demand: [N, n_events], of the goal.
-        values: float32 [N, A], of the goal.
-        books: of this world so far.
-    """
-    omega = network_omega(network, params, ways.condition)
-    near = goal_values(psi, omega, ways.known)
-    way, there_is = choose(near, demand, ways.needs.spent, books.witnessed, books.stock)
-    return jnp.where(there_is[:, None], jnp.einsum("nar,nr->na", psi, omega[way]), values)
+        Args:
+            goals: for each instruction its goals, at most MAX_GOALS sentences.
+            ordered: for each instruction, whether order counts.
+            truth: for each goal, bool [n_events]: the events that fulfil it.
+        """
+        n, n_events = len(goals), len(policy.env.events)
+        texts = sorted({g for group in goals for g in group})
+        row = {text: i for i, text in enumerate(texts)}
+        conditions, fires = policy.conditions(texts), policy.reward.table(texts).T
+        out_condition = np.zeros((n, MAX_GOALS, conditions.shape[1]), np.float32)
+        out_fires = np.zeros((n, MAX_GOALS, n_events), bool)
+        out_truth = np.zeros((n, MAX_GOALS, n_events), bool)
+        present = np.zeros((n, MAX_GOALS), bool)
+        for i, group in enumerate(goals):
+            for k, text in enumerate(group):
+                out_condition[i, k], out_fires[i, k] = conditions[row[text]], fires[row[text]]
+                out_truth[i, k], present[i, k] = truth[i][k], True
+        return cls(
+            jnp.asarray(out_condition),
+            jnp.asarray(out_fires),
+            jnp.asarray(out_truth),
+            jnp.asarray(present),
+            jnp.asarray(np.asarray(ordered, bool)),
+        )
 
 
 class Outcome(NamedTuple):
@@ -124,26 +90,26 @@ class Outcome(NamedTuple):
     Attributes:
         fulfilled: bool [N], by true events, within the horizon and before death.
         steps: int32 [N], steps until then (the horizon where not fulfilled).
-        witnessed: bool [N, n_events], everything that happened before the world ended.
+        happened: bool [N, n_events], every event before the environment ended.
     """
 
     fulfilled: jax.Array
     steps: jax.Array
-    witnessed: jax.Array
+    happened: jax.Array
 
 
-@partial(jax.jit, static_argnames=("network", "world", "horizon"))
+@partial(jax.jit, static_argnames=("network", "env", "horizon"))
 def run_trials(
     network: QNetwork,
     params: Any,
-    world: World,
+    env: Environment,
     bank: Bank,
     tasks: Tasks,
     worlds: jax.Array,
     epsilon: float,
     horizon: int,
     key: jax.Array,
-    ways: Ways | None = None,
+    waypoints: Waypoints | None = None,
 ) -> Outcome:
     """Try N instructions, each in a world of the bank.
 
@@ -152,52 +118,36 @@ def run_trials(
         epsilon: rate of random actions (a greedy policy can be stuck for ever).
         horizon: steps per trial.
     """
-    n = worlds.shape[0]
-    omega, psi_at = network_omega(network, params, tasks.condition), psi_of(network, params)
-    k = tasks.present.shape[1]
+    n, k = tasks.present.shape
     goals = jnp.where(tasks.present, jnp.arange(n * k).reshape(n, k), -1)
-    flat_omega = omega.reshape(n * k, -1)
-    odds = jnp.cumsum(jnp.asarray(world.exploration))
+    task = Task(goals, tasks.ordered, tasks.fires)
+    condition, fires = (x.reshape(n * k, -1) for x in (tasks.condition, tasks.fires))
+    view = PolicyView.of(network, params, condition, fires, waypoints)
+    exploration = Exploration(exploration_odds(env), epsilon, moves=env.moves)
     key = swift(key)
-    k_walk = jax.random.fold_in(key, 1)
-    demands = None if ways is None else demand(tasks.fires.reshape(n * k, -1), ways.needs)
+    walk = jax.random.fold_in(key, 1)
 
     def one_step(carry: Any, key: jax.Array) -> Any:
-        states, observation, believed, reached, alive, steps, books = carry
-        k_random, k_action, k_step = jax.random.split(key, 3)
-        psi = psi_at(observation)
-        # Believed done but not stopped: a mistaken belief must not end the attempt.
-        pursuing = jnp.where(believed[1][:, None], False, believed[0])
-        slot, values = pursued(psi, flat_omega, goals, tasks.ordered, pursuing)
-        if ways is not None:
-            asked = jax.tree.map(lambda x: x.reshape(n, k, -1)[jnp.arange(n), slot], demands)
-            values = by_way(network, params, ways, psi, asked, values, books)
-        random = jax.random.uniform(k_random, (n,)) < epsilon
-        drawn = drawn_by(odds, jax.random.uniform(k_action, (n,)))
-        best = move_on(jnp.argmax(values, axis=1), books, world.moves, k_walk)
-        action = jnp.where(random, drawn, best).astype(jnp.int32)
-        step = step_each(world, jax.random.split(k_step, n), states, action)
+        states, observation, progress, fulfilled, truly_reached, alive, steps = carry
+        whether, which, k_step = jax.random.split(key, 3)
+        # Believed fulfilled but not stopped: a mistaken belief must not end the trial.
+        progress = progress._replace(reached=jnp.where(fulfilled[:, None], False, progress.reached))
+        keys = ActionKeys(whether, which, walk=walk)
+        selection = select_action(view, task, progress, observation, exploration, keys)
+        step = step_each(env, jax.random.split(k_step, n), states, selection.action)
         events = step.events & alive[:, None]
-        hits = (tasks.fires & events[:, None]).any(axis=2)
-        believed = progress(goals, tasks.ordered, pursuing, slot, hits)
+        progress, fulfilled = update_progress(task, progress, selection.slot, events, view.prerequisites)
         # The truth has its own turn: the first goal not yet reached.
-        true_hits = (tasks.truth & events[:, None]).any(axis=2)
-        turn = jnp.argmax(tasks.present & ~reached, axis=1)
-        reached, fulfilled = progress(goals, tasks.ordered, reached, turn, true_hits)
-        steps = jnp.where(fulfilled, steps, steps + 1)
+        hits = (tasks.truth & events[:, None]).any(axis=2)
+        turn = jnp.argmax(tasks.present & ~truly_reached, axis=1)
+        truly_reached, truly = goals_reached(goals, tasks.ordered, truly_reached, turn, hits)
+        steps = jnp.where(truly, steps, steps + 1)
         alive = alive & ~step.done
-        return (step.state, step.observation, believed, reached, alive, steps, books.after(events, ways)), None
+        return (step.state, step.observation, progress, fulfilled, truly_reached, alive, steps), None
 
     states, observation = bank.take(worlds)
-    nothing = jnp.zeros((n, k), bool)
-    start = (
-        states,
-        observation,
-        (nothing, jnp.zeros(n, bool)),
-        nothing,
-        jnp.ones(n, bool),
-        jnp.zeros(n, jnp.int32),
-        Books.none(n, len(world.events)),
-    )
-    (_, _, _, reached, _, steps, books), _ = jax.lax.scan(one_step, start, jax.random.split(key, horizon))
-    return Outcome((reached | ~tasks.present).all(axis=1), jnp.minimum(steps, horizon), books.witnessed > 0)
+    no, none = jnp.zeros(n, bool), jnp.zeros((n, k), bool)
+    start = (states, observation, Progress.none(n, k, len(env.events)), no, none, ~no, jnp.zeros(n, jnp.int32))
+    (_, _, progress, _, reached, _, steps), _ = jax.lax.scan(one_step, start, jax.random.split(key, horizon))
+    fulfilled = (reached | ~tasks.present).all(axis=1)
+    return Outcome(fulfilled, jnp.minimum(steps, horizon), progress.event_counts > 0)

@@ -91,7 +91,7 @@ class InstructionBuffer:
         return MASTERED if entry.mean_return > self.rules.mastered_above else BOUNDARY
 
     def record(self, attempts: np.ndarray, successes: np.ndarray) -> None:
-        """Add the outcomes of a stretch of acting.
+        """Add the outcomes of a training iteration.
 
         Args:
             attempts, successes: float or int [I], by instruction.

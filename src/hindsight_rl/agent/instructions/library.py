@@ -10,9 +10,10 @@ from typing import Protocol
 import jax.numpy as jnp
 import numpy as np
 
-from hindsight_rl.agent.envs.craftax.captions import Event, fulfilling
+from hindsight_rl.agent.envs.craftax.captions import fulfilling
+from hindsight_rl.agent.envs.events import Event
 from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS
-from hindsight_rl.agent.training.rollout import MAX_GOALS, Tables
+from hindsight_rl.agent.training.tables import MAX_GOALS, Tables
 
 
 class Semantics(Protocol):
@@ -54,7 +55,7 @@ class Library:
 
     Args:
         semantics: the semantic reward.
-        events: the world's vocabulary.
+        events: the environment's vocabulary.
         true_reward: columns are the true events of a goal instead of the semantic reward (method `oracle`).
         parts: see :func:`condition`.
         max_goals, max_instructions: capacities.
@@ -77,7 +78,7 @@ class Library:
         )
         self.max_goals, self.max_instructions = max_goals, max_instructions
         self._truth = np.asarray(fulfilling(events)).T  # row = meant, column = happened
-        self.told = 0  # the first so many instructions were told from the start
+        self.initial = 0  # the first so many instructions are the initial ones
         self._nameable = np.array([event.name not in NOT_GOALS for event in events])
         self.goals: list[str] = []
         self.meant: list[int] = []  # the event that each goal was named for
@@ -172,7 +173,7 @@ class Library:
             goals=jnp.asarray(self._instruction_goals),
             ordered=jnp.asarray(self._ordered),
             chance=jnp.asarray(chances, jnp.float32),
-            told=jnp.asarray(np.arange(self.max_instructions) < self.told, jnp.float32) / max(self.told, 1),
+            initial=jnp.asarray(np.arange(self.max_instructions) < self.initial, jnp.float32) / max(self.initial, 1),
             waypoint=jnp.asarray(self.waypoint),
             rarity=jnp.asarray(self.wanted(), jnp.float32),
         )
@@ -187,7 +188,7 @@ class Library:
                 {"text": t, "goals": [int(g) for g in goals[i] if g >= 0], "ordered": bool(self._ordered[i])}
                 for i, t in enumerate(self.instructions)
             ],
-            "told": self.told,
+            "initial": self.initial,
             "counts": self.counts.tolist(),
             "waypoint": self.waypoint.tolist(),
         }
@@ -197,6 +198,6 @@ class Library:
         for row in state["instructions"]:
             goals = [state["goals"][g] for g in row["goals"]]
             self.add(row["text"], goals, [state["meant"][g] for g in row["goals"]], row["ordered"])
-        self.told = state["told"]
+        self.initial = state["initial"]
         self.counts = np.asarray(state["counts"])
         self.waypoint = np.asarray(state.get("waypoint", self.waypoint), np.int32)

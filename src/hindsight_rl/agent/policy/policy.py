@@ -1,35 +1,37 @@
-"""A policy, ready to be told anything; `trainer.load_policy` brings one back from a run."""
+"""A trained policy, which follows instructions: `Trainer.fit` returns one, `load_policy` brings one back from a run."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from hindsight_rl.agent.envs.environment import World
-from hindsight_rl.agent.evaluation.trials import Tasks, Ways
+from hindsight_rl.agent.envs.environment import Environment
 from hindsight_rl.agent.instructions.library import condition
+from hindsight_rl.agent.policy.action_selection import Waypoints
 from hindsight_rl.agent.policy.network import QNetwork
 from hindsight_rl.agent.reward.semantic import SemanticReward
-from hindsight_rl.agent.training.rollout import MAX_GOALS
+
+if TYPE_CHECKING:
+    from hindsight_rl.agent.evaluation.attempt import Attempt
 
 
 @dataclass
 class Policy:
-    """A network with its parameters, the world it acts in and the reward by which it knows its progress.
+    """A network with its parameters, the environment it acts in and the reward by which it follows its progress.
 
     Attributes:
         parts: which parts of the condition it was trained with (see `library.condition`).
         unseen: for a policy that does not see the instruction, the one condition that it was trained with.
+        waypoints: what it knows about prerequisites; None where its method has none.
     """
 
     network: QNetwork
     params: Any
-    world: World
+    env: Environment
     reward: SemanticReward
     parts: str = "both"
     unseen: np.ndarray | None = None
-    ways: Ways | None = None
+    waypoints: Waypoints | None = None
 
     def conditions(self, goals: list[str]) -> np.ndarray:
         """float32 [n, C], what the network is given for goals."""
@@ -37,30 +39,32 @@ class Policy:
             return np.repeat(self.unseen[None], len(goals), axis=0)
         return condition(self.reward, goals, self.parts)
 
-    def tasks(self, goals: list[list[str]], ordered: list[bool], truth: list[list[np.ndarray]]) -> Tasks:
-        """Instructions to try (see `trial.Tasks`).
+    def rollout(
+        self,
+        instruction: str,
+        steps: int = 300,
+        seed: int = 0,
+        world_index: int | None = None,
+        epsilon: float = 0.05,
+        tries: int = 1,
+    ) -> "Attempt":
+        """Follow an instruction in a held-out world.
 
         Args:
-            goals: for each instruction its goals, at most MAX_GOALS sentences.
-            ordered: for each instruction, whether order counts.
-            truth: for each goal, bool [n_events]: the events that fulfil it.
+            instruction: e.g. "collect wood, then place a table".
+            steps: at most this many environment steps.
+            seed: of the actions and, without ``world_index``, of the choice of the world.
+            world_index: which held-out world, from 0 to 255.
+            epsilon: rate of random actions; a greedy policy can be stuck for ever.
+            tries: worlds to try, one after another, until the instruction is fulfilled in one.
+
+        Returns:
+            what happened: `success`, `steps`, `goals`, `captions` of the events, `frames`, ...
+
+        Raises:
+            InstructionError: an instruction that the semantic reward cannot judge; says which part and why.
+            HindsightError: a number out of range.
         """
-        n, n_events = len(goals), len(self.world.events)
-        texts = sorted({g for group in goals for g in group})
-        row = {text: i for i, text in enumerate(texts)}
-        conditions, fires = self.conditions(texts), self.reward.table(texts).T
-        out_condition = np.zeros((n, MAX_GOALS, conditions.shape[1]), np.float32)
-        out_fires = np.zeros((n, MAX_GOALS, n_events), bool)
-        out_truth = np.zeros((n, MAX_GOALS, n_events), bool)
-        present = np.zeros((n, MAX_GOALS), bool)
-        for i, group in enumerate(goals):
-            for k, text in enumerate(group):
-                out_condition[i, k], out_fires[i, k] = conditions[row[text]], fires[row[text]]
-                out_truth[i, k], present[i, k] = truth[i][k], True
-        return Tasks(
-            jnp.asarray(out_condition),
-            jnp.asarray(out_fires),
-            jnp.asarray(out_truth),
-            jnp.asarray(present),
-            jnp.asarray(np.asarray(ordered, bool)),
-        )
+        from hindsight_rl.agent.evaluation.attempt import attempt
+
+        return attempt(self, instruction, steps, seed, world_index, epsilon, tries)

@@ -13,13 +13,14 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from hindsight_rl.agent.envs.craftax.mirror import Mirrors, reflect
+from hindsight_rl.agent.envs.symmetries import Symmetries, reflect
 from hindsight_rl.agent.policy.network import QNetwork
 from hindsight_rl.agent.policy.network import omega as network_omega
 from hindsight_rl.agent.policy.network import psi as network_psi
 from hindsight_rl.agent.policy.network import taken as network_taken
 from hindsight_rl.agent.policy.network import values as network_values
-from hindsight_rl.agent.training.rollout import Tables, Transitions
+from hindsight_rl.agent.training.rollout import Transitions
+from hindsight_rl.agent.training.tables import Tables
 
 
 @struct.dataclass
@@ -29,20 +30,20 @@ class LearningRules:
     gamma: float = 0.95
     death: float = 0.0
     """Value of dying, for every goal: below 0 the agent fears it beyond the success that it forgoes."""
-    trace: float = 0.8
+    q_lambda: float = 0.8
     """Lambda of the returns of the goal pursued, and, while actions stay greedy, of hindsight goals."""
-    off_policy_trace: float = 1.0
+    off_policy_lambda: float = 1.0
     """Share of lambda that survives an action not greedy for the hindsight goal: 0 is Watkins, 1 is Peng."""
-    optimistic_trace: float = 0.0
+    optimistic_lambda: float = 0.0
     """Share of lambda that survives wherever the return was better than the value: what was done can be done."""
     hindsight: int = struct.field(pytree_node=False, default=12)
     """Goals learned in hindsight from every transition; 0 is none."""
     achieved: float = 10.0
     """How many times likelier a goal is drawn for hindsight when this very rollout reached it."""
-    memories: int = struct.field(pytree_node=False, default=32)
-    """Remembered windows of rare events, learned in hindsight beside every rollout; 0 is none."""
-    memory: int = struct.field(pytree_node=False, default=8)
-    """Windows remembered of each event."""
+    replay_windows: int = struct.field(pytree_node=False, default=32)
+    """Windows around rare events that are replayed beside every rollout, learned in hindsight; 0 is none."""
+    windows_per_event: int = struct.field(pytree_node=False, default=8)
+    """Windows of each event in the replay buffer."""
     own_weight: float = 1.0
     """Weight of the pursued goal's loss beside the mean hindsight loss."""
     reached_weight: float = 1.0
@@ -51,7 +52,7 @@ class LearningRules:
     """Weight of transitions after which a hindsight goal was not reached within the rollout. 0 replays only what
     succeeded; 1 learns every goal from every transition."""
     mirrored: bool = struct.field(pytree_node=False, default=True)
-    """Learn from a mirror image of each sample, drawn anew every time, where the world has them (see `mirror`)."""
+    """Learn from a mirror image of each sample, drawn anew every time, where the environment has symmetries."""
     epochs: int = struct.field(pytree_node=False, default=2)
     minibatch: int = struct.field(pytree_node=False, default=256)
     bounded: bool = struct.field(pytree_node=False, default=True)
@@ -66,7 +67,7 @@ class Samples(NamedTuple):
         action: int32 [N].
         goal: int32 [N], the goal pursued.
         target: float32 [N], its return.
-        own: float32 [N], weight of that return (0 during random exploration and where a world was left).
+        own: float32 [N], weight of that return (0 during random exploration and where an environment was reset).
         hindsight_target: float32 [N, H], returns for the hindsight goals.
         hindsight_weight: float32 [N, H].
     """
@@ -138,21 +139,21 @@ def targets(
         terminal = (now.reached | now.dead).astype(jnp.float32)
         died = now.dead & ~now.reached
         own = backup(
-            now.reward + rules.death * died, terminal, bound(value), later_own, rules.trace * same, rules.gamma
+            now.reward + rules.death * died, terminal, bound(value), later_own, rules.q_lambda * same, rules.gamma
         )
 
         if rules.hindsight:
             values = seen if few else jnp.einsum("ear,hr->eha", network_psi(network, params, seen), omega_chosen)
             best = values.max(axis=2)
             taken = jnp.take_along_axis(values, next_action[:, None, None], axis=2)[..., 0]
-            kept = jnp.where(taken >= best, 1.0, rules.off_policy_trace)
-            kept = jnp.where(later_hindsight > bound(best), jnp.maximum(kept, rules.optimistic_trace), kept)
+            kept = jnp.where(taken >= best, 1.0, rules.off_policy_lambda)
+            kept = jnp.where(later_hindsight > bound(best), jnp.maximum(kept, rules.optimistic_lambda), kept)
             kept = kept * continues[:, None]
             reward = (now.events.astype(jnp.float32) @ fires_chosen.T > 0).astype(jnp.float32)
             terminal = jnp.maximum(reward, now.dead[:, None])
             died = now.dead[:, None] * (1.0 - reward)
             hindsight = backup(
-                reward + rules.death * died, terminal, bound(best), later_hindsight, rules.trace * kept, rules.gamma
+                reward + rules.death * died, terminal, bound(best), later_hindsight, rules.q_lambda * kept, rules.gamma
             )
             will_reach = (reward > 0) | (will_reach & (continues & ~now.dead)[:, None])
             weight = jnp.where(will_reach, jnp.where(reward > 0, rules.reached_weight, 1.0), rules.missed_weight)
@@ -160,7 +161,7 @@ def targets(
         else:
             hindsight = weight = jnp.zeros((n, 0))
         own_weight = (now.pursuing & ~now.dropped).astype(jnp.float32)
-        # A world that was left ends the chain: the value before it comes from its own observation alone.
+        # A reset ends the chain: the value before it comes from its own observation alone.
         carry = (own, hindsight, will_reach, now.action, now.goal, ~now.dropped)
         return carry, (own, own_weight, hindsight, weight)
 
@@ -223,12 +224,12 @@ def learn(
     transitions: Transitions,
     last_observation: jax.Array,
     key: jax.Array,
-    images: Mirrors | None = None,
+    images: Symmetries | None = None,
 ) -> tuple[Any, Any, jax.Array]:
     """One PQN update: returns from the current network, then a few epochs of minibatches.
 
     Args:
-        images: the world's mirror images, one of which is drawn for every sample of a minibatch.
+        images: the environment's symmetries, an image of which is drawn for every sample of a minibatch.
 
     Returns:
         parameters, optimiser state, mean loss.

@@ -1,18 +1,17 @@
-"""Waypoints: what always came before an event is done before it, as often as it always came.
+"""Prerequisites of events, read off the order in which events happened.
 
-From every life the agent keeps how often each event had happened when another happened for the first time. What
-(nearly) always preceded an event is taken for its prerequisite, and how often it (nearly) always did for how often it
-is needed: a table that costs two pieces of wood has always come after two. What was needed anew when the event
-happened for the second time is used up by it (wood by a pickaxe), the rest lasts (the table). So books can be kept of
-what is at hand: what has happened, less what has been used up since.
+For every life we count how often each event had happened when another event happened for the first time. An event
+that (nearly) always came before another one counts as its prerequisite, and the number of times that it (nearly)
+always came before is the number required: a table that costs two pieces of wood has always come after two. What was
+required anew when the event happened for the second time is consumed by it (wood by a pickaxe); the rest lasts (the
+table). So the agent can estimate its inventory from events alone: what has happened, minus what was consumed since.
 
-An instruction whose prerequisites are not at hand is pursued through them, the one that is nearest by the learned
-values first; then the goal itself. The policy needs no long-range values, nothing is asked of anybody, and no reward
-is involved: only the order of events in hindsight. A prerequisite that is only a coincidence costs a detour until one
-counter-example refutes it.
+A goal whose prerequisites are not at hand is pursued through them: first the one with the highest learned value, at
+last the goal itself. The policy then needs no long-range values. No reward is involved, and nothing is known about the
+environment's rules. A prerequisite that is only a coincidence costs a detour until one counter-example refutes it.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,21 +19,21 @@ from flax import struct
 
 SURE = 0.97
 """Share of an event's first occurrences that a prerequisite must have preceded."""
-SEEN = 3
-"""First occurrences before an event is thought to have prerequisites."""
-MOST = 9
-"""How often a prerequisite may be asked for: occurrences beyond are not counted."""
-LONGEST = 8
-"""Links of the longest chain of prerequisites of which it is told what uses up what."""
+MIN_OCCURRENCES = 3
+"""First occurrences of an event before it is taken to have prerequisites."""
+MAX_COUNT = 9
+"""How often a prerequisite can be required: occurrences beyond are not counted."""
+MAX_CHAIN = 8
+"""Length of the longest chain of prerequisites for which it is worked out which event consumes what."""
 
 
 @struct.dataclass
-class Order:
+class Precedence:
     """Which events came before which.
 
     Attributes:
-        before: float32 [2, n_events, n_events, MOST], first and second occurrences of the row's event in a life that
-            the column's event had preceded at least once, twice, ...
+        before: float32 [2, n_events, n_events, MAX_COUNT], first and second occurrences of the row's event in a life
+            that the column's event had preceded at least once, twice, ...
         count: float32 [2, n_events], first and second occurrences in a life.
     """
 
@@ -42,122 +41,123 @@ class Order:
     count: jax.Array
 
     @classmethod
-    def none(cls, n_events: int) -> "Order":
-        """Nothing seen yet."""
-        return cls(jnp.zeros((2, n_events, n_events, MOST)), jnp.zeros((2, n_events)))
+    def none(cls, n_events: int) -> "Precedence":
+        """Nothing has happened yet."""
+        return cls(jnp.zeros((2, n_events, n_events, MAX_COUNT)), jnp.zeros((2, n_events)))
 
 
-class Needs(NamedTuple):
-    """What the order of events says of prerequisites.
+class Prerequisites(NamedTuple):
+    """What has to come before each event.
 
     Attributes:
         required: int32 [n_events, n_events], how often the column's event has to come before the row's first, 0 to
-            MOST.
-        spent: int32 [n_events, n_events], how many of these the row's event uses up itself.
-        seen: bool [n_events], events whose prerequisites are known.
+            MAX_COUNT.
+        consumed: int32 [n_events, n_events], how many of these the row's event itself consumes.
+        known: bool [n_events], events that have happened often enough to know their prerequisites.
     """
 
     required: jax.Array
-    spent: jax.Array
-    seen: jax.Array
+    consumed: jax.Array
+    known: jax.Array
 
 
-class Demand(NamedTuple):
-    """What goals demand, one row for each.
+class Requirements(NamedTuple):
+    """What goals require, one row for each.
 
     Attributes:
         fires: bool [..., n_events], the events that fulfil the goal.
         required: int32 [..., n_events], how often each event has to come before.
-        spent: int32 [..., n_events], how many of these the goal uses up.
+        consumed: int32 [..., n_events], how many of these the goal consumes.
     """
 
     fires: jax.Array
     required: jax.Array
-    spent: jax.Array
+    consumed: jax.Array
 
 
-def observe(order: Order, events: jax.Array, witnessed: jax.Array) -> Order:
-    """Add what a rollout saw.
+def observe(precedence: Precedence, events: jax.Array, event_counts: jax.Array) -> Precedence:
+    """Count what a rollout saw.
 
     Args:
         events: bool [N, n_events], of each transition.
-        witnessed: int32 [N, n_events], how often the life had seen each event before it, at most MOST.
+        event_counts: int32 [N, n_events], how often each event had happened in the life before the transition, at most
+            MAX_COUNT.
     """
-    which = jnp.stack([events & (witnessed == times) for times in (0, 1)]).astype(jnp.float32)
-    often = (witnessed[:, :, None] > jnp.arange(MOST)).astype(jnp.float32)
+    which = jnp.stack([events & (event_counts == times) for times in (0, 1)]).astype(jnp.float32)
+    often = (event_counts[:, :, None] > jnp.arange(MAX_COUNT)).astype(jnp.float32)
     before = jnp.einsum("kne,nm->kem", which, often.reshape(len(often), -1))
-    return Order(order.before + before.reshape(order.before.shape), order.count + which.sum(axis=1))
+    return Precedence(precedence.before + before.reshape(precedence.before.shape), precedence.count + which.sum(axis=1))
 
 
-def needs(order: Order, known: jax.Array) -> Needs:
-    """What has to be done before what, how often, and what is used up.
+def prerequisites(precedence: Precedence, can_be_asked: jax.Array) -> Prerequisites:
+    """What has to come before each event, how often, and what of it is consumed.
 
-    What an event requires in all, less what its other prerequisites use up on the way to it, it uses up itself, unless
-    it happened a second time without more.
+    An event consumes what it requires in all, minus what its other prerequisites consume on the way to it. It consumes
+    nothing of what was not required anew for its second occurrence.
 
     Args:
-        known: bool [n_events], events that can be asked for.
+        can_be_asked: bool [n_events], events for which there is a goal.
     """
-    often = (order.before >= SURE * order.count[..., None, None]).sum(axis=3)
-    enough = (order.count >= SEEN)[..., None]
-    required = often[0] * (enough[0] & known & ~jnp.eye(len(known), dtype=bool))
+    often = (precedence.before >= SURE * precedence.count[..., None, None]).sum(axis=3)
+    enough = (precedence.count >= MIN_OCCURRENCES)[..., None]
+    required = often[0] * (enough[0] & can_be_asked & ~jnp.eye(len(can_be_asked), dtype=bool))
     lasts = enough[1] & (often[1] <= required)
-    spent = required
-    for _ in range(LONGEST):
-        spent = jnp.where(lasts, 0, jnp.maximum(required - required @ spent, 0))
-    return Needs(required, spent, enough[0, :, 0])
+    consumed = required
+    for _ in range(MAX_CHAIN):
+        consumed = jnp.where(lasts, 0, jnp.maximum(required - required @ consumed, 0))
+    return Prerequisites(required, consumed, enough[0, :, 0])
 
 
-def keep_books(stock: jax.Array, events: jax.Array, spent: jax.Array) -> jax.Array:
-    """What is at hand after a step, int32 [E, n_events]: what happened, less what that used up, never below nothing.
+def update_inventory(inventory: jax.Array, events: jax.Array, consumed: jax.Array) -> jax.Array:
+    """The inventory estimate after a step, int32 [E, n_events]: what happened, minus what that consumed, at least 0.
 
     Args:
-        stock: int32 [E, n_events], before the step.
+        inventory: int32 [E, n_events], before the step.
         events: bool [E, n_events], of the step.
-        spent: of `Needs`.
+        consumed: of `Prerequisites`.
     """
-    happened = events.astype(stock.dtype)
-    return jnp.maximum(stock + happened - happened @ spent, 0)
+    happened = events.astype(inventory.dtype)
+    return jnp.maximum(inventory + happened - happened @ consumed, 0)
 
 
-def demand(fires: jax.Array, needs: Needs) -> Demand:
-    """What each goal demands: of a goal that several events fulfil, only what all of them need.
+def requirements(fires: jax.Array, found: Prerequisites) -> Requirements:
+    """What each goal requires: of a goal that several events fulfil, only what all of these require.
 
     Args:
         fires: bool [G, n_events], the events that fulfil each goal.
-        needs: of :func:`needs`.
+        found: of :func:`prerequisites`.
     """
-    ways = fires & needs.seen
+    ways = fires & found.known
 
     def by_all(table: jax.Array) -> jax.Array:
-        return jnp.where(ways[:, :, None], table, MOST).min(axis=1) * ways.any(axis=1)[:, None]
+        return jnp.where(ways[:, :, None], table, MAX_COUNT).min(axis=1) * ways.any(axis=1)[:, None]
 
-    return Demand(fires, by_all(needs.required), by_all(needs.spent))
+    return Requirements(fires, by_all(found.required), by_all(found.consumed))
 
 
-def choose(
-    values: jax.Array, demand: Demand, spent: jax.Array, witnessed: jax.Array, stock: jax.Array
+def choose_waypoint(
+    values: jax.Array, goal: Requirements, consumed: jax.Array, event_counts: jax.Array, inventory: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """The waypoint to pursue from here.
+    """The event to pursue next on the way to a goal.
 
     Args:
         values: float32 [E, n_events], of every event's goal here.
-        demand: [E, n_events], of the goals asked for.
-        spent: of `Needs`.
-        witnessed: int32 [E, n_events], how often this life has seen each event, at most MOST.
-        stock: int32 [E, n_events], of :func:`keep_books`.
+        goal: [E, n_events], what the goals require.
+        consumed: of `Prerequisites`.
+        event_counts: int32 [E, n_events], how often each event happened in this life, at most MAX_COUNT.
+        inventory: int32 [E, n_events], of :func:`update_inventory`.
 
     Returns:
         event int32 [E], and whether there is one, bool [E].
     """
-    # What lasts is to be done as often as it always was; what is used up must be at hand, for the goal and for that.
-    to_do = jnp.where(demand.spent > 0, 0, jnp.maximum(demand.required - witnessed, 0))
-    open_ = ((to_do > 0) | (stock < demand.spent + to_do @ spent)) & ~demand.fires
+    # What lasts must have happened as often as required; what is consumed must be at hand, for the goal and for that.
+    to_do = jnp.where(goal.consumed > 0, 0, jnp.maximum(goal.required - event_counts, 0))
+    open_ = ((to_do > 0) | (inventory < goal.consumed + to_do @ consumed)) & ~goal.fires
     best = jnp.argmax(jnp.where(open_, values, -jnp.inf), axis=1)
     return best.astype(jnp.int32), open_.any(axis=1)
 
 
-def goal_values(psi: jax.Array, omega: jax.Array, known: jax.Array) -> jax.Array:
+def event_values(psi: jax.Array, omega: jax.Array, known: jax.Array) -> jax.Array:
     """float32 [N, n_events]: value of every event's goal, 0 where it has no sentence yet.
 
     Args:
@@ -166,9 +166,3 @@ def goal_values(psi: jax.Array, omega: jax.Array, known: jax.Array) -> jax.Array
         known: bool [n_events].
     """
     return jnp.where(known, jnp.einsum("nar,er->nea", psi, omega).max(axis=2), 0.0)
-
-
-def rows(tables: Any) -> tuple[jax.Array, jax.Array]:
-    """The goal of each event, int32 [n_events], and whether it has one, bool [n_events]."""
-    known = tables.waypoint >= 0
-    return jnp.where(known, tables.goals[jnp.maximum(tables.waypoint, 0), 0], 0), known

@@ -1,9 +1,8 @@
-"""Memory of rare events: the latest rollouts in which each event happened, replayed beside the new ones.
+"""A replay buffer of rare events: the latest rollouts in which each event happened, replayed beside the new ones.
 
-PQN keeps no replay buffer, and most of what happens, happens every minute. What happens once in ten thousand steps
-would be forgotten before it happens again; here the windows around it are learned from again and again, for every
-goal in hindsight. Returns are computed anew from the present values, so nothing in a window grows stale but its
-actions, which hindsight does not mind.
+PQN has no replay buffer, and most events happen all the time. An event that happens once in ten thousand steps would be
+forgotten before it happens again. Here the windows around it are replayed, for every goal in hindsight. Returns are
+computed anew from the present values, so only the actions in a window are old, and hindsight learning is off-policy.
 """
 
 from typing import Any
@@ -12,11 +11,12 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from hindsight_rl.agent.training.rollout import Tables, Transitions
+from hindsight_rl.agent.training.rollout import Transitions
+from hindsight_rl.agent.training.tables import Tables
 
 
 @struct.dataclass
-class Memory:
+class RareEventBuffer:
     """For every event V the latest D windows of T steps in which it happened.
 
     Attributes:
@@ -35,8 +35,8 @@ class Memory:
     count: jax.Array
 
     @classmethod
-    def none(cls, n_events: int, depth: int, steps: int, features: int) -> "Memory":
-        """Nothing remembered yet."""
+    def none(cls, n_events: int, depth: int, steps: int, features: int) -> "RareEventBuffer":
+        """Nothing stored yet."""
         shape = (n_events, depth, steps)
         no = jnp.zeros(shape, bool)
         return cls(
@@ -49,8 +49,8 @@ class Memory:
         )
 
 
-def remember(memory: Memory, seen: Transitions, last_observation: jax.Array, key: jax.Array) -> Memory:
-    """Keep one window of every event that this rollout saw.
+def store(buffer: RareEventBuffer, seen: Transitions, last_observation: jax.Array, key: jax.Array) -> RareEventBuffer:
+    """Store one window of every event that this rollout saw.
 
     Args:
         seen: [T, E].
@@ -60,52 +60,57 @@ def remember(memory: Memory, seen: Transitions, last_observation: jax.Array, key
     luck = jax.random.uniform(key, happened.shape)
     where = jnp.argmax(jnp.where(happened, luck, -1.0), axis=0)  # an environment for each event
     any_ = happened.any(axis=0)
-    rows, place = jnp.arange(len(where)), memory.count % memory.action.shape[1]
+    rows, place = jnp.arange(len(where)), buffer.count % buffer.action.shape[1]
 
     def put(old: jax.Array, new: jax.Array) -> jax.Array:
         window = jnp.swapaxes(new, 0, 1)[where]
         kept = jnp.where(any_.reshape(-1, *[1] * (window.ndim - 1)), window, old[rows, place])
         return old.at[rows, place].set(kept)
 
-    return Memory(
-        put(memory.observation, jnp.concatenate([seen.observation, last_observation[None]])),
-        put(memory.action, seen.action),
-        put(memory.events, seen.events),
-        put(memory.dead, seen.dead),
-        put(memory.dropped, seen.dropped),
-        memory.count + any_,
+    return RareEventBuffer(
+        put(buffer.observation, jnp.concatenate([seen.observation, last_observation[None]])),
+        put(buffer.action, seen.action),
+        put(buffer.events, seen.events),
+        put(buffer.dead, seen.dead),
+        put(buffer.dropped, seen.dropped),
+        buffer.count + any_,
     )
 
 
-def with_memories(
-    seen: Transitions, last_observation: jax.Array, memory: Memory, tables: Tables, windows: int, key: jax.Array
+def with_replays(
+    seen: Transitions,
+    last_observation: jax.Array,
+    buffer: RareEventBuffer,
+    tables: Tables,
+    windows: int,
+    key: jax.Array,
 ) -> tuple[Transitions, jax.Array]:
-    """The rollout with remembered windows beside it, as if they were more environments.
+    """The rollout with replayed windows beside it, as if they were more environments.
 
     Args:
-        windows: how many, drawn by the rarity of their event. Before anything is remembered, empty windows teach
-            nothing: they count as left.
+        windows: how many, drawn by the rarity of their event. Before anything is stored, windows are empty and teach
+            nothing: they count as dropped.
 
     Returns:
         transitions [T, E + windows] and the observations after the last step.
     """
     k_event, k_place = jax.random.split(key)
-    depth = memory.action.shape[1]
-    weight = jnp.where((memory.count > 0) & (tables.waypoint >= 0), tables.rarity, 1e-12)
+    depth = buffer.action.shape[1]
+    weight = jnp.where((buffer.count > 0) & (tables.waypoint >= 0), tables.rarity, 1e-12)
     event = jax.random.categorical(k_event, jnp.log(weight), shape=(windows,))
-    filled = jnp.clip(memory.count[event], 1, depth)
+    filled = jnp.clip(buffer.count[event], 1, depth)
     place = jnp.minimum((jax.random.uniform(k_place, (windows,)) * filled).astype(jnp.int32), filled - 1)
 
-    def recall(x: jax.Array) -> jax.Array:
+    def replayed(x: jax.Array) -> jax.Array:
         return jnp.swapaxes(x[event, place], 0, 1)
 
-    observation = recall(memory.observation)
+    observation = replayed(buffer.observation)
     known: dict[str, Any] = {
         "observation": observation[:-1],
-        "action": recall(memory.action),
-        "events": recall(memory.events),
-        "dead": recall(memory.dead),
-        "dropped": recall(memory.dropped) | (memory.count[event] == 0),
+        "action": replayed(buffer.action),
+        "events": replayed(buffer.events),
+        "dead": replayed(buffer.dead),
+        "dropped": replayed(buffer.dropped) | (buffer.count[event] == 0),
     }
     none = {k: jnp.zeros((x.shape[0], windows, *x.shape[2:]), x.dtype) for k, x in seen._asdict().items()}
     joined = {k: jnp.concatenate([x, known.get(k, none[k])], axis=1) for k, x in seen._asdict().items()}

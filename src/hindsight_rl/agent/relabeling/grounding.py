@@ -37,7 +37,7 @@ _INNER_STOP = re.compile(r"[.!?;:].*\w")
 
 
 @dataclass(frozen=True)
-class Refused:
+class Rejected:
     """A candidate that must not enter the buffer. kind: `form`, `vocabulary`, `harm` or `evidence`."""
 
     kind: str
@@ -49,7 +49,7 @@ def filtered(text: str, prompt: str = "") -> str | None:
 
     Args:
         text: the candidate.
-        prompt: what the model was told before the events; its words must not come back as an instruction.
+        prompt: what the model reads before the events; its words must not come back as an instruction.
     """
     tidy = " ".join(text.split())
     if not tidy:
@@ -64,16 +64,16 @@ def filtered(text: str, prompt: str = "") -> str | None:
         return "it has characters other than letters, blanks, commas, hyphens and apostrophes"
     if not _imperative(tidy):
         return "it does not begin with a verb in the imperative"
-    words, told = _words(tidy), " ".join(_words(prompt))
+    words, prompted = _words(tidy), " ".join(_words(prompt))
     for start in range(len(words) - COPIED_WORDS + 1):
-        if " ".join(words[start : start + COPIED_WORDS]) in told:
+        if " ".join(words[start : start + COPIED_WORDS]) in prompted:
             return "it repeats the prompt"
     return None
 
 
 def ground(
     text: str, steps: Sequence[int], events: np.ndarray, reward: SemanticReward, prompt: str = ""
-) -> Relabel | Refused:
+) -> Relabel | Rejected:
     """A relabel with its evidence found anew, or why there is none.
 
     Args:
@@ -84,26 +84,26 @@ def ground(
         prompt: see :func:`filtered`.
     """
     if why := filtered(text, prompt):
-        return Refused("form", why)
+        return Rejected("form", why)
     text = " ".join(text.split()).rstrip(" .!")
     try:
         parsed = reward.check(text)
     except InstructionError as error:
-        return Refused("vocabulary", str(error))
+        return Rejected("vocabulary", str(error))
     goals = parsed.goals
     if len(goals) > MAX_PROPOSED_GOALS:
-        return Refused("form", f"it has {len(goals)} goals, at most {MAX_PROPOSED_GOALS}")
+        return Rejected("form", f"it has {len(goals)} goals, at most {MAX_PROPOSED_GOALS}")
     names = [event.name for event in reward.events]
     meanings = [reward.meaning(goal) for goal in goals]
     if harmful := [name for name in meanings if name in NOT_GOALS]:
-        return Refused("harm", f"{harmful[0]} is nothing that an agent should be asked for")
+        return Rejected("harm", f"{harmful[0]} is nothing that an agent should be asked for")
     if len(set(goals)) < len(goals):
-        return Refused("form", "it names the same goal twice")
+        return Rejected("form", "it names the same goal twice")
     table = reward.table(goals)
     outside = [step for step in steps if not 0 <= step < len(events)]
     if outside or not steps:
-        told = f"step {outside[0]} lies outside the trajectory of {len(events)} steps" if outside else "it has none"
-        return Refused("evidence", told)
+        reason = f"step {outside[0]} lies outside the trajectory of {len(events)} steps" if outside else "it has none"
+        return Rejected("evidence", reason)
     evidence: list[tuple[int, str]] = []
     for column, goal in enumerate(goals):
         # One step per goal, in their order, is what was asked for; otherwise any of the steps may prove a goal.
@@ -116,11 +116,11 @@ def ground(
         )
         if not found:
             at = ", ".join(map(str, own or steps))
-            return Refused("evidence", f"nothing that happened at step {at} fulfils '{goal}'")
+            return Rejected("evidence", f"nothing that happened at step {at} fulfils '{goal}'")
         evidence.append((found[0][0], names[found[0][1]]))
     relabel = Relabel(text, goals, parsed.ordered, tuple(evidence))
     why = verify(relabel, events, reward)
-    return Refused("evidence", why) if why else relabel
+    return Rejected("evidence", why) if why else relabel
 
 
 def _imperative(text: str) -> bool:

@@ -1,6 +1,6 @@
 """Noise studies: a relabeler that is wrong as often as one chooses, around any other.
 
-Reviewers asked how much of a language model's invention training bears. The wrapper knows which relabels it spoiled
+Reviewers asked how much of a language model's invention training can bear. The wrapper knows which relabels it spoiled
 (`Relabel.wrong`), so the run's metrics hold the share of wrong relabels against true events, proposed and accepted.
 """
 

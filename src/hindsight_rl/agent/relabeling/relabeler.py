@@ -1,4 +1,4 @@
-"""Relabelers name what a trajectory did achieve; verification keeps only what the reward confirms.
+"""Relabelers say what a trajectory did achieve; verification keeps only what the reward confirms.
 
 A relabel carries its evidence: the step and the event behind each goal. A relabeler may be wrong (a language
 model will be); `verify` rejects a relabel when the semantic reward does not fire on its own evidence.
@@ -11,8 +11,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, Event, event_index
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
 from hindsight_rl.agent.envs.craftax.phrases import phrases
+from hindsight_rl.agent.envs.events import Event
 from hindsight_rl.agent.instructions.parser import join
 from hindsight_rl.agent.reward.semantic import SemanticReward
 
@@ -44,7 +45,7 @@ class Relabel:
 
 
 class Relabeler(Protocol):
-    """Names what trajectories achieved. Others than the templates (a language model) fit the same place."""
+    """Says what trajectories achieved: templates, a language model, or one of your own."""
 
     def propose(self, events: np.ndarray, k: int, rng: np.random.Generator) -> list[Relabel]:
         """At most k relabels of one trajectory.
@@ -63,24 +64,25 @@ class Delivery:
 
     Attributes:
         text: what was proposed.
-        relabel: the same as a relabel; None where it was refused.
-        refused: why it was refused.
+        relabel: the same as a relabel; None where it was rejected.
+        rejected: why it was rejected.
         events: bool [T, n_events], the trajectory that it was proposed for.
         origin: who said so, under which prompt, how many steps ago; plain JSON, recorded with it.
     """
 
     text: str
     relabel: Relabel | None
-    refused: str | None
+    rejected: str | None
     events: np.ndarray
     origin: dict[str, Any]
 
 
 @runtime_checkable
 class RelabelSource(Protocol):
-    """A relabeler that works beside training, or has a memory: what the trainer tells it and asks of it.
+    """A relabeler that works beside training, or keeps a state: what training calls.
 
-    At each visit: `at`, `propose` for every trajectory, `delivered`, `watch`, `metrics`. None of them may wait.
+    After each training iteration: `at`, `propose` for every trajectory, `delivered`, `watch`, `metrics`. None of them
+    may wait.
     """
 
     def at(self, step: int, templates: Relabeler, rarity: np.ndarray) -> Relabeler:
@@ -88,11 +90,11 @@ class RelabelSource(Protocol):
         ...
 
     def watch(self, trajectories: Sequence[np.ndarray]) -> None:
-        """The trajectories of this visit, bool [T, n_events] each; to be copied where they are kept."""
+        """The trajectories of this iteration, bool [T, n_events] each; to be copied where they are kept."""
         ...
 
     def delivered(self) -> list[Delivery]:
-        """What became ready since the last visit."""
+        """What became ready since the last iteration."""
         ...
 
     def metrics(self) -> dict[str, Any]:
@@ -117,7 +119,7 @@ class RelabelSource(Protocol):
 
 
 class TemplateRelabeler:
-    """Speaks the train phrasings of what happened: no language model, never wrong about the events."""
+    """Relabels with the train phrasings of what happened: no language model, never wrong about the events."""
 
     def __init__(
         self,
@@ -128,7 +130,7 @@ class TemplateRelabeler:
         max_goals: int = MAX_PROPOSED_GOALS,
     ):
         """Args:
-        events: the vocabulary, in the order of the world.
+        events: the vocabulary, in the order of the environment.
         exclude: names of events that are not proposed as goals.
         weights: how much each event is wanted (missing: 1), by name or as an array [n_events]; give rare
             events more, e.g. 1 / (how often seen). None prefers what happened seldom and late in the
@@ -222,7 +224,7 @@ def verify(relabel: Relabel, events: np.ndarray, reward: SemanticReward) -> str 
     table = reward.table(relabel.goals)
     for column, (goal, (step, name)) in enumerate(zip(relabel.goals, relabel.evidence, strict=True)):
         if name not in index:
-            return f"'{name}' is no event of this world"
+            return f"'{name}' is no event of this environment"
         if not 0 <= step < len(events):
             return f"step {step} lies outside the trajectory of {len(events)} steps"
         if not events[step, index[name]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hindsight_rl.agent.envs.craftax.captions import Event
+from hindsight_rl.agent.envs.events import Event
 from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS
 from hindsight_rl.endpoint import Question
 
@@ -49,7 +49,7 @@ def prompt(name: str = PROMPT) -> tuple[str, str]:
 
 
 def event_text(snapshot: Snapshot, events: Sequence[Event]) -> str:
-    """What happened, one line for each event in the order of first occurrence; harm and accidents left out."""
+    """What happened, one line for each event in the order of first occurrence; without harm and accidents."""
     at: dict[int, list[int]] = {}
     for step, event in snapshot.happened:
         if events[event].name not in NOT_GOALS:

@@ -186,7 +186,7 @@ def show(result: dict[str, Any], verbose: bool = False) -> None:
             table.add_row(name + fitted, str(row["texts"]), *(f"{figure:.3f}" for figure in figures))
         console.print(table)
         refused = ", ".join(f"{name} {share:.2f}" for name, share in measured["unrelated_refused"].items())
-        console.print(f"unrelated texts refused: {refused}")
+        console.print(f"unrelated texts that name no event, as they should: {refused}")
         if "affinity_top1" in measured:
             top = ", ".join(f"{name} {share:.3f}" for name, share in measured["affinity_top1"].items())
             console.print(f"affinity, nearest event is the meant one: {top}")

@@ -1,6 +1,6 @@
-"""The semantic reward: which events fulfil which instructions, told by sentence embeddings alone.
+"""The semantic reward: which events fulfil which instructions, judged by sentence embeddings alone.
 
-The events of a world are finitely many, so the reward of every event under every instruction is one boolean
+The events of an environment are finitely many, so the reward of every event under every instruction is one boolean
 table, looked up inside `jit`; a new instruction is a new column. Two modes:
 
 * ``global``: the event's caption and the instruction have a cosine of at least delta (the paper's way).
@@ -9,19 +9,19 @@ table, looked up inside `jit`; a new instruction is a new column. Two modes:
   the event against all others, so each instruction gets a threshold of its own.
 
 Both see only the embedding: any text a user types is handled, and negation and counts are not seen at all,
-which is why `SemanticReward.check` refuses them.
+which is why `SemanticReward.check` raises an error for them.
 """
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
 
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, Event, fulfilling
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, fulfilling
 from hindsight_rl.agent.envs.craftax.phrases import Split, labelled, unrelated
+from hindsight_rl.agent.envs.events import Event
 from hindsight_rl.agent.reward.calibration import Reading, best_global, fit_reading
-from hindsight_rl.encoder import Encoder
 from hindsight_rl.errors import HindsightError
 
 if TYPE_CHECKING:
@@ -49,12 +49,20 @@ class InstructionError(HindsightError):
     """An instruction that the semantic reward cannot judge."""
 
 
+class TextEncoder(Protocol):
+    """Turns sentences into vectors; :func:`hindsight_rl.load_encoder` gives one."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors, float32 [n_texts, d]; the same text always has the same vector."""
+        ...
+
+
 class SemanticReward:
     """The events x instructions table; made by `SemanticReward.fit`.
 
     Attributes:
         encoder: the sentence encoder.
-        events: the vocabulary, in the order of the world.
+        events: the vocabulary, in the order of the environment.
         mode: "calibrated" or "global".
         delta: the threshold: on the probability in calibrated mode, on the cosine in global mode.
         reading: the map behind the calibrated mode and `affinity`.
@@ -62,7 +70,7 @@ class SemanticReward:
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: TextEncoder,
         events: Sequence[Event],
         mode: Mode,
         delta: float,
@@ -84,7 +92,7 @@ class SemanticReward:
     @classmethod
     def fit(
         cls,
-        encoder: Encoder,
+        encoder: TextEncoder,
         events: Sequence[Event] = CLASSIC_EVENTS,
         mode: Mode = "calibrated",
         delta: float | None = None,
@@ -115,11 +123,11 @@ class SemanticReward:
             more, meant = labelled(split, events)
             texts, owners = texts + more, owners + meant
             none_of_them += unrelated(split, events)
-        none = len(events)
-        known = np.concatenate([vectors, encoder.encode(texts)])
+        none, nothing = len(events), np.zeros((0, vectors.shape[1]), np.float32)
+        known = np.concatenate([vectors, encoder.encode(texts) if texts else nothing])
         owner = np.concatenate([captioned, np.array(owners, int)])
         reading = fit_reading(
-            np.concatenate([known, encoder.encode(none_of_them)]),
+            np.concatenate([known, encoder.encode(none_of_them) if none_of_them else nothing]),
             np.concatenate([owner, np.full(len(none_of_them), none)]),
             none + 1,
             fixed=len(captioned),
@@ -185,7 +193,7 @@ class SemanticReward:
         return [(self.events[i].name, round(float(cosines[i]), 3)) for i in order]
 
     def check(self, text: str) -> "ParsedInstruction":
-        """Refuse an instruction that cannot be judged.
+        """Read an instruction, or say why it cannot be judged.
 
         Returns:
             The instruction, split into its goals.
@@ -213,7 +221,7 @@ class SemanticReward:
         if self.mode == "calibrated" and none not in (first, second) and known[first] >= self.reading.floor:
             either = f"{self.events[first].name} or {self.events[second].name}"
             return f"it may mean {either} (nearest by cosine: {near}): say more exactly which"
-        return f"no event of this world resembles it (nearest by cosine: {near}): reword it closer to one"
+        return f"no event of this environment resembles it (nearest by cosine: {near}): reword it closer to one"
 
     def _meanings(self, texts: Sequence[str]) -> np.ndarray:
         """Index of the event that each text asks for, -1 for none; int [n_texts]."""
@@ -259,7 +267,7 @@ def _tidy(text: str) -> str:
     return " ".join(text.split()).rstrip(" .!?;,").removeprefix("please ").removeprefix("Please ")
 
 
-def _captions(encoder: Encoder, events: Sequence[Event]) -> tuple[np.ndarray, np.ndarray]:
+def _captions(encoder: TextEncoder, events: Sequence[Event]) -> tuple[np.ndarray, np.ndarray]:
     texts = [text for event in events for text in event.captions]
     return encoder.encode(texts), np.array([i for i, event in enumerate(events) for _ in event.captions])
 

@@ -10,13 +10,13 @@ from hindsight_rl.agent.instructions.buffer import BufferRules
 from hindsight_rl.agent.policy.pqn import LearningRules
 from hindsight_rl.agent.relabeling.llm import LlmRules
 from hindsight_rl.agent.relabeling.noise import NoiseRules
+from hindsight_rl.agent.training.acting import ActingRules
 from hindsight_rl.agent.training.methods import method
 from hindsight_rl.agent.training.ranges import check_ranges
-from hindsight_rl.agent.training.rollout import ActingRules
 from hindsight_rl.agent.training.sharding import ProcessRules
 from hindsight_rl.endpoint.settings import EndpointSettings
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.run import Run
+from hindsight_rl.run import Run, known_settings
 
 
 @dataclass
@@ -28,9 +28,10 @@ class TrainConfig:
     game)."""
     method: str = "oir"
     """`oir`, `oir-paper`, `oir-no-buffer`, `her`, `buffer`, `none`, `ellm`, `oracle` or `game`."""
-    world: str = "classic-32"
-    """`classic-32` (fast preset: a smaller map, another task), `classic` (the game's 64 x 64) or `craftax`."""
-    steps: int = 1_500_000
+    env: str = "classic-32"
+    """The environment: `classic-32` (fast preset: a smaller map, another task), `classic` (the game's 64 x 64) or
+    `craftax`."""
+    total_timesteps: int = 1_500_000
     """Environment steps in all."""
     seed: int = 0
     seeds: int = 1
@@ -38,8 +39,8 @@ class TrainConfig:
     out: str = "runs/agent"
     """The run folder to make."""
     resume: bool = False
-    """Go on with the run in --out from its newest checkpoint, under its own settings. Another one that is given is
-    refused, but for more --steps, and for what changes no training: evaluations, checkpoints, the endpoint."""
+    """Go on with the run in --out from its newest checkpoint, under its own settings. Of these, only some can be given
+    anew: more --total-timesteps, and what changes no training (evaluations, checkpoints, the endpoint)."""
     observation: str = "compact"
     """`compact` or `raw`."""
     encoder: str = "default"
@@ -50,11 +51,14 @@ class TrainConfig:
     """Threshold of the reward; chosen by calibration when absent."""
     condition: str = "embedding"
     """What the policy sees of an instruction: `embedding` (as in the paper), `affinity` (nearest events) or `both`."""
-    envs: int = 64
-    rollout: int = 16
+    num_envs: int = 64
+    """Environments that step side by side."""
+    num_steps: int = 16
     """Steps of every environment between two updates."""
-    worlds: int = 1024
-    """Worlds in the training bank."""
+    num_updates: int = 16
+    """Updates in one training iteration; between two iterations the host relabels and updates the buffer."""
+    num_worlds: int = 1024
+    """Generated worlds that environments are reset to."""
     learning_rate: float = 3e-4
     """Of RAdam."""
     learning_rate_end: float = 0.02
@@ -66,37 +70,38 @@ class TrainConfig:
     epsilon_spread: float = 0.0
     """Environments differ in their rate of random actions: epsilon ** (1 + spread * x), x from -1/2 to 1."""
     width: int = 256
+    """Units of a hidden layer."""
     depth: int = 2
+    """Hidden layers."""
     rank: int = 64
-    told: bool = True
-    """Methods with a buffer know the 22 canonical instructions from the start, as the others do, learn them in
-    hindsight and practise them (`--acting.told`). Otherwise they know nothing but what relabeling finds."""
+    """Length of the vectors whose product is the value."""
+    initial_instructions: bool = True
+    """Methods with a buffer know the environment's initial instructions from the start, as the others do, learn them in
+    hindsight and practise them (`--acting.initial`). Without, they know only what relabeling finds."""
     relabels: int = 4
     """Instructions proposed per relabeled trajectory (K)."""
     composed: float = 0.1
     """Share of proposals with two or three goals."""
     trajectories: int = 16
-    """Trajectories relabeled per stretch."""
+    """Trajectories relabeled per training iteration."""
     relabeler: str = "templates"
-    """`templates`, or `llm`: a language model behind --endpoint, beside training; templates stand in for it."""
+    """`templates`, or `llm`: a language model behind --endpoint, beside training, with templates as its stand-in."""
     grounding: bool = True
-    """Reject relabels whose evidence the reward does not confirm; without it the relabeler is believed."""
-    stretch: int = 16
-    """Updates between two visits to the host."""
+    """Reject relabels whose evidence the reward does not confirm; without it every relabel is accepted."""
     favour_rare: float = 2.0
     """Extra hindsight weight of rare events."""
-    eval_every: int = 6
-    """Evaluations of the canonical instructions during training; 0 for none."""
+    num_evals: int = 6
+    """Evaluations of the initial instructions during training, with few trials; 0 for none."""
     final_eval: bool = True
-    """Examine the trained policy at length and write eval.json."""
-    checkpoints: int = 6
+    """Evaluate the trained policy with many trials and write eval.json."""
+    num_checkpoints: int = 6
     """Checkpoints during training."""
     acting: ActingRules = field(
-        default_factory=lambda: ActingRules(candidates=4, told=0.7, fresh=0.9, again=0.3, explore_after=8)
+        default_factory=lambda: ActingRules(candidates=4, initial=0.7, fresh=0.9, again=0.3, explore_after=8)
     )
     learning: LearningRules = field(default_factory=LearningRules)
     buffer: BufferRules = field(default_factory=lambda: BufferRules(capacity=48))
-    """48 slots learn faster here than the paper's 10 (`--buffer.capacity 10`)."""
+    """With 48 slots learning is faster here than with the paper's 10 (`--buffer.capacity 10`)."""
     llm: LlmRules = field(default_factory=LlmRules)
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     noise: NoiseRules = field(default_factory=NoiseRules)
@@ -117,12 +122,12 @@ class TrainConfig:
                 f"--buffer.failing-below {self.buffer.failing_below}: "
                 f"at most --buffer.mastered-above ({self.buffer.mastered_above})"
             )
-        if self.trajectories > self.envs:
-            raise HindsightError(f"--trajectories {self.trajectories}: at most --envs ({self.envs})")
-        if self.envs * self.rollout < self.learning.minibatch:
+        if self.trajectories > self.num_envs:
+            raise HindsightError(f"--trajectories {self.trajectories}: at most --num-envs ({self.num_envs})")
+        if self.num_envs * self.num_steps < self.learning.minibatch:
             raise HindsightError(
-                f"--learning.minibatch {self.learning.minibatch} exceeds --envs x --rollout "
-                f"({self.envs * self.rollout}): lower it"
+                f"--learning.minibatch {self.learning.minibatch} exceeds --num-envs x --num-steps "
+                f"({self.num_envs * self.num_steps}): lower it"
             )
         if self.reward_mode not in ("calibrated", "global"):
             raise HindsightError(f"--reward-mode {self.reward_mode}: 'calibrated' or 'global'")
@@ -156,14 +161,13 @@ def with_setting(config: TrainConfig, name: str, value: Any) -> TrainConfig:
 
 def load_config(run: Run) -> TrainConfig:
     """The settings that a run was made with."""
-    stored = run.read("config.json")
     nested = {
         "acting": ActingRules, "learning": LearningRules, "buffer": BufferRules, "llm": LlmRules,
         "endpoint": EndpointSettings, "noise": NoiseRules,
     }  # fmt: skip
     # Where processes meet is the launch's to say, not the run's.
     kept = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "processes"]
-    values = {name: stored[name] for name in kept if name in stored}
+    values = known_settings(run.read("config.json"), kept, str(run.path / "config.json"))
     try:
         return TrainConfig(**{k: nested[k](**v) if k in nested else v for k, v in values.items()})
     except TypeError as error:

@@ -14,14 +14,14 @@ class Method:
 
     Attributes:
         about: one line.
-        buffer: instructions come from the buffer of what relabeling discovered; otherwise uniformly from the 22
-            canonical ones, which the method is told.
+        buffer: instructions come from the buffer of what relabeling discovered; otherwise uniformly from the
+            environment's initial ones.
         hindsight: goals other than the pursued one are learned from every transition.
         relabel: trajectories are relabeled.
         true_reward: the reward is the goal's true event instead of the semantic reward.
         objective: `goal`, `game` or `novel` (see `ActingRules`).
-        settings: dotted names and values of the settings that belong to the method; whoever sets one by hand has it
-            otherwise.
+        settings: dotted names and values of the settings that belong to the method; a setting that is given by hand
+            comes first.
     """
 
     about: str
@@ -38,12 +38,12 @@ class Method:
         return self.objective == "goal"
 
 
-# What is known of the paper's method, and nothing of ours where we know that it is ours. What is not known of it (how
-# the buffer evicts, the learner's values) is as in `oir`.
+# The paper's method as far as it is known, without our additions. What is not known of it (how the buffer evicts, the
+# learner's values) is as in `oir`.
 PAPER: Settings = (
     ("reward_mode", "global"),
     ("buffer.capacity", 10),
-    ("acting.told", 0.0),  # all instructions come from the buffer, once it holds any
+    ("acting.initial", 0.0),  # all instructions come from the buffer, once it holds any
     ("acting.fresh", 0.0),
     ("acting.candidates", 1),
     ("acting.reset_on_success", True),
@@ -52,7 +52,7 @@ PAPER: Settings = (
     ("buffer.rehearsal", 0.0),
     ("buffer.favour_rare", 0.0),
     ("favour_rare", 0.0),
-    ("learning.memories", 0),
+    ("learning.replay_windows", 0),
 )
 
 METHODS: dict[str, Method] = {

@@ -1,6 +1,6 @@
 """Presets: whole settings by one word, and the settings that belong to a method; every other option overrides its own.
 
-hindsight agent train --preset gpu --method oir-paper --steps 200000000
+hindsight agent train --preset gpu --method oir-paper --total-timesteps 200000000
 """
 
 import dataclasses
@@ -18,29 +18,29 @@ PRESETS: dict[str, TrainConfig] = {
     "gpu": dataclasses.replace(
         _LAPTOP,
         preset="gpu",
-        world="classic",
-        steps=100_000_000,
-        envs=2048,
-        worlds=4096,
+        env="classic",
+        total_timesteps=100_000_000,
+        num_envs=2048,
+        num_worlds=4096,
         trajectories=64,
-        checkpoints=10,
-        eval_every=10,
-        learning=dataclasses.replace(_LAPTOP.learning, minibatch=4096, memories=256),
+        num_checkpoints=10,
+        num_evals=10,
+        learning=dataclasses.replace(_LAPTOP.learning, minibatch=4096, replay_windows=256),
     ),
     # The full game: raw observations, 67 achievements.
     "craftax": dataclasses.replace(
         _LAPTOP,
         preset="craftax",
-        world="craftax",
+        env="craftax",
         observation="raw",
-        steps=100_000_000,
-        envs=1024,
-        worlds=512,
+        total_timesteps=100_000_000,
+        num_envs=1024,
+        num_worlds=512,
         width=512,
         trajectories=64,
-        checkpoints=10,
-        eval_every=10,
-        learning=dataclasses.replace(_LAPTOP.learning, minibatch=2048, memories=128),
+        num_checkpoints=10,
+        num_evals=10,
+        learning=dataclasses.replace(_LAPTOP.learning, minibatch=2048, replay_windows=128),
     ),
 }
 

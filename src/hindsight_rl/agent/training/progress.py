@@ -1,6 +1,7 @@
 """What a person sees while an agent trains: a live display in a terminal, a plain line now and then elsewhere.
 
-The display is drawn only when a stretch ends: nothing runs beside training (see :mod:`hindsight_rl.display`).
+The display is drawn only when a training iteration ends: nothing runs beside training (see
+:mod:`hindsight_rl.display`).
 """
 
 import time
@@ -74,10 +75,10 @@ class Progress(Display):
         self._began = clock()
         # A window, so that compilation and the pauses of evaluation weigh on the speed only for a while.
         self._passed: deque[tuple[float, int]] = deque(maxlen=16)
-        self._told = -1
+        self._printed = -1
 
     def show(self, metrics: Mapping[str, Any]) -> None:
-        """Take in the metrics of a stretch (a row of `metrics.jsonl`); never raises.
+        """Take in the metrics of an iteration (a row of `metrics.jsonl`); never raises.
 
         Args:
             metrics: `step` and, where known, `success`, `slots`, `accepted`, `rejected`, `unique_instructions`,
@@ -87,8 +88,8 @@ class Progress(Display):
             self._take(metrics)
             if self.live:
                 self.draw()
-            elif (tenth := self.step * PLAIN_LINES // self.total) > self._told:
-                self._told = tenth
+            elif (tenth := self.step * PLAIN_LINES // self.total) > self._printed:
+                self._printed = tenth
                 self.say(self.line())
         except Exception:
             pass  # a display must never cost a run
@@ -106,7 +107,7 @@ class Progress(Display):
 
     @property
     def speed(self) -> float | None:
-        """Environment steps per second lately; None until two stretches are done."""
+        """Environment steps per second lately; None until two iterations are done."""
         if len(self._passed) < 2:
             return None
         (t0, s0), (t1, s1) = self._passed[0], self._passed[-1]

@@ -1,4 +1,4 @@
-"""The range of every number among the settings of training: what lies outside is refused before anything is made."""
+"""The range of every number among the settings of training: a number outside is an error before anything is made."""
 
 import dataclasses
 import math
@@ -37,8 +37,9 @@ PART = Range(0, 1, above=True)
 RANGES: dict[str, Range] = {
     **dict.fromkeys(
         (
-            "steps", "seeds", "envs", "rollout", "worlds", "width", "depth", "rank", "relabels", "trajectories",
-            "stretch", "acting.patience", "acting.mean_life", "acting.candidates", "learning.memory",
+            "total_timesteps", "seeds", "num_envs", "num_steps", "num_updates", "num_worlds", "width", "depth", "rank",
+            "relabels", "trajectories", "acting.patience", "acting.mean_life", "acting.candidates",
+            "learning.windows_per_event",
             "learning.epochs", "learning.minibatch", "buffer.capacity", "buffer.trial", "buffer.window",
             "llm.candidates", "llm.pending", "endpoint.answer_tokens", "endpoint.concurrency", "endpoint.attempts",
             "endpoint.answer_bytes", "processes.count",
@@ -47,8 +48,8 @@ RANGES: dict[str, Range] = {
     ),
     **dict.fromkeys(
         (
-            "eval_every", "checkpoints", "favour_rare", "acting.explore_after", "learning.achieved",
-            "learning.memories", "learning.own_weight", "learning.reached_weight", "learning.missed_weight",
+            "num_evals", "num_checkpoints", "favour_rare", "acting.explore_after", "learning.achieved",
+            "learning.replay_windows", "learning.own_weight", "learning.reached_weight", "learning.missed_weight",
             "buffer.favour_rare", "buffer.cooldown", "buffer.tenure", "buffer.weights", "endpoint.temperature",
             "endpoint.max_calls", "endpoint.max_tokens", "endpoint.price_in", "endpoint.price_out",
             "processes.index",
@@ -57,9 +58,9 @@ RANGES: dict[str, Range] = {
     ),
     **dict.fromkeys(
         (
-            "learning_rate_end", "epsilon_start", "epsilon_end", "composed", "acting.sticky", "acting.told",
-            "acting.fresh", "acting.again", "learning.gamma", "learning.trace", "learning.off_policy_trace",
-            "learning.optimistic_trace", "buffer.failing_below", "buffer.mastered_above", "buffer.rehearsal",
+            "learning_rate_end", "epsilon_start", "epsilon_end", "composed", "acting.sticky", "acting.initial",
+            "acting.fresh", "acting.again", "learning.gamma", "learning.q_lambda", "learning.off_policy_lambda",
+            "learning.optimistic_lambda", "buffer.failing_below", "buffer.mastered_above", "buffer.rehearsal",
             "buffer.progress", "llm.same", "noise.rate",
         ),
         SHARE,
@@ -87,7 +88,7 @@ def numbers(settings: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
 
 
 def check_ranges(settings: Any) -> None:
-    """Refuse the first number that lies outside of its range.
+    """Check that every number lies in its range.
 
     Raises:
         HindsightError: names the option and the range.

@@ -12,7 +12,7 @@ from hindsight_rl.agent.training.presets import preset
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 
-FREE = ("final_eval", "eval_every", "checkpoints", "endpoint", "processes")
+FREE = ("final_eval", "num_evals", "num_checkpoints", "endpoint", "processes")
 """Settings, or groups of them, that change nothing in what is learned."""
 _OURS = ("out", "resume", "seeds", "settled")
 LOCK = ".lock"
@@ -35,7 +35,7 @@ def resumed(config: TrainConfig, stored: TrainConfig) -> TrainConfig:
         if wanted == had or (not config.settled and wanted == setting(base, name)):
             continue
         option = f"--{name.replace('_', '-')}"
-        if name == "steps":
+        if name == "total_timesteps":
             if wanted < had:
                 raise HindsightError(
                     f"{option} {wanted}: the run was made for {had:,}; with --resume it can be longer, not shorter"
@@ -101,7 +101,7 @@ class Lock:
 
 
 def vacant(out: str) -> None:
-    """Refuse a folder that is in use, before anything slow is done.
+    """Check that a folder is not in use, before anything slow is done.
 
     Raises:
         HindsightError: it holds something.

@@ -78,10 +78,10 @@ class Placement:
     def _mesh(self) -> Mesh:
         return Mesh(np.asarray(self.devices), (AXIS,))
 
-    def checked(self, envs: int) -> "Placement":
+    def checked(self, num_envs: int) -> "Placement":
         """Itself, or a HindsightError where the environments do not divide among the devices."""
-        if envs % len(self.devices):
-            raise HindsightError(f"--envs {envs}: must be a multiple of the {len(self.devices)} devices")
+        if num_envs % len(self.devices):
+            raise HindsightError(f"--num-envs {num_envs}: must be a multiple of the {len(self.devices)} devices")
         return self
 
     def copied(self) -> NamedSharding:

@@ -14,7 +14,7 @@ LAST_MS = 2500  # how long the last frame stays
 
 
 def check_target(out: Path) -> None:
-    """Refuse a film's name that cannot be written, before anything is computed.
+    """Check that a film's file can be written, before anything is computed.
 
     Raises:
         HindsightError: another ending than .gif or .mp4, or .mp4 without ffmpeg.

@@ -23,7 +23,7 @@ from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.agent.reward.semantic import refuse_unseen
 from hindsight_rl.agent.training.trainer import load_policy
 from hindsight_rl.agent.video.files import check_target, write_gif, write_mp4, write_whole
-from hindsight_rl.agent.video.renderer import TEXELS, Caption, Painter, Told
+from hindsight_rl.agent.video.renderer import TEXELS, Caption, EventLine, Painter
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 
@@ -37,42 +37,42 @@ def frames(made: Attempt, policy: Policy, source: str, tile: int = TILE) -> list
         source: the small print.
         tile: side of a map cell in pixels.
     """
-    vocabulary = policy.world.events
+    vocabulary = policy.env.events
     painter = Painter(tile, len(made.parsed.goals), made.parsed.text)
     pictures = []
-    told: list[Told] = []
+    lines: list[EventLine] = []
     reached = np.zeros(len(made.parsed.goals), bool)
     for step in range(len(made.events) + 1):
         if step:
             fresh = made.reached[step - 1] & ~reached
             fires = policy.reward.table([g for g, f in zip(made.parsed.goals, fresh, strict=True) if f])
             for event in np.flatnonzero(made.events[step - 1]):
-                _tell(told, Told(step, vocabulary[event].captions[0], bool(fires[event].any())))
+                _add(lines, EventLine(step, vocabulary[event].captions[0], bool(fires[event].any())))
             reached = made.reached[step - 1]
         now = made.pursued[min(step, len(made.pursued) - 1)]
         done = made.fulfilled is not None and step >= made.fulfilled
         verdict, good = _verdict(made, step, len(made.events))
         goals = list(zip(made.parsed.goals, reached.tolist(), strict=True))
         caption = Caption(
-            made.parsed.text, goals, None if done else int(now), step, _latest(told, done), verdict, good, source
+            made.parsed.text, goals, None if done else int(now), step, _latest(lines, done), verdict, good, source
         )
-        pictures.append(painter.paint(jax.tree.map(lambda leaf, i=step: leaf[i], made.states), caption))
+        pictures.append(painter.paint(jax.tree.map(lambda leaf, i=step: leaf[i], made.states.game), caption))
     return pictures
 
 
-def _tell(told: list[Told], new: Told) -> None:
+def _add(lines: list[EventLine], new: EventLine) -> None:
     """Put an event first; one that goes on and on ("hit a cow") keeps a single line with a count."""
-    for i, old in enumerate(told[:3]):
+    for i, old in enumerate(lines[:3]):
         if old.text == new.text and not (old.counted or new.counted):
             new = dataclasses.replace(new, times=old.times + 1)
-            del told[i]
+            del lines[i]
             break
-    told.insert(0, new)
+    lines.insert(0, new)
 
 
-def _latest(told: list[Told], done: bool) -> list[Told]:
-    """What has room: the newest, but once all is done what counted goes before what merely happened since."""
-    return sorted(told, key=lambda e: (not e.counted if done else False, -e.step, not e.counted))[:3]
+def _latest(lines: list[EventLine], done: bool) -> list[EventLine]:
+    """The lines that there is room for: the newest; once all goals are reached, first the events that reached them."""
+    return sorted(lines, key=lambda e: (not e.counted if done else False, -e.step, not e.counted))[:3]
 
 
 def _verdict(made: Attempt, step: int, last: int) -> tuple[str, bool]:
@@ -105,7 +105,7 @@ def film(
         run: the run folder.
         text: the instruction.
         out: the file to make, `.gif` or `.mp4`.
-        steps, seed, world_index, epsilon, tries: see :func:`attempt`.
+        steps, seed, world_index, epsilon, tries: see :meth:`Policy.rollout`.
         tile: side of a map cell in pixels; the film is nine of them wide.
         fps: steps per second.
         frame: also write the last frame here, as PNG.
@@ -113,7 +113,7 @@ def film(
 
     Returns:
         `fulfilled` (by the agent's own reward), `steps` until then or until the end, `goals` (text and the step at
-        which each was reached, or None), `died`, `world`, `world_index`, `tries`, `file`.
+        which each was reached, or None), `died`, `env`, `world_index`, `tries`, `file`.
 
     Raises:
         HindsightError: no run or checkpoint, another game, an instruction that cannot be judged, no ffmpeg, or a
@@ -127,29 +127,26 @@ def film(
         raise HindsightError(f"--size {tile}: from {TEXELS} to 160 pixels per map cell")
     opened = Run.open(run, kind="agent")
     config = opened.read("config.json")
-    if not str(config.get("world", "")).startswith("classic"):
+    if not str(config.get("env", "")).startswith("classic"):
         raise HindsightError(
-            f"{run} was trained in world '{config.get('world')}': films show the worlds classic and classic-32 alone"
+            f"{run} was trained in environment '{config.get('env')}': only classic and classic-32 can be filmed"
         )
     refuse_unseen(text)  # before the policy is loaded, which takes seconds
     policy = policy or load_policy(opened)
     made = attempt(policy, text, steps, seed, world_index, epsilon, tries)
-    world = "classic-32, a smaller map than the game's" if config["world"] == "classic-32" else config["world"]
-    source = f"{config['method']}  ·  {world}  ·  held-out world {made.world_index}"
+    env = "classic-32, a smaller map than the game's" if config["env"] == "classic-32" else config["env"]
+    source = f"{config['method']}  ·  {env}  ·  held-out world {made.world_index}"
     pictures = frames(made, policy, source, tile)
     write_whole(out, lambda path: (write_mp4 if out.suffix.lower() == ".mp4" else write_gif)(pictures, path, fps))
     if frame is not None:
         last = pictures[made.fulfilled] if made.fulfilled else pictures[-1]
         write_whole(Path(frame), lambda path: last.save(path, format="PNG", optimize=True))
     return {
-        "fulfilled": made.fulfilled is not None,
+        "fulfilled": made.success,
         "steps": made.steps,
-        "goals": [
-            {"text": goal, "step": int(column.argmax()) + 1 if column.any() else None}
-            for goal, column in zip(made.parsed.goals, made.reached.T, strict=True)
-        ],
+        "goals": [{"text": goal, "step": step} for goal, step in made.goals],
         "died": made.died is not None,
-        "world": config["world"],
+        "env": config["env"],
         "world_index": made.world_index,
         "tries": made.tries,
         "file": str(out),
@@ -186,7 +183,7 @@ class WatchConfig:
 
 def main(argv: list[str]) -> int:
     """`hindsight agent watch`."""
-    from hindsight_rl.agent.training.train import compile_cache
+    from hindsight_rl.agent.training.loop import compile_cache
 
     config = tyro.cli(WatchConfig, args=argv, prog="hindsight agent watch")
     words = re.sub(r"[^\w]+", "-", config.text.lower()).strip("-")[:60] or "film"
@@ -207,7 +204,7 @@ def main(argv: list[str]) -> int:
     )
     how = "fulfilled" if made["fulfilled"] else "not fulfilled"
     end = " (died)" if made["died"] else ""
-    where = f"held-out world {made['world_index']} of {made['world']}"
+    where = f"held-out world {made['world_index']} of {made['env']}"
     tried = f" (number {made['tries']} tried)" if made["tries"] > 1 else ""
     print(f"{how} after {made['steps']} steps{end}, {where}{tried}: {out}")
     return 0

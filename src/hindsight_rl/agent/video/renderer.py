@@ -42,7 +42,7 @@ _ACCENT, _GOOD, _BAD = (255, 196, 84), (98, 209, 128), (240, 106, 96)
 
 
 @dataclass(frozen=True)
-class Told:
+class EventLine:
     """An event as a line of the caption: when (last), what, whether it reached a goal, how often in a row."""
 
     step: int
@@ -61,7 +61,7 @@ class Caption:
         current: index of the goal pursued, None when there is none any more.
         step: environment steps so far.
         events: what happened, in the order in which it is to be read.
-        verdict: how it ended, once it has; `good` tells which colour.
+        verdict: how it ended, once it has; `good` chooses the colour.
         source: the small print: method, world, which world of the bank.
     """
 
@@ -69,7 +69,7 @@ class Caption:
     goals: Sequence[tuple[str, bool]]
     current: int | None
     step: int
-    events: Sequence[Told] = ()
+    events: Sequence[EventLine] = ()
     verdict: str = ""
     good: bool = False
     source: str = ""
@@ -245,11 +245,11 @@ class Painter:
             if row == 0 and caption.verdict:
                 draw.text((self.pad, y), caption.verdict, _GOOD if caption.good else _BAD, self._bold)
             elif (event := row - bool(caption.verdict)) < len(caption.events):
-                told = caption.events[event]
-                colour = _GOOD if told.counted else _INK if told.step == caption.step else _FAINT
-                draw.text((self.pad, y), f"{told.step}", _FAINT, self._plain)
+                line = caption.events[event]
+                colour = _GOOD if line.counted else _INK if line.step == caption.step else _FAINT
+                draw.text((self.pad, y), f"{line.step}", _FAINT, self._plain)
                 at = self.pad + round(self.unit * 2.6)
-                text = told.text + (f"  ×{told.times}" if told.times > 1 else "")
+                text = line.text + (f"  ×{line.times}" if line.times > 1 else "")
                 draw.text((at, y), self._cut(text, self._plain, self.width - at - self.pad), colour, self._plain)
             y += self.line
         draw.text((self.pad, y), caption.source, (118, 125, 138), font(round(self.unit * 0.8)))

@@ -1,31 +1,14 @@
 """The events of Craftax-Classic and the sentences that name them.
 
-The world returns one bool per event, in the order of `CLASSIC_EVENTS`. Captions have no subject and never
+The environment returns one bool per event, in the order of `CLASSIC_EVENTS`. Captions have no subject and never
 mention the surroundings: "a zombie is nearby" lies closer to "kill a zombie" than the true event does.
 Events 0-21 are the game's achievements in its own order, each fired every time it happens; the rest are
 things that no achievement names.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Event:
-    """One thing that a transition can do.
-
-    Attributes:
-        name: identifier, unique in the vocabulary.
-        captions: sentences for it, without subject, the first one the plainest.
-        achievement: index of the game's achievement, None where no achievement names it.
-        implies: names of more general events; whoever did this did those too.
-    """
-
-    name: str
-    captions: tuple[str, ...]
-    achievement: int | None = None
-    implies: tuple[str, ...] = ()
-
+from hindsight_rl.agent.envs.events import Event
 
 _ACHIEVEMENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     # name, canonical instruction, captions
@@ -98,7 +81,7 @@ CLASSIC_EVENTS: tuple[Event, ...] = (
     *(Event(name, captions, index) for index, (name, _, captions) in enumerate(_ACHIEVEMENTS)),
     *_OTHERS,
 )
-"""The 44 events of Craftax-Classic; the order is part of the interface with the world."""
+"""The 44 events of Craftax-Classic; the order is part of the interface with the environment."""
 
 CANONICAL: tuple[str, ...] = tuple(instruction for _, instruction, _ in _ACHIEVEMENTS)
 """One plain instruction per achievement, in the game's order."""

@@ -1,4 +1,4 @@
-"""Craftax-Classic-Symbolic as a world that tells its events.
+"""Craftax-Classic-Symbolic as an environment that reports its events.
 
 The game is the installed `craftax` package; only the cells of new mobs are drawn otherwise, from the same distribution
 (see `sampler.py`, `nearby.py`). Events come from the difference between the states before and after a step. For the 22
@@ -9,11 +9,13 @@ state.
 
 from functools import cache, partial
 from importlib import import_module
+from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from craftax.craftax_classic.constants import Action, BlockType
 from craftax.craftax_classic.envs.craftax_state import EnvParams, StaticEnvParams
 from craftax.craftax_classic.renderer import render_craftax_symbolic
@@ -25,7 +27,7 @@ from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.mirror import mirrors
 from hindsight_rl.agent.envs.craftax.nearby import near_player
 from hindsight_rl.agent.envs.craftax.sampler import with_two_level_choice
-from hindsight_rl.agent.envs.environment import Step
+from hindsight_rl.agent.envs.environment import Environment, Step
 
 LOGIC = "craftax.craftax_classic.game_logic"
 EVENT = {event.name: i for i, event in enumerate(CLASSIC_EVENTS)}
@@ -87,7 +89,7 @@ def _logic() -> ModuleType:
     return module
 
 
-class CraftaxClassic:
+class CraftaxClassic(Environment):
     """Craftax-Classic, symbolic.
 
     Args:
@@ -98,7 +100,7 @@ class CraftaxClassic:
 
     n_actions = len(Action)
     events = CLASSIC_EVENTS
-    canonical = CANONICAL
+    instructions = CANONICAL
     # Sleep takes the next dozens of actions away and invites death.
     exploration = tuple(0.1 if action is Action.SLEEP else 1.0 for action in Action)
     moves = tuple(action.value for action in (Action.LEFT, Action.RIGHT, Action.UP, Action.DOWN))
@@ -108,7 +110,8 @@ class CraftaxClassic:
         self.observation = observation
         names = {"compact": view.COMPACT, "raw": view.RAW}[observation]
         self.observation_size = len(names)
-        self.mirrors = mirrors(names, [action.name.lower() for action in Action])
+        self.symmetries = mirrors(names, [action.name.lower() for action in Action])
+        self.cache_key = f"{self.name}/{observation}/{version('craftax')}"
         self.static = StaticEnvParams(map_size=(map_size, map_size))
         self.params = EnvParams()
         module = import_module(LOGIC) if stock else _logic()
@@ -147,6 +150,12 @@ class CraftaxClassic:
             reward=reward.astype(jnp.float32),
             done=done,
         )
+
+    def render(self, state: ClassicState) -> np.ndarray:
+        """The 7 x 9 cells around the player, uint8 [112, 144, 3]; of a state of NumPy arrays."""
+        from hindsight_rl.agent.video.renderer import view as picture
+
+        return picture(state.game)
 
     def _events(self, before: Any, after: Any, now: jax.Array, begun: jax.Array, dead: jax.Array) -> jax.Array:
         target = before.player_position + _DIRECTIONS[before.player_direction]

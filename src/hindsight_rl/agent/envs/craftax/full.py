@@ -1,10 +1,11 @@
 """The full game of Craftax (symbolic), opt in: 67 achievements, 8,268 numbers of observation, about 20 times the cost.
 
 The game's rules read its achievement flags (the first visit to a floor gives experience), so they are not cleared
-here: an event is a newly set flag, and repeats are told where the inventory shows them.
+here: an event is a newly set flag, and repeats are seen where the inventory shows them.
 """
 
 import dataclasses
+from importlib.metadata import version
 from typing import Any
 
 import jax
@@ -16,10 +17,10 @@ from craftax.craftax.game_logic import is_game_over
 from craftax.craftax.renderer import render_craftax_symbolic
 from craftax.craftax.world_gen.world_gen import generate_world
 
-from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS, Event
-from hindsight_rl.agent.envs.craftax.mirror import unmirrored
+from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.sampler import with_two_level_choice
-from hindsight_rl.agent.envs.environment import Step
+from hindsight_rl.agent.envs.environment import Environment, Step
+from hindsight_rl.agent.envs.events import Event
 
 _ACHIEVEMENTS = sorted(Achievement, key=lambda a: a.value)
 _REPEATED = ("wood", "stone", "coal", "iron", "diamond", "sapling", "ruby", "sapphire")
@@ -102,21 +103,21 @@ def _instruction(achievement: Any) -> str:
     return CANONICAL[achievement.value] if known else _SAID[achievement.name.lower()][0]
 
 
-class CraftaxFull:
+class CraftaxFull(Environment):
     """The full game; observations are raw, and not mirrored."""
 
     name = "craftax"
     observation = "raw"
     n_actions = len(Action)
     events = (*(_event(a) for a in _ACHIEVEMENTS), *_MORE)
-    canonical = tuple(_instruction(a) for a in _ACHIEVEMENTS)
+    instructions = tuple(_instruction(a) for a in _ACHIEVEMENTS)
     exploration = tuple(0.1 if action is Action.SLEEP else 1.0 for action in Action)
     moves = tuple(action.value for action in (Action.LEFT, Action.RIGHT, Action.UP, Action.DOWN))
 
     def __init__(self) -> None:
         self.static, self.params = StaticEnvParams(), EnvParams()
         self.observation_size = get_flat_map_obs_shape() + get_inventory_obs_shape()
-        self.mirrors = unmirrored(self.observation_size, self.n_actions)
+        self.cache_key = f"{self.name}/{self.observation}/{version('craftax')}"
         self._module = with_two_level_choice("craftax.craftax.game_logic")
         self._index = {event.name: i for i, event in enumerate(self.events)}
 

@@ -10,7 +10,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, get_args
 
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, Event
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
+from hindsight_rl.agent.envs.events import Event
 
 Split = Literal["train", "calibration", "heldout"]
 SPLITS: tuple[Split, ...] = get_args(Split)

@@ -25,10 +25,12 @@ from hindsight_rl.agent.training.train import TrainConfig, train_seeds
 from hindsight_rl.cli import main as cli
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
+from patience import HUNG
 
 SMALL = shlex.split(
-    "--steps 8192 --envs 32 --rollout 16 --stretch 4 --worlds 128 --width 32 --rank 8 --depth 1 --trajectories 8 "
-    "--eval-every 0 --checkpoints 2 --no-final-eval --learning.hindsight 8 --buffer.trial 4"
+    "--total-timesteps 8192 --num-envs 32 --num-steps 16 --num-updates 4 --num-worlds 128 --width 32 --rank 8 "
+    "--depth 1 --trajectories 8 "
+    "--num-evals 0 --num-checkpoints 2 --no-final-eval --learning.hindsight 8 --buffer.trial 4"
 )
 
 
@@ -57,13 +59,13 @@ def assert_same(curves: list[list[dict[str, Any]]]) -> None:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("alone") / "run"
-    subprocess.run(command(out), env=environment(1), check=True, timeout=400)
+    subprocess.run(command(out), env=environment(1), check=True, timeout=HUNG)
     return out
 
 
 def test_four_devices_learn_as_one_does(alone: Path, tmp_path: Path) -> None:
     out = tmp_path / "four"
-    subprocess.run(command(out), env=environment(4), check=True, timeout=400)
+    subprocess.run(command(out), env=environment(4), check=True, timeout=HUNG)
     assert Run(out).read("config.json")["machine"]["devices"] == 4
     assert_same([curve(alone), curve(out)])
 
@@ -78,7 +80,7 @@ def test_two_processes_learn_as_one_does(alone: Path, tmp_path: Path) -> None:
         subprocess.Popen(command(out, *meeting, str(i)), env=environment(1), stdout=subprocess.PIPE, text=True)
         for i in range(2)
     ]
-    said = [process.communicate(timeout=400)[0] for process in started]
+    said = [process.communicate(timeout=HUNG)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0]
     assert "run:" in said[0] and "run:" not in said[1]  # the first one alone speaks, and writes
     assert_same([curve(alone), curve(out)])
@@ -87,7 +89,7 @@ def test_two_processes_learn_as_one_does(alone: Path, tmp_path: Path) -> None:
     rows = curve(out)
     last = max((out / "checkpoints").iterdir(), key=lambda p: int(p.name))
     assert int(last.name) == rows[-1]["step"]
-    subprocess.run(command(out, "--resume"), env=environment(1), check=True, timeout=400)
+    subprocess.run(command(out, "--resume"), env=environment(1), check=True, timeout=HUNG)
     assert curve(out) == rows
 
 
@@ -108,7 +110,7 @@ def test_a_placement_divides_environments_and_copies_the_rest() -> None:
     spread = placement.divide(np.arange(6.0))
     assert spread.sharding.spec == placement.spread().spec
     three = Placement(tuple(jax.devices()[:1]) * 3)
-    with pytest.raises(HindsightError, match="--envs 64: must be a multiple of the 3 devices"):
+    with pytest.raises(HindsightError, match="--num-envs 64: must be a multiple of the 3 devices"):
         three.checked(64)
 
 

@@ -1,4 +1,4 @@
-"""Memory of rare events: what is kept, and that replaying it teaches the goals it reached."""
+"""The replay buffer of rare events: what is kept, and that replaying it teaches the goals it reached."""
 
 from typing import Any
 
@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hindsight_rl.agent.policy.rare_events import Memory, remember, with_memories
-from hindsight_rl.agent.training.rollout import Tables, Transitions
+from hindsight_rl.agent.policy.rare_events import RareEventBuffer, store, with_replays
+from hindsight_rl.agent.training.rollout import Transitions
+from hindsight_rl.agent.training.tables import Tables
 
 T, E, F, EVENTS, DEPTH = 4, 3, 2, 3, 2
-NONE = Memory.none(EVENTS, DEPTH, T, F)
+NONE = RareEventBuffer.none(EVENTS, DEPTH, T, F)
 
 
 def tables(*rarity: float) -> Tables:
@@ -22,7 +23,7 @@ def tables(*rarity: float) -> Tables:
         goals=jnp.asarray([[i, -1, -1] for i in range(EVENTS)]),
         ordered=jnp.zeros(EVENTS, bool),
         chance=jnp.full(EVENTS, 1 / EVENTS),
-        told=jnp.zeros(EVENTS),
+        initial=jnp.zeros(EVENTS),
         waypoint=jnp.arange(EVENTS),
         rarity=jnp.asarray(rarity or [1.0] * EVENTS),
     )
@@ -38,7 +39,7 @@ def seen(mark: float, **events: tuple[int, int]) -> tuple[Transitions, jax.Array
         "observation": np.full((T, E, F), mark, np.float32) + np.arange(E)[None, :, None] / 10,
         "action": zero,
         "events": happened,
-        "witnessed": np.zeros((T, E, EVENTS), np.int32),
+        "event_counts": np.zeros((T, E, EVENTS), np.int32),
         "goal": zero + 1,
         "previous": np.zeros((T, E), np.float32),
         "reward": np.ones((T, E), np.float32),
@@ -59,20 +60,20 @@ def seen(mark: float, **events: tuple[int, int]) -> tuple[Transitions, jax.Array
 
 
 def test_the_window_of_each_event_is_kept_and_the_oldest_makes_room() -> None:
-    memory = NONE
+    buffer = NONE
     for mark in (1.0, 2.0, 3.0):
-        memory = jax.jit(remember)(memory, *seen(mark, a=(0, 2)), jax.random.key(0))
-    assert memory.count.tolist() == [3, 0, 0]
-    np.testing.assert_allclose(memory.observation[0, :, 0, 0], [3.2, 2.2])  # environment 2's; 1.2 was the oldest
-    np.testing.assert_allclose(memory.observation[0, :, T, 0], [3.5, 2.5])  # with the observation after the last step
-    assert memory.events[0, 0, 0].tolist() == [True, False, False]
-    assert not memory.observation[1:].any()
+        buffer = jax.jit(store)(buffer, *seen(mark, a=(0, 2)), jax.random.key(0))
+    assert buffer.count.tolist() == [3, 0, 0]
+    np.testing.assert_allclose(buffer.observation[0, :, 0, 0], [3.2, 2.2])  # environment 2's; 1.2 was the oldest
+    np.testing.assert_allclose(buffer.observation[0, :, T, 0], [3.5, 2.5])  # with the observation after the last step
+    assert buffer.events[0, 0, 0].tolist() == [True, False, False]
+    assert not buffer.observation[1:].any()
 
 
 def test_replayed_windows_stand_beside_the_rollout_and_pursue_nothing() -> None:
-    memory = remember(NONE, *seen(1.0, b=(1, 1)), jax.random.key(0))
+    buffer = store(NONE, *seen(1.0, b=(1, 1)), jax.random.key(0))
     now, last = seen(9.0)
-    joined, after = with_memories(now, last, memory, tables(), 2, jax.random.key(1))
+    joined, after = with_replays(now, last, buffer, tables(), 2, jax.random.key(1))
     assert joined.observation.shape == (T, E + 2, F) and after.shape == (E + 2, F)
     np.testing.assert_array_equal(joined.observation[:, :E], now.observation)
     np.testing.assert_allclose(joined.observation[:, E:, 0], 1.1)
@@ -84,13 +85,13 @@ def test_replayed_windows_stand_beside_the_rollout_and_pursue_nothing() -> None:
 
 def test_nothing_remembered_teaches_nothing() -> None:
     now, last = seen(9.0)
-    joined, _ = with_memories(now, last, NONE, tables(), 2, jax.random.key(1))
+    joined, _ = with_replays(now, last, NONE, tables(), 2, jax.random.key(1))
     assert joined.dropped[:, E:].all() and not joined.dropped[:, :E].any()
 
 
 def test_rare_events_are_recalled_more() -> None:
-    memory = remember(NONE, *seen(1.0, a=(0, 0), c=(0, 1)), jax.random.key(0))
+    buffer = store(NONE, *seen(1.0, a=(0, 0), c=(0, 1)), jax.random.key(0))
     now, last = seen(9.0)
-    joined, _ = with_memories(now, last, memory, tables(0.9, 0.1, 0.1), 400, jax.random.key(2))
+    joined, _ = with_replays(now, last, buffer, tables(0.9, 0.1, 0.1), 400, jax.random.key(2))
     rows = joined.events[0, E:]
     assert 0.82 < rows[:, 0].mean() < 0.97 and rows[:, 0].sum() + rows[:, 2].sum() == 400

@@ -1,0 +1,37 @@
+"""Symmetries of an environment: transitions that differ in no way that matters, such as mirror images.
+
+Learning from each transition in one of its images, drawn anew every time, shows the learner several times as many
+different transitions as the environments have produced.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Symmetries(NamedTuple):
+    """The images of an environment's transitions, the transition itself first.
+
+    Attributes:
+        features: int32 [M, F]; feature f of image m is the observation's feature ``features[m, f]``.
+        actions: int32 [M, A]; action a becomes ``actions[m, a]``.
+    """
+
+    features: np.ndarray
+    actions: np.ndarray
+
+
+def reflect(
+    images: Symmetries, observation: jax.Array, action: jax.Array, key: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Each of N transitions in one of its images.
+
+    Args:
+        observation: float32 [N, F].
+        action: int32 [N].
+    """
+    which = jax.random.randint(key, action.shape, 0, len(images.features))
+    features, actions = jnp.asarray(images.features), jnp.asarray(images.actions)
+    return jnp.take_along_axis(observation, features[which], axis=1), actions[which, action]

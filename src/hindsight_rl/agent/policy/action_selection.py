@@ -1,0 +1,326 @@
+"""One control step, the same in training, trials and films: which goal is pursued, by which action, what came of it.
+
+    selection = select_action(view, task, progress, observation, exploration, keys)
+    step = ...                                            # the environment's, with selection.action
+    progress, fulfilled = update_progress(task, progress, selection.slot, step.events, view.prerequisites)
+
+An instruction is a few goals. Ordered goals are pursued one by one, unordered ones in the order that the values
+suggest. A goal whose prerequisites are not at hand is pursued by way of one of them.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from hindsight_rl.agent.policy.network import QNetwork, psi_of
+from hindsight_rl.agent.policy.network import omega as network_omega
+from hindsight_rl.agent.policy.prerequisites import (
+    MAX_COUNT,
+    Prerequisites,
+    Requirements,
+    choose_waypoint,
+    event_values,
+    requirements,
+    update_inventory,
+)
+
+IDLE_STEPS, WALK_STEPS = 24, 8
+"""Steps without anything new after which the agent walks on, and how far, where walking is allowed."""
+
+
+class Waypoints(NamedTuple):
+    """What a policy knows about events as intermediate goals.
+
+    Attributes:
+        condition: float32 [n_events, C], of the goal that asks for each event.
+        known: bool [n_events], whether there is such a goal.
+        prerequisites: what the order of events says.
+    """
+
+    condition: jax.Array
+    known: jax.Array
+    prerequisites: Prerequisites
+
+
+class PolicyView(NamedTuple):
+    """A policy as a control step sees it: computed once, used for many steps.
+
+    Attributes:
+        psi: observations float32 [E, F] -> [E, A, R].
+        omega: float32 [G, R], of the goals that tasks refer to.
+        waypoint_omega: float32 [n_events, R], of the goal that asks for each event.
+        known: bool [n_events].
+        prerequisites: of events; None: they are not known, and nothing is consumed.
+        required: [G, n_events], what each goal requires; None: goals are pursued directly.
+    """
+
+    psi: Callable[[jax.Array], jax.Array]
+    omega: jax.Array
+    waypoint_omega: jax.Array | None = None
+    known: jax.Array | None = None
+    prerequisites: Prerequisites | None = None
+    required: Requirements | None = None
+
+    @classmethod
+    def of(
+        cls, network: QNetwork, params: Any, condition: jax.Array, fires: jax.Array, waypoints: Waypoints | None
+    ) -> "PolicyView":
+        """The view for some goals.
+
+        Args:
+            condition: float32 [G, C], of the goals.
+            fires: bool [G, n_events], the events that fulfil them.
+            waypoints: what the policy knows; None: goals are pursued directly.
+        """
+        psi, omega = psi_of(network, params), network_omega(network, params, condition)
+        if waypoints is None:
+            return cls(psi, omega)
+        return cls(
+            psi,
+            omega,
+            network_omega(network, params, waypoints.condition),
+            waypoints.known,
+            waypoints.prerequisites,
+            requirements(fires, waypoints.prerequisites),
+        )
+
+
+class Task(NamedTuple):
+    """What each of E environments is asked for.
+
+    Attributes:
+        goals: int32 [E, K], rows of the view's goals, padded with -1.
+        ordered: bool [E], whether the goals must be reached in this order.
+        fires: bool [E, K, n_events], the events that fulfil each goal.
+    """
+
+    goals: jax.Array
+    ordered: jax.Array
+    fires: jax.Array
+
+
+class Progress(NamedTuple):
+    """What has happened in each of E environments.
+
+    Attributes:
+        reached: bool [E, K], goals of the task that were reached.
+        event_counts: int32 [E, n_events], how often each event happened in this life, at most `MAX_COUNT`.
+        inventory: int32 [E, n_events], the estimate of what is at hand (see `prerequisites.update_inventory`).
+        idle: int32 [E], steps since an event happened for the first time.
+    """
+
+    reached: jax.Array
+    event_counts: jax.Array
+    inventory: jax.Array
+    idle: jax.Array
+
+    @classmethod
+    def none(cls, n: int, n_goals: int, n_events: int) -> "Progress":
+        """Nothing has happened yet."""
+        nothing = jnp.zeros((n, n_events), jnp.int32)
+        return cls(jnp.zeros((n, n_goals), bool), nothing, nothing, jnp.zeros(n, jnp.int32))
+
+    def new_life(self, over: jax.Array) -> "Progress":
+        """Nothing has happened where ``over`` (bool [E]); goals reached stay as they are."""
+        at = over[:, None]
+        return self._replace(
+            event_counts=jnp.where(at, 0, self.event_counts),
+            inventory=jnp.where(at, 0, self.inventory),
+            idle=jnp.where(over, 0, self.idle),
+        )
+
+
+class Exploration(NamedTuple):
+    """When an action is not the greedy one.
+
+    Attributes:
+        odds: float32 [A], the running sum of the chances of random actions.
+        epsilon: float32, scalar or [E], the rate of random actions.
+        always: bool [E], act at random whatever the rate; None: nowhere.
+        sticky: probability that a random action repeats ``last``; None: never.
+        last: int32 [E], the last random action.
+        moves: actions that move the agent, for walking on where nothing new happens; empty: it never walks on.
+    """
+
+    odds: jax.Array
+    epsilon: jax.Array | float
+    always: jax.Array | None = None
+    sticky: jax.Array | float | None = None
+    last: jax.Array | None = None
+    moves: tuple[int, ...] = ()
+
+
+class ActionKeys(NamedTuple):
+    """The random streams of a choice of actions.
+
+    Attributes:
+        whether: act at random or not.
+        which: the random action.
+        repeat: repeat the last random action or not; used with `Exploration.sticky`.
+        walk: the direction of a walk, the same key at every step, so that it keeps its direction; used with
+            `Exploration.moves`.
+    """
+
+    whether: jax.Array
+    which: jax.Array
+    repeat: jax.Array | None = None
+    walk: jax.Array | None = None
+
+
+class Selection(NamedTuple):
+    """What E environments do next, and why.
+
+    Attributes:
+        action: int32 [E].
+        slot: int32 [E], which goal of the task is pursued.
+        goal: int32 [E], its row among the view's goals.
+        waypoint: int32 [E], the event that is pursued on the way to it; without meaning where there is none.
+        by_waypoint: bool [E], whether there is one.
+        drawn: int32 [E], the random action, taken or not.
+        random: bool [E], whether it was taken.
+        psi: float32 [E, A, R], of the observation.
+        event_values: float32 [E, n_events], value of every event's goal here; None where waypoints are unknown.
+    """
+
+    action: jax.Array
+    slot: jax.Array
+    goal: jax.Array
+    waypoint: jax.Array
+    by_waypoint: jax.Array
+    drawn: jax.Array
+    random: jax.Array
+    psi: jax.Array
+    event_values: jax.Array | None
+
+
+def select_action(
+    view: PolicyView,
+    task: Task,
+    progress: Progress,
+    observation: jax.Array,
+    exploration: Exploration,
+    keys: ActionKeys,
+) -> Selection:
+    """The next action of each of E environments.
+
+    Args:
+        observation: float32 [E, F].
+    """
+    n = observation.shape[0]
+    psi = view.psi(observation)
+    slot, values = pursued(psi, view.omega, task.goals, task.ordered, progress.reached)
+    goal = jnp.maximum(jnp.take_along_axis(task.goals, slot[:, None], axis=1)[:, 0], 0)
+    waypoint, by_waypoint, near = jnp.zeros(n, jnp.int32), jnp.zeros(n, bool), None
+    if view.waypoint_omega is not None and view.known is not None:
+        near = event_values(psi, view.waypoint_omega, view.known)
+        if view.required is not None and view.prerequisites is not None:
+            wanted = jax.tree.map(lambda x: x[goal], view.required)
+            waypoint, by_waypoint = choose_waypoint(
+                near, wanted, view.prerequisites.consumed, progress.event_counts, progress.inventory
+            )
+            to_waypoint = jnp.einsum("ear,er->ea", psi, view.waypoint_omega[waypoint])
+            values = jnp.where(by_waypoint[:, None], to_waypoint, values)
+
+    random = jax.random.uniform(keys.whether, (n,)) < exploration.epsilon
+    if exploration.always is not None:
+        random = exploration.always | random
+    drawn = drawn_by(exploration.odds, jax.random.uniform(keys.which, (n,)))
+    if exploration.sticky is not None:
+        assert keys.repeat is not None and exploration.last is not None
+        repeat = jax.random.uniform(keys.repeat, (n,)) < exploration.sticky
+        drawn = jnp.where(repeat, exploration.last, drawn)
+    best = jnp.argmax(values, axis=1)
+    if exploration.moves:
+        assert keys.walk is not None
+        best = walk_on(best, progress.idle, exploration.moves, keys.walk)
+    action = jnp.where(random, drawn, best).astype(jnp.int32)
+    return Selection(action, slot, goal, waypoint, by_waypoint, drawn, random, psi, near)
+
+
+def update_progress(
+    task: Task, progress: Progress, slot: jax.Array, events: jax.Array, prerequisites: Prerequisites | None
+) -> tuple[Progress, jax.Array]:
+    """Progress after a step.
+
+    Args:
+        slot: int32 [E], the goal that was pursued (`Selection.slot`).
+        events: bool [E, n_events], of the step.
+        prerequisites: of the policy; None: nothing is consumed, and the inventory is not kept.
+
+    Returns:
+        the progress, and bool [E], whether all goals of the task are reached.
+    """
+    hits = (task.fires & events[:, None]).any(axis=2)
+    reached, fulfilled = goals_reached(task.goals, task.ordered, progress.reached, slot, hits)
+    inventory = progress.inventory
+    if prerequisites is not None:
+        inventory = update_inventory(inventory, events, prerequisites.consumed)
+    first = (events & (progress.event_counts == 0)).any(axis=1)
+    counts = jnp.minimum(progress.event_counts + events, MAX_COUNT)
+    return Progress(reached, counts, inventory, jnp.where(first, 0, progress.idle + 1)), fulfilled
+
+
+def pursued(
+    psi: jax.Array, omega: jax.Array, goals: jax.Array, ordered: jax.Array, reached: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Which goal each environment pursues now, and its action values.
+
+    Args:
+        psi: float32 [E, A, R].
+        omega: float32 [G, R].
+        goals: int32 [E, K], rows of omega, padded with -1.
+        ordered: bool [E].
+        reached: bool [E, K].
+
+    Returns:
+        slot int32 [E] in 0..K-1, values float32 [E, A] of that slot's goal.
+    """
+    values = jnp.einsum("ear,ekr->eka", psi, omega[jnp.maximum(goals, 0)])
+    open_ = (goals >= 0) & ~reached
+    first = jnp.argmax(open_, axis=1)
+    nearest = jnp.argmax(jnp.where(open_, values.max(axis=2), -jnp.inf), axis=1)
+    slot = jnp.where(ordered, first, nearest)
+    return slot, jnp.take_along_axis(values, slot[:, None, None], axis=1)[:, 0]
+
+
+def goals_reached(
+    goals: jax.Array, ordered: jax.Array, reached: jax.Array, slot: jax.Array, hits: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Goals reached after a step: ordered goals count only in their turn, unordered ones whenever they happen.
+
+    Args:
+        goals, ordered, reached: as in :func:`pursued`.
+        slot: int32 [E], whose turn it is.
+        hits: bool [E, K], which goals the step's events fulfil.
+
+    Returns:
+        reached bool [E, K], fulfilled bool [E].
+    """
+    turn = jnp.arange(goals.shape[1])[None] == slot[:, None]
+    reached = reached | (hits & (goals >= 0) & (turn | ~ordered[:, None]))
+    return reached, (reached | (goals < 0)).all(axis=1)
+
+
+def drawn_by(odds: jax.Array, luck: jax.Array) -> jax.Array:
+    """int32, which of K is drawn by each of some uniform numbers, given the running sum of their odds, [K]."""
+    # Written out: a search is a loop otherwise, and a loop on few numbers is mostly overhead.
+    found = jnp.searchsorted(odds, luck * odds[-1], method="scan_unrolled")
+    return jnp.minimum(found, len(odds) - 1).astype(jnp.int32)
+
+
+def walk_on(action: jax.Array, idle: jax.Array, moves: tuple[int, ...], key: jax.Array) -> jax.Array:
+    """The action [E], or a step straight on where nothing new has happened for IDLE_STEPS: WALK_STEPS in one direction.
+
+    A policy without memory that sees nothing of what it looks for stays where it is for ever.
+
+    Args:
+        idle: int32 [E], steps since something happened for the first time.
+        moves: actions that move the agent.
+        key: the same at every step: a walk keeps its direction.
+    """
+    walk, step = jnp.divmod(idle, IDLE_STEPS + WALK_STEPS)
+    keys = jax.vmap(jax.random.fold_in)(jax.random.split(key, len(action)), walk)
+    direction = jax.vmap(lambda k: jax.random.choice(k, jnp.asarray(moves)))(keys)
+    return jnp.where(step >= IDLE_STEPS, direction, action).astype(jnp.int32)

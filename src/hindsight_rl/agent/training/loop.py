@@ -1,0 +1,167 @@
+"""The training loop: iterations, evaluations and checkpoints, of one run or of several seeds side by side."""
+
+import dataclasses
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from hindsight_rl.agent.envs.bank import cache_dir
+from hindsight_rl.agent.envs.environment import Environment
+from hindsight_rl.agent.evaluation.evaluate import evaluate_run
+from hindsight_rl.agent.relabeling.relabeler import Relabeler
+from hindsight_rl.agent.relabeling.sources import relabeler_of
+from hindsight_rl.agent.reward.semantic import TextEncoder
+from hindsight_rl.agent.training.checkpoint import Checkpoints
+from hindsight_rl.agent.training.cohort import Cohort
+from hindsight_rl.agent.training.config import TrainConfig, load_config
+from hindsight_rl.agent.training.presets import settled
+from hindsight_rl.agent.training.progress import Progress
+from hindsight_rl.agent.training.resume import Lock, resumed, vacant
+from hindsight_rl.agent.training.sharding import first_process, meet
+from hindsight_rl.agent.training.training_run import TrainingRun
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.run import ReadOnlyRun, Run, machine
+
+
+def train_runs(
+    config: TrainConfig,
+    seeds: Sequence[int],
+    outs: Sequence[str],
+    relabeler: Relabeler | None = None,
+    env: Environment | None = None,
+    encoder: TextEncoder | None = None,
+) -> list[TrainingRun]:
+    """Train several seeds side by side in one program, each with a run folder of its own, and evaluate them at the end.
+
+    Args:
+        config: the settings.
+        seeds, outs: the seed and the folder of each run.
+        relabeler, env, encoder: in place of those that the settings name.
+
+    Raises:
+        HindsightError: bad settings, a folder in use, no space, a diverging loss.
+    """
+    config.processes.join()
+    if len(seeds) > 1 and (config.relabeler == "llm" or relabeler is not None):
+        raise HindsightError("--seeds: with a relabeler beside training, train one seed at a time")
+    configs = [_settings(dataclasses.replace(config, seed=s, out=o)) for s, o in zip(seeds, outs, strict=True)]
+    compile_cache()
+    with ExitStack() as held:
+        # A run that is resumed is locked before it is read, a new one as soon as its folder is there.
+        for own in configs if config.resume else ():
+            _hold(held, own)
+        # All that can be wrong is found before any folder is made: the corrected command finds none in its way.
+        runs = [_training_run(own, relabeler, env, encoder) for own in configs]
+        for each in runs:
+            held.callback(_close, each)
+        for own in () if config.resume else configs:
+            _make_folder(own)
+        meet("folder")
+        for own in () if config.resume else configs:
+            _hold(held, own)
+        saved = [_go_on(each) for each in runs]
+        try:
+            _loop(Cohort(runs), saved)
+            for each in runs:
+                _close(each)
+                if each.config.final_eval:
+                    evaluate_run(each.run, each.policy)
+        except OSError as error:
+            raise HindsightError(
+                f"cannot write to {', '.join(str(r.run.path) for r in runs)}: {error.strerror or error}; "
+                "mend that, then go on with --resume"
+            ) from error
+        meet("trained")
+    return runs
+
+
+def compile_cache() -> None:
+    """Keep compiled programs on disk, so that the second run starts in seconds."""
+    jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "xla"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+
+
+def _settings(config: TrainConfig) -> TrainConfig:
+    """The settings asked for or, on resume, those that the run was made with."""
+    if config.resume:
+        return resumed(config, load_config(Run.open(config.out, kind="agent"))).checked()
+    if first_process():
+        vacant(config.out)
+    return settled(config).checked()
+
+
+def _training_run(
+    config: TrainConfig, relabeler: Relabeler | None, env: Environment | None, encoder: TextEncoder | None
+) -> TrainingRun:
+    """A run at its start, whose folder need not be there."""
+    folder = (Run if first_process() else ReadOnlyRun)(Path(config.out))
+    made = TrainingRun(config, folder, env=env, encoder=encoder)
+    made.relabeling.relabeler = relabeler or relabeler_of(config, made.reward, made.run)
+    return made
+
+
+def _go_on(training: TrainingRun) -> Checkpoints:
+    """Bring a run to its newest checkpoint; returns its checkpoints."""
+    checkpoints, resume = Checkpoints(training.run.path / "checkpoints"), training.config.resume
+    if resume and checkpoints.latest() is not None:
+        training.restore(checkpoints)
+    for name in ("metrics.jsonl", "relabels.jsonl", "buffer.jsonl"):
+        training.run.cut_back(name, training.step)
+    if resume:
+        # What was given anew, such as more steps, is what the run is made with from now on.
+        stored = training.run.read("config.json")
+        training.run.write("config.json", stored | _kept(training.config) | {"resume": False})
+        if training.source:
+            training.source.resume()
+    return checkpoints
+
+
+def _close(training: TrainingRun) -> None:
+    if training.source:
+        training.source.close()
+
+
+def _hold(held: ExitStack, config: TrainConfig) -> None:
+    if first_process():
+        held.enter_context(Lock(Run.open(config.out, kind="agent")))
+
+
+def _kept(config: TrainConfig) -> dict[str, Any]:
+    """What `config.json` holds of the settings."""
+    return {k: v for k, v in dataclasses.asdict(config).items() if k != "processes"}
+
+
+def _make_folder(config: TrainConfig) -> None:
+    """The run's folder, made by the first process."""
+    if first_process():
+        devices = {"devices": jax.device_count(), "device": jax.devices()[0].device_kind}
+        Run.create(config.out, {**_kept(config), "machine": machine() | devices}, kind="agent")
+
+
+def _loop(cohort: Cohort, saved: Sequence[Checkpoints]) -> None:
+    """Train to the end, with an evaluation and a checkpoint now and then."""
+    lead = cohort.runs[0]
+    config = lead.config
+
+    def due(times: int) -> bool:
+        """Is this iteration the last, or one of ``times`` evenly spaced ones?"""
+        n, of = lead.iteration, lead.iterations
+        return times > 0 and n * times // of > (n - 1) * times // of
+
+    total = lead.iterations * lead.steps_per_iteration
+    with Progress(config.method, total, lead.step, silent=not first_process()) as progress:
+        while lead.iteration < lead.iterations:
+            rows: list[dict[str, Any]] = cohort.iterate()
+            if due(config.num_evals) or due(config.num_checkpoints):
+                cohort.part()
+            for training, metrics, checkpoints in zip(cohort.runs, rows, saved, strict=True):
+                if due(config.num_evals):
+                    metrics["success"] = training.evaluate()
+                training.run.append("metrics.jsonl", metrics)
+                if due(config.num_checkpoints):
+                    training.save(checkpoints)
+            progress.show(rows[0])
+    cohort.part()

@@ -1,0 +1,144 @@
+"""The relabeling of one training iteration: propose what trajectories achieved, verify it, offer it to the buffer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hindsight_rl.agent.envs.events import Event
+from hindsight_rl.agent.evaluation.coverage import Coverage
+from hindsight_rl.agent.instructions.buffer import InstructionBuffer
+from hindsight_rl.agent.instructions.library import Library
+from hindsight_rl.agent.relabeling.relabeler import Relabel, Relabeler, RelabelSource, TemplateRelabeler, verify
+from hindsight_rl.agent.reward.semantic import SemanticReward
+from hindsight_rl.agent.training.config import TrainConfig
+from hindsight_rl.run import Run
+
+ALL_SAMPLES, EVERY = 400, 10
+"""So many relabels are written to `relabels.jsonl` one by one, then one in EVERY."""
+
+
+class RelabelStep:
+    """Relabels the trajectories of an iteration; call it after each.
+
+    Args:
+        config: how many relabels, and whether they are verified.
+        events: the environment's vocabulary.
+        library: learns every accepted instruction.
+        buffer: is offered the accepted instructions; None where the method has none.
+        run: records samples in `relabels.jsonl`.
+        rng: source of every choice.
+
+    Attributes:
+        relabeler: who proposes; None: templates.
+        coverage: how many different instructions were accepted.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        events: Sequence[Event],
+        reward: SemanticReward,
+        library: Library,
+        buffer: InstructionBuffer | None,
+        run: Run,
+        rng: np.random.Generator,
+    ):
+        self.config, self.events, self.reward, self.library, self.buffer = config, events, reward, library, buffer
+        self.run, self.rng = run, rng
+        self.relabeler: Relabeler | None = None
+        self.coverage = Coverage()
+        self._index = {event.name: i for i, event in enumerate(events)}
+        self._step = 0
+
+    @property
+    def source(self) -> RelabelSource | None:
+        """The relabeler, where it works beside training or keeps a state."""
+        return self.relabeler if isinstance(self.relabeler, RelabelSource) else None
+
+    def __call__(self, step: int, events: np.ndarray, over: np.ndarray) -> dict[str, Any]:
+        """Propose, verify and offer.
+
+        Args:
+            step: environment steps so far.
+            events: bool [T, R, n_events], of the trajectories to relabel.
+            over: bool [T, R], where a life ended.
+
+        Returns:
+            how many relabels were accepted and rejected, and what the relabeler counts.
+        """
+        self._step = step
+        rarity, wanted = self.library.rarity(), self.library.wanted()
+        templates = TemplateRelabeler(self.events, weights=rarity + 0.05, composed=self.config.composed)
+        relabeler = self.relabeler or templates
+        if self.source:
+            relabeler = self.source.at(step, templates, rarity)
+        tally: dict[str, Any] = {"accepted": 0, "rejected": 0}
+        trajectories = []
+        for r in range(events.shape[1]):
+            lives = np.split(events[:, r], np.flatnonzero(over[:, r]) + 1)
+            # Of several lives, the one with the rarest event; where all are alike, the one that goes on.
+            trajectory = max(reversed(lives), key=lambda life: (life.any(0) * wanted).max(initial=0.0))
+            trajectories.append(trajectory)
+            for relabel in relabeler.propose(trajectory, self.config.relabels, self.rng):
+                self._offer(relabel, trajectory, rarity, tally)
+        if self.source:
+            self._take_delivered(self.source, rarity, tally)
+            self.source.watch(trajectories)
+            tally |= self.source.metrics()
+        return tally
+
+    def _take_delivered(self, source: RelabelSource, rarity: np.ndarray, tally: dict[str, Any]) -> None:
+        """Offer what became ready beside training since the last iteration."""
+        for each in source.delivered():
+            if each.relabel is not None:
+                self._offer(each.relabel, each.events, rarity, tally, each.origin)
+            else:
+                tally["rejected"] += 1
+                row = {"step": self._step, "text": each.text, "evidence": [], "rejected": each.rejected}
+                self.run.append("relabels.jsonl", row | each.origin)
+
+    def _offer(
+        self,
+        relabel: Relabel,
+        trajectory: np.ndarray,
+        rarity: np.ndarray,
+        tally: dict[str, Any],
+        origin: dict[str, Any] | None = None,
+    ) -> None:
+        """Verify one relabel and offer it to library and buffer; what has an origin is always recorded."""
+        reason = verify(relabel, trajectory, self.reward) if self.config.grounding else None
+        if relabel.wrong is not None:
+            tally["wrong_proposed"] = tally.get("wrong_proposed", 0) + relabel.wrong
+            tally["wrong_accepted"] = tally.get("wrong_accepted", 0) + (relabel.wrong and not reason)
+        row = {
+            "step": self._step,
+            "text": relabel.text,
+            "evidence": relabel.evidence,
+            "rejected": reason,
+        }
+        if origin is not None:
+            self.run.append("relabels.jsonl", row | origin)
+        if reason:
+            tally["rejected"] += 1
+            if origin is None:
+                self._sample(row)
+            return
+        tally["accepted"] += 1
+        meant = [self._index[name] for _, name in relabel.evidence]
+        rare = float(rarity[meant].max())
+        new = self.coverage.add(relabel.text, self.reward.embed(relabel.goals).mean(0))
+        if new and origin is None:
+            self._sample(row)
+        for goal, event in zip(relabel.goals, meant, strict=True):
+            self.library.name(event, self.library.add(goal, [goal], [event], False))
+        if self.buffer is not None and (len(relabel.goals) == 1 or self.buffer.has_room(rare)):
+            index = self.library.add(relabel.text, relabel.goals, meant, relabel.ordered)
+            if index is not None:
+                self.buffer.admit(index, relabel.text, rare, meant)
+
+    def _sample(self, row: dict[str, Any]) -> None:
+        """Keep examples for the report: the first ones of each kind, then ever fewer."""
+        if self.coverage.sampled < ALL_SAMPLES or self.coverage.sampled % EVERY == 0:
+            self.run.append("relabels.jsonl", row)
+        self.coverage.sampled += 1

@@ -1,0 +1,306 @@
+"""A training run in progress: the host's side of it, between training iterations inside `jit`.
+
+Here trajectories are relabeled, relabels verified and offered to the instruction buffer, and new tables made.
+"""
+
+import dataclasses
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hindsight_rl.agent.envs import make_env
+from hindsight_rl.agent.envs.bank import load_bank
+from hindsight_rl.agent.envs.environment import Environment, check_environment
+from hindsight_rl.agent.evaluation.suite import canonical_success
+from hindsight_rl.agent.instructions.buffer import InstructionBuffer
+from hindsight_rl.agent.instructions.library import Library
+from hindsight_rl.agent.policy.action_selection import Waypoints
+from hindsight_rl.agent.policy.network import QNetwork
+from hindsight_rl.agent.policy.policy import Policy
+from hindsight_rl.agent.policy.prerequisites import Precedence, prerequisites
+from hindsight_rl.agent.policy.rare_events import RareEventBuffer
+from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS, Relabeler, RelabelSource
+from hindsight_rl.agent.reward.semantic import SemanticReward, TextEncoder
+from hindsight_rl.agent.training.acting import AGAIN, BY_CHANCE, INITIAL, UNDONE
+from hindsight_rl.agent.training.checkpoint import Checkpoints
+from hindsight_rl.agent.training.config import TrainConfig
+from hindsight_rl.agent.training.iteration import (
+    Inputs,
+    Report,
+    Schedule,
+    Static,
+    TrainState,
+    optimizer,
+    train_iteration,
+)
+from hindsight_rl.agent.training.methods import Method, method
+from hindsight_rl.agent.training.progress import SOURCES
+from hindsight_rl.agent.training.relabel_step import RelabelStep
+from hindsight_rl.agent.training.rollout import start
+from hindsight_rl.agent.training.sharding import Placement, local
+from hindsight_rl.agent.training.tables import Tables
+from hindsight_rl.encoder import load_encoder
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.run import Run
+
+
+class TrainingRun:
+    """A training run in progress; `loop.train_runs` drives it.
+
+    Args:
+        config: checked settings.
+        run: the run folder.
+        relabeler: says what trajectories achieved; templates by default.
+        env: the environment; by default the one that the settings name.
+        encoder: the sentence encoder; by default the one that the settings name.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        run: Run,
+        relabeler: Relabeler | None = None,
+        env: Environment | None = None,
+        encoder: TextEncoder | None = None,
+    ):
+        self.config, self.run = config, run
+        self.placement = Placement.everywhere().checked(config.num_envs)
+        self.method: Method = method(config.method)
+        self.env = make_env(config.env, config.observation) if env is None else check_environment(env)
+        self.bank = self.placement.copy(load_bank(self.env, "train", config.num_worlds))
+        self.reward = SemanticReward.fit(
+            load_encoder(config.encoder) if encoder is None else encoder,
+            self.env.events,
+            config.reward_mode,  # type: ignore[arg-type]
+            config.delta,
+        )
+        self.library = self._library()
+        self.buffer = InstructionBuffer(config.buffer)
+        self.rng = np.random.default_rng([config.seed, 1])
+        self.relabeling = RelabelStep(
+            config,
+            self.env.events,
+            self.reward,
+            self.library,
+            self.buffer if self.method.buffer else None,
+            run,
+            self.rng,
+        )
+        self.relabeling.relabeler = relabeler
+        self.network = QNetwork(self.env.n_actions, config.width, config.depth, config.rank)
+        self.steps_per_iteration = config.num_envs * config.num_steps * config.num_updates
+        self.iterations = -(-config.total_timesteps // self.steps_per_iteration)
+        # Choosing the best moment belongs to the buffer; the other methods give their instructions uniformly.
+        buffer = self.method.buffer
+        self.acting = dataclasses.replace(
+            config.acting,
+            objective=self.method.objective,
+            candidates=config.acting.candidates if buffer else 1,
+            waypoints=config.acting.waypoints and self.method.hindsight,
+            initial=config.acting.initial if buffer else 0.0,
+            fresh=config.acting.fresh if buffer else 0.0,
+            explore_after=config.acting.explore_after if buffer else 0,
+        )
+        self.learning = dataclasses.replace(
+            config.learning,
+            hindsight=config.learning.hindsight if self.method.hindsight else 0,
+            bounded=self.method.objective == "goal",
+        )
+        self.schedule = Schedule.of(config, self.iterations * config.num_updates)
+        self.iteration = 0
+        self.seconds = {"train": 0.0, "relabel": 0.0, "evaluate": 0.0}
+        self._add_initial_instructions()
+        self.state = self._start()
+
+    @property
+    def relabeler(self) -> Relabeler | None:
+        """Who says what trajectories achieved; None: templates."""
+        return self.relabeling.relabeler
+
+    @property
+    def source(self) -> RelabelSource | None:
+        """The relabeler, where it works beside training or keeps a state."""
+        return self.relabeling.source
+
+    def _library(self) -> Library:
+        return Library(self.reward, self.env.events, self.method.true_reward, self.config.condition)
+
+    def _add_initial_instructions(self) -> None:
+        if self.method.objective == "novel":
+            # ELLM: the suggestions are all goals that templates name; the policy never sees which.
+            for i, event in enumerate(self.env.events):
+                if event.name not in NOT_GOALS:
+                    self.library.add(event.captions[0], [event.captions[0]], [i], False)
+        elif not self.method.buffer or self.config.initial_instructions:
+            for i, text in enumerate(self.env.instructions):
+                index = self.library.add(text, [text], [i], False)
+                if not self.method.relabel:
+                    self.library.name(i, index)  # there is no relabeling to name any event
+            self.library.initial = len(self.library.instructions)
+
+    def _start(self) -> TrainState:
+        key = jax.random.key(self.config.seed)
+        key, k_net, k_actors = jax.random.split(key, 3)
+        tables, n_events = self.tables(), len(self.env.events)
+        params = self.network.init(
+            k_net, jnp.zeros((1, self.env.observation_size)), jnp.zeros((1, tables.condition.shape[1]))
+        )
+        replay = None
+        if self.learning.hindsight and self.learning.replay_windows:
+            replay = RareEventBuffer.none(
+                n_events, self.learning.windows_per_event, self.config.num_steps, self.env.observation_size
+            )
+        actors = start(self.env, self.bank, self.config.num_envs, k_actors)
+        opt_state, precedence = optimizer().init(params), Precedence.none(n_events)
+        state = TrainState(params, opt_state, actors, precedence, replay, key, jnp.int32(0))
+        state = jax.tree.map(lambda x: x.copy(), state)  # buffers are donated: none may be shared
+        whole = self.placement.copy(dataclasses.replace(state, actors=None))
+        return dataclasses.replace(whole, actors=self.placement.divide(state.actors))
+
+    def tables(self) -> Tables:
+        """What is known and asked for, for the next iteration."""
+        size = self.library.max_instructions
+        if self.method.buffer:
+            chances = self.buffer.chances(size, self.library.initial)
+        else:
+            chances = np.zeros(size, np.float32)
+            chances[: len(self.env.instructions) if self.method.conditioned else 1] = 1.0
+            chances /= chances.sum()
+        return self.placement.copy(self.library.tables(chances, self.config.favour_rare))
+
+    def watched(self) -> jax.Array:
+        """bool [E], half of the trajectories to relabel after the next iteration; the rarest are the others."""
+        watched = np.zeros(self.config.num_envs, bool)
+        watched[self.rng.choice(self.config.num_envs, self.config.trajectories // 2, replace=False)] = True
+        return self.placement.copy(jnp.asarray(watched))
+
+    @property
+    def static(self) -> Static:
+        """What iterations are compiled for."""
+        config = self.config
+        return Static(self.network, self.env, self.placement, config.num_updates, config.num_steps, config.trajectories)
+
+    def inputs(self) -> Inputs:
+        """Of the next iteration."""
+        return Inputs(self.bank, self.acting, self.learning, self.schedule, self.tables(), self.watched())
+
+    def iterate(self) -> dict[str, Any]:
+        """One training iteration: train, count, relabel, update the buffer. Returns its metrics."""
+        began = time.perf_counter()
+        self.state, report = train_iteration(self.static, self.inputs(), self.state)
+        return self.digest(jax.tree.map(np.asarray, report), time.perf_counter() - began)
+
+    def digest(self, report: Report, seconds: float) -> dict[str, Any]:
+        """What the host does after an iteration: count, relabel, update the buffer.
+
+        Args:
+            report: of `train_iteration`, as NumPy arrays.
+            seconds: that the iteration took.
+
+        Returns:
+            the metrics of the iteration.
+        """
+        trained = time.perf_counter()
+        if not np.isfinite(report.loss):
+            raise HindsightError(f"the loss is {report.loss} after step {self.step}: lower --learning-rate")
+        self.iteration += 1
+        given = self._sources(np.asarray(report.given))
+        self.library.observe(np.asarray(report.counts))
+        self.buffer.record(np.asarray(report.attempts), np.asarray(report.successes))
+        relabels = {}
+        if self.method.relabel:
+            relabels = self.relabeling(self.step, np.asarray(report.events), np.asarray(report.over))
+        self.seconds["train"] += seconds
+        self.seconds["relabel"] += time.perf_counter() - trained
+        self.run.append("buffer.jsonl", *({"step": self.step, **row} for row in self.buffer.log))
+        self.buffer.log.clear()
+        attempts = report.attempts.sum()
+        return {
+            "step": self.step,
+            "loss": float(report.loss),
+            "success_of_given": float(report.successes.sum() / attempts) if attempts else None,
+            **({"given": given} if self.method.conditioned else {}),
+            "events": {e.name: int(n) for e, n in zip(self.env.events, report.counts, strict=True)},
+            "slots": self.buffer.snapshot(),
+            "known_goals": len(self.library.goals),
+            **self.relabeling.coverage.counts(),
+            **relabels,
+            "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
+        }
+
+    def _sources(self, given: np.ndarray) -> dict[str, int]:
+        """How many instructions came from where in this iteration.
+
+        Args:
+            given: [4, I], see `iteration.Report`.
+
+        Returns:
+            `initial`: from the initial instructions; `slots`: from the buffer's slots; `rehearsal`: mastered ones that
+            left the buffer; `undone` and `again`: found by relabeling, and not done in this life, or not lately.
+        """
+        drawn = given[BY_CHANCE]
+        slots = drawn[self.buffer.slots].sum()
+        rehearsal = drawn[self.buffer.rehearsed].sum()
+        rest = drawn.sum() - slots - rehearsal  # no buffer, or nothing in it
+        counts = given[INITIAL].sum() + rest, slots, rehearsal, given[UNDONE].sum(), given[AGAIN].sum()
+        return {name: int(n) for name, n in zip(SOURCES, counts, strict=True)}
+
+    @property
+    def step(self) -> int:
+        """Environment steps so far."""
+        return self.iteration * self.steps_per_iteration
+
+    def evaluate(self) -> dict[str, float]:
+        """Success on the initial instructions in held-out worlds, with few trials."""
+        began = time.perf_counter()
+        success = canonical_success(self.policy)
+        self.seconds["evaluate"] += time.perf_counter() - began
+        return success
+
+    @property
+    def policy(self) -> Policy:
+        """The policy as it is now."""
+        params, precedence = local((self.state.params, self.state.precedence))
+        tables = self.library.tables(np.zeros(self.library.max_instructions))
+        unseen = None if self.method.conditioned else np.asarray(tables.condition[0])
+        waypoints = None
+        if self.acting.waypoints:
+            goal, known = tables.event_goals()
+            waypoints = Waypoints(tables.condition[goal], known, prerequisites(precedence, known))
+        return Policy(self.network, params, self.env, self.reward, self.config.condition, unseen, waypoints)
+
+    def save(self, checkpoints: Checkpoints) -> None:
+        """Write a checkpoint from which training goes on exactly as it would have."""
+        host = {
+            "iteration": self.iteration,
+            "library": self.library.state(),
+            "buffer": self.buffer.state(),
+            "coverage": self.relabeling.coverage.state(),
+            "rng": self.rng.bit_generator.state,
+            "seconds": self.seconds,
+        }
+        if self.source:
+            host["relabeler"] = self.source.state()
+        checkpoints.save(self.step, self.state, host)
+
+    def restore(self, checkpoints: Checkpoints) -> None:
+        """The inverse of :meth:`save`.
+
+        Raises:
+            HindsightError: no checkpoint, or one that is corrupt, of another configuration or of another version.
+        """
+        host = checkpoints.restore_host()
+        if "iteration" not in host:
+            raise HindsightError(f"the checkpoint in {checkpoints.folder} is of another version: train the run anew")
+        self.library = self.relabeling.library = self._library()  # an empty one
+        self.library.restore(host["library"])
+        self.buffer.restore(host["buffer"])
+        self.relabeling.coverage.restore(host["coverage"])
+        self.rng.bit_generator.state = host["rng"]
+        self.iteration, self.seconds = host["iteration"], host["seconds"]
+        if self.source and "relabeler" in host:
+            self.source.restore(host["relabeler"])
+        self.state = checkpoints.restore_arrays(self.state)

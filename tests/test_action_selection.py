@@ -1,0 +1,134 @@
+"""One control step: which goal is pursued, which action is taken, what counts as progress."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hindsight_rl.agent.policy.action_selection import (
+    IDLE_STEPS,
+    WALK_STEPS,
+    ActionKeys,
+    Exploration,
+    PolicyView,
+    Progress,
+    Task,
+    drawn_by,
+    goals_reached,
+    pursued,
+    select_action,
+    update_progress,
+    walk_on,
+)
+from hindsight_rl.agent.policy.prerequisites import MAX_COUNT, Prerequisites, requirements
+
+WOOD, TABLE = 0, 1
+
+
+def test_ordered_goals_are_pursued_in_turn_and_unordered_by_value() -> None:
+    psi = jnp.ones((2, 4, 1))
+    omega = jnp.asarray([[0.1], [0.9], [0.5]])  # goal 1 looks nearest
+    goals = jnp.asarray([[0, 1, 2], [0, 1, 2]])
+    slot, values = pursued(psi, omega, goals, jnp.asarray([True, False]), jnp.zeros((2, 3), bool))
+    assert slot.tolist() == [0, 1]
+    np.testing.assert_allclose(values[:, 0], [0.1, 0.9], rtol=1e-6)
+    slot, _ = pursued(psi, omega, goals, jnp.asarray([True, False]), jnp.asarray([[True, False, False]] * 2))
+    assert slot.tolist() == [1, 1]
+    slot, _ = pursued(psi, omega, goals, jnp.asarray([True, False]), jnp.asarray([[True, True, False]] * 2))
+    assert slot.tolist() == [2, 2]
+
+
+def test_padding_is_never_pursued() -> None:
+    psi, omega = -jnp.ones((1, 4, 1)), jnp.asarray([[0.9], [0.0]])
+    slot, _ = pursued(psi, omega, jnp.asarray([[0, -1, -1]]), jnp.asarray([False]), jnp.zeros((1, 3), bool))
+    assert slot.tolist() == [0]
+
+
+def test_ordered_goals_count_only_in_their_turn() -> None:
+    goals, none = jnp.asarray([[0, 1, -1]] * 2), jnp.zeros((2, 3), bool)
+    order = jnp.asarray([True, False])
+    second = jnp.asarray([[False, True, False]] * 2)
+    reached, fulfilled = goals_reached(goals, order, none, jnp.zeros(2, int), second)
+    assert reached.tolist() == [[False] * 3, [False, True, False]] and not fulfilled.any()
+    both = jnp.asarray([[True, True, False]] * 2)
+    reached, fulfilled = goals_reached(goals, order, none, jnp.zeros(2, int), both)
+    assert fulfilled.tolist() == [False, True]  # one step cannot be both first and then
+
+
+def test_draws_follow_their_odds() -> None:
+    odds = jnp.cumsum(jnp.asarray([0.0, 0.2, 0.0, 0.3, 0.0]))
+    drawn = np.asarray(drawn_by(odds, jax.random.uniform(jax.random.key(0), (4000,))))
+    assert set(drawn.tolist()) == {1, 3} and abs((drawn == 3).mean() - 0.6) < 0.05
+    assert int(drawn_by(jnp.zeros(3), jnp.float32(0.5))) <= 2  # nothing to draw: a valid index
+
+
+def view(**changes: object) -> PolicyView:
+    """Two actions and two goals, wood and a table: action i is best for goal i."""
+    psi = jnp.asarray([[1.0, 0.2], [0.5, 0.9]])
+    return PolicyView(lambda observation: jnp.repeat(psi[None], len(observation), 0), jnp.eye(2))._replace(**changes)
+
+
+def asked_for(goal: int, n: int = 1) -> Task:
+    return Task(jnp.full((n, 1), goal), jnp.zeros(n, bool), jnp.repeat(jnp.eye(2, dtype=bool)[goal][None, None], n, 0))
+
+
+def keys(seed: int) -> ActionKeys:
+    whether, which, repeat, walk = jax.random.split(jax.random.key(seed), 4)
+    return ActionKeys(whether, which, repeat, walk)
+
+
+def test_the_best_action_of_the_goal_is_taken_and_else_a_random_one() -> None:
+    odds, seen = jnp.cumsum(jnp.asarray([1.0, 0.0])), jnp.zeros((400, 3))
+    nothing = Progress.none(400, 1, 2)
+    greedy = select_action(view(), asked_for(TABLE, 400), nothing, seen, Exploration(odds, 0.0), keys(0))
+    assert greedy.action.tolist() == [1] * 400 and not greedy.random.any() and not greedy.by_waypoint.any()
+    half = select_action(view(), asked_for(TABLE, 400), nothing, seen, Exploration(odds, 0.5), keys(0))
+    assert half.action.tolist() == [0 if r else 1 for r in half.random.tolist()]
+    assert 0.4 < np.asarray(half.random).mean() < 0.6
+    always = Exploration(odds, 0.0, always=jnp.asarray([True] * 400), sticky=1.0, last=jnp.full(400, 1))
+    assert select_action(view(), asked_for(WOOD, 400), nothing, seen, always, keys(0)).action.tolist() == [1] * 400
+
+
+def test_a_goal_is_pursued_by_way_of_what_it_requires_until_that_is_at_hand() -> None:
+    found = Prerequisites(jnp.asarray([[0, 0], [2, 0]]), jnp.asarray([[0, 0], [2, 0]]), jnp.ones(2, bool))
+    with_waypoints = view(
+        waypoint_omega=jnp.eye(2), known=jnp.ones(2, bool), prerequisites=found,
+        required=requirements(jnp.eye(2, dtype=bool), found),
+    )  # fmt: skip
+    progress, task, taken, done = Progress.none(1, 1, 2), asked_for(TABLE), [], []
+    exploration = Exploration(jnp.cumsum(jnp.ones(2)), 0.0)
+    for step in range(3):
+        selection = select_action(with_waypoints, task, progress, jnp.zeros((1, 3)), exploration, keys(step))
+        taken.append((int(selection.action[0]), bool(selection.by_waypoint[0])))
+        events = jnp.eye(2, dtype=bool)[selection.action]  # action i does event i
+        progress, fulfilled = update_progress(task, progress, selection.slot, events, found)
+        done.append(bool(fulfilled[0]))
+    assert taken == [(WOOD, True), (WOOD, True), (TABLE, False)] and done == [False, False, True]
+    assert progress.event_counts.tolist() == [[2, 1]] and progress.inventory.tolist() == [[0, 1]]
+    over = progress.new_life(jnp.asarray([True]))
+    assert not over.event_counts.any() and not over.inventory.any() and over.reached.all()
+
+
+def test_events_are_counted_no_further_than_prerequisites_need() -> None:
+    progress, task = Progress.none(1, 1, 2), asked_for(TABLE)
+    for _ in range(MAX_COUNT + 3):
+        progress, _ = update_progress(task, progress, jnp.zeros(1, int), jnp.asarray([[True, False]]), None)
+    assert progress.event_counts.tolist() == [[MAX_COUNT, 0]]
+    assert not progress.inventory.any()  # without prerequisites no inventory is kept
+
+
+def test_where_nothing_new_happens_the_agent_walks_straight_on() -> None:
+    idle, moves, stay = jnp.zeros(64, jnp.int32), (1, 2, 3, 4), jnp.zeros(64, jnp.int32)
+    walked = [walk_on(stay, idle + t, moves, jax.random.key(0)) for t in range(2 * (IDLE_STEPS + WALK_STEPS))]
+    steps = np.stack(walked).reshape(2, IDLE_STEPS + WALK_STEPS, 64)
+    assert (steps[:, :IDLE_STEPS] == 0).all()
+    walks = steps[:, IDLE_STEPS:]
+    assert (walks == walks[:, :1]).all() and set(walks.ravel().tolist()) == set(moves)
+    assert (walks[0, 0] != walks[1, 0]).any()  # the next walk goes elsewhere
+
+
+def test_something_new_ends_the_idle_steps_and_something_old_does_not() -> None:
+    task, progress = asked_for(TABLE), Progress.none(1, 1, 2)._replace(idle=jnp.asarray([IDLE_STEPS]))
+    wood = jnp.asarray([[True, False]])
+    new, _ = update_progress(task, progress, jnp.zeros(1, int), wood, None)
+    old, _ = update_progress(task, new, jnp.zeros(1, int), wood, None)
+    assert new.idle.tolist() == [0] and old.idle.tolist() == [1]
