@@ -94,7 +94,7 @@ def draw(result: dict[str, Any], out: Path) -> None:
 
 
 SPEED_ROWS = {
-    "ours": "ours: learning, hindsight, memory, relabeling, buffer",
+    "ours": "ours: learning, hindsight, rare-event replay, relabeling, buffer",
     "unrelabeled": "ours without relabeling",
     "stock": "stock Craftax, plain PQN",
     "stock_our_learner": "stock Craftax, PQN that learns as ours does",
@@ -110,8 +110,9 @@ def speed(name: str, result: dict[str, Any]) -> str:
         lines.append(f"| {label} | {result['steps_per_second'][arm]:,} | {ratio} |")
     machine, cost, config = result["machine"], result["cost_of_relabeling"], result["config"]
     note = (
-        f"World `{config['world']}`, {config['rounds']} turns of {result['steps_per_turn']:,} steps each. Relabeling "
-        f"takes {100 * cost['median']:.1f} % of the time ({100 * cost['min']:.1f} to {100 * cost['max']:.1f}). "
+        f"Environment `{config['env']}`, {config['rounds']} turns of {result['steps_per_turn']:,} steps each. "
+        f"Relabeling takes {100 * cost['median']:.1f} % of the time "
+        f"({100 * cost['min']:.1f} to {100 * cost['max']:.1f}). "
         f"{machine['cores']} cores ({machine['processor']}). `results/{name}`: `{result['command']}`"
     )
     return "\n".join([*lines, "", note])
@@ -187,11 +188,11 @@ def main() -> None:
     """Draw and copy."""
     result = json.loads((ROOT / "results" / SOURCE).read_text("utf-8"))
     draw(result, ROOT / "docs" / "images" / "agent_methods.png")
-    machine, world = result["machine"], result["world"]
+    machine, env = result["machine"], result["env"]
     note = (
         f"Share of instructions fulfilled within 200 steps per goal in held-out worlds, judged by true events, ± "
         f"standard error over seeds; achievements: of the 22, seen in a trial, asked for or not. "
-        f"World `{world}`, the smaller-map preset: another task than the game's 64 x 64. "
+        f"Environment `{env}`, the smaller-map preset: another task than the game's 64 x 64. "
         f"One core of {machine['cores']} ({machine['processor']}) per run."
     )
     for page in (ROOT / "README.md", ROOT / "docs" / "agent.md"):

@@ -1,14 +1,16 @@
-"""The agent on a GPU: the `gpu` preset trained for as long as there is, examined, taken apart, and timed.
+"""The agent on a GPU: the `gpu` preset trained for as long as there is time, evaluated, taken apart, and timed.
 
     python benchmarks/agent_gpu.py --out results/agent_gpu.json                      # 100 million steps, all parts
     python benchmarks/agent_gpu.py --seconds 225 --rest 30 --out results/agent_gpu.json
-    python benchmarks/agent_gpu.py --dry --steps 65536 --envs 64 --rounds 1 --extra="--worlds 64"    # on a CPU
+    python benchmarks/agent_gpu.py --dry --total-timesteps 65536 --num-envs 64 --rounds 1 --extra="--num-worlds 64"
 
-In one process, on one device, what matters most first: (1) compile, everything at once; (2) time a few stretches, and
-choose the steps that fit, for the learning rate and the rate of random actions fall over the steps there will be; (3)
-train from the start; (4) the examination in held-out worlds; then (5) what one update takes: the worlds alone under
-random actions, acting, learning, and relabeling on the host; and (6) turns of ours and of stock Craftax with plain PQN,
-as agent_speed.py has them.
+The last one runs on a CPU.
+
+In one process, on one device, what matters most first: (1) compile, everything at once; (2) time a few training
+iterations, and choose the steps that fit, since the learning rate and the rate of random actions fall over the steps
+there will be; (3) train from the start; (4) the evaluation in held-out worlds; then (5) what one update takes: the
+environments alone under random actions, acting, learning, and relabeling on the host; and (6) turns of ours and of
+stock Craftax with plain PQN, as agent_speed.py has them.
 
 --seconds counts from the start of the process, and ends it wherever it is. --out is whole after every part.
 """
@@ -40,18 +42,25 @@ from scaling_parts import act, walk
 
 from hindsight_rl.agent.envs.bank import load_bank
 from hindsight_rl.agent.evaluation.evaluate import EPISODES, evaluate_run
-from hindsight_rl.agent.evaluation.suite import BATCH, EVAL_WORLDS, HORIZON, Question, examine, questions
+from hindsight_rl.agent.evaluation.suite import (
+    BATCH,
+    EVAL_WORLDS,
+    HORIZON,
+    EvalInstruction,
+    evaluate_instructions,
+    evaluation_suite,
+)
 from hindsight_rl.agent.training.checkpoint import Checkpoints
 from hindsight_rl.agent.training.config import TrainConfig
-from hindsight_rl.agent.training.iteration import advance
+from hindsight_rl.agent.training.iteration import train_iteration
+from hindsight_rl.agent.training.loop import compile_cache
 from hindsight_rl.agent.training.presets import preset_of
-from hindsight_rl.agent.training.train import compile_cache
-from hindsight_rl.agent.training.trainer import Trainer
+from hindsight_rl.agent.training.training_run import TrainingRun
 from hindsight_rl.run import Run, machine
 
 LAST = 1.0  # seconds before the bound at which the process ends, whatever it does
-SPARE = 1.15  # times what the first stretches took; on an H200 all of training took 1.09 times as long per stretch
-AROUND = 3.0  # seconds for what is around training and examination: worlds, a checkpoint, files
+SPARE = 1.15  # times what the first iterations took; on an H200 all of training took 1.09 times as long per iteration
+AROUND = 3.0  # seconds for what is around training and evaluation: worlds, a checkpoint, files
 
 
 @dataclass
@@ -60,21 +69,21 @@ class GpuConfig:
 
     seconds: float | None = None
     """Of the whole program, from the start of the process."""
-    steps: int | None = None
+    total_timesteps: int | None = None
     """At most; the preset's when absent."""
     rest: float = 0.0
-    """Seconds kept for parts and turns; otherwise they get what is left where --steps come before the bound."""
-    looks: int | None = None
+    """Seconds kept for parts and turns; without, they get what is left after training."""
+    num_evals: int | None = None
     """Evaluations of the canonical instructions during training; the preset's when absent."""
     scale: float = 1.0
-    """Multiplies the trials of the examination."""
+    """Multiplies the trials of the evaluation at the end."""
     preset: str = "gpu"
-    envs: int | None = None
-    world: str = "classic"
+    num_envs: int | None = None
+    env: str = "classic"
     seed: int = 0
     run: str = "runs/agent-gpu"
     """The run folder to make."""
-    stretches: int = 3
+    iterations: int = 3
     """Of training, that are timed before its length is chosen."""
     rounds: int = 3
     """Turns of each arm, alternating."""
@@ -87,15 +96,17 @@ class GpuConfig:
 
 def settings(config: GpuConfig) -> TrainConfig:
     """Of the run that is trained."""
-    given = {"steps": config.steps, "envs": config.envs, "eval-every": config.looks}
-    words = ["--preset", config.preset, "--world", config.world, "--seed", str(config.seed), "--out", config.run]
+    given = {
+        "total-timesteps": config.total_timesteps, "num-envs": config.num_envs, "num-evals": config.num_evals,
+    }  # fmt: skip
+    words = ["--preset", config.preset, "--env", config.env, "--seed", str(config.seed), "--out", config.run]
     words += [w for k, v in given.items() if v is not None for w in (f"--{k}", str(v))]
     words += shlex.split(config.extra)
     return tyro.cli(TrainConfig, args=words, default=preset_of(words))
 
 
 def age() -> float:
-    """Seconds since this process began; 0 where the system does not tell."""
+    """Seconds since this process began; 0 where the system does not say."""
     try:
         ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
         gone = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
@@ -162,24 +173,24 @@ class Record:
         os._exit(0)
 
 
-def fitting(most: int, per_stretch: int, seconds: float, stretch: float, looks: float) -> int:
-    """Steps, whole stretches of them, that fit; at least one stretch, and no more than ``most`` rounded up.
+def fitting(most: int, per_iteration: int, seconds: float, iteration: float, evals: float) -> int:
+    """Steps, whole iterations of them, that fit; at least one iteration, and no more than ``most`` rounded up.
 
     Args:
         most: steps asked for.
-        per_stretch: steps of a stretch.
+        per_iteration: steps of an iteration.
         seconds: that there are.
-        stretch: seconds of a stretch.
-        looks: seconds of all evaluations during training.
+        iteration: seconds of an iteration.
+        evals: seconds of all evaluations during training.
     """
-    asked = -(-most // per_stretch)
+    asked = -(-most // per_iteration)
     if math.isinf(seconds):
-        return asked * per_stretch
-    return min(max(1, int((seconds - looks) / stretch)), asked) * per_stretch
+        return asked * per_iteration
+    return min(max(1, int((seconds - evals) / iteration)), asked) * per_iteration
 
 
-def examination(asked: dict[str, list[Question]], scale: float) -> int:
-    """Steps of the worlds, BATCH of them side by side, that the examination takes."""
+def steps_to_evaluate(asked: dict[str, list[EvalInstruction]], scale: float) -> int:
+    """Steps of the environments, BATCH of them side by side, that the evaluation takes."""
     steps = 0
     for name, group in asked.items():
         trials = max(1, min(EVAL_WORLDS, round(EPISODES[name] * scale)))
@@ -189,115 +200,121 @@ def examination(asked: dict[str, list[Question]], scale: float) -> int:
     return steps
 
 
-def compile_beside(trainer: Trainer, stock: Trainer | None, pool: ThreadPoolExecutor) -> dict[str, Future[Any]]:
-    """Compile what comes after training, in threads: trials of every length, the parts, the stock arm's stretch.
+def compile_beside(
+    training: TrainingRun, stock: TrainingRun | None, pool: ThreadPoolExecutor
+) -> dict[str, Future[Any]]:
+    """Compile what comes after training, in threads: trials of every length, the parts, the stock arm's iteration.
 
     Args:
-        trainer: not trained meanwhile, as training takes the arrays that it is given away.
+        training: not trained meanwhile, since an iteration uses up the arrays that it is given.
     """
-    policy = trainer.policy
-    by_length = {len(q.events): q for group in questions(policy).values() for q in group}
-    work = {f"trials of {n} goals": pool.submit(examine, policy, [q], 1) for n, q in by_length.items()}
+    policy = training.policy
+    by_length = {len(q.events): q for group in evaluation_suite(policy).values() for q in group}
+    work = {f"trials of {n} goals": pool.submit(evaluate_instructions, policy, [q], 1) for n, q in by_length.items()}
     if stock is not None:
-        work["stock"] = pool.submit(stock.advance)
-        work |= {name: pool.submit(part) for name, part in parts(trainer).items()}
+        work["stock"] = pool.submit(stock.iterate)
+        work |= {name: pool.submit(part) for name, part in parts(training).items()}
     return work
 
 
-def parts(trainer: Trainer) -> dict[str, Callable[[], Any]]:
-    """The worlds alone, and acting, as long as one update."""
-    rollout, bank, world, at = trainer.config.rollout, trainer.bank, trainer.world, trainer.learner
-    actors, tables, key = at.actors, trainer.tables(), at.key
+def parts(training: TrainingRun) -> dict[str, Callable[[], Any]]:
+    """The environments alone, and acting, as long as one update."""
+    num_steps, bank, env, at = training.config.num_steps, training.bank, training.env, training.state
+    actors, tables, key = at.actors, training.tables(), at.key
     return {
-        "worlds": lambda: walk(world, rollout, bank, actors.world, actors.observation, key),
-        "acting": lambda: act(trainer.network, world, 1, rollout, bank, tables, trainer.acting, at),
+        "env": lambda: walk(env, num_steps, bank, actors.env_state, actors.observation, key),
+        "acting": lambda: act(training.network, env, 1, num_steps, bank, tables, training.acting, at),
     }
 
 
-def shares(trainer: Trainer) -> dict[str, Any]:
+def shares(training: TrainingRun) -> dict[str, Any]:
     """Milliseconds of one update by part, and their shares of the whole."""
-    env, acted = (timed(part, 3) for part in parts(trainer).values())
-    trainer.advance()  # compiled before the clock runs
-    before = dict(trainer.seconds)
-    stretches = 3
-    for _ in range(stretches):
-        trainer.advance()
-    train_s, host = (trainer.seconds[k] - before[k] for k in ("train", "relabel"))
-    update, relabel = (1000 * x / stretches / trainer.config.stretch for x in (train_s, host))
+    env, acted = (timed(part, 3) for part in parts(training).values())
+    training.iterate()  # compiled before the clock runs
+    before = dict(training.seconds)
+    iterations = 3
+    for _ in range(iterations):
+        training.iterate()
+    train_s, host = (training.seconds[k] - before[k] for k in ("train", "relabel"))
+    update, relabel = (1000 * x / iterations / training.config.num_updates for x in (train_s, host))
     whole = update + relabel
-    found = {"worlds": env, "acting": acted - env, "learning": update - acted, "relabeling": relabel}
+    found = {"env": env, "acting": acted - env, "learning": update - acted, "relabeling": relabel}
     return {
         "milliseconds_per_update": {name: round(x, 3) for name, x in found.items()},
         "share": {name: round(x / whole, 4) for name, x in found.items()},
     }
 
 
-def train(trainer: Trainer, looks: int, late: Callable[[], bool], tell: Callable[[dict[str, Any]], None]) -> None:
-    """Train to the end, or until it is late, with a look at the policy now and then.
+def train(
+    training: TrainingRun, num_evals: int, late: Callable[[], bool], put: Callable[[dict[str, Any]], None]
+) -> None:
+    """Train to the end, or until it is late, with an evaluation now and then.
 
     Args:
-        trainer: at its start.
-        looks: evaluations, the one at the end included; there is one more before the first step.
-        late: must training end with this stretch?
-        tell: is given what is known of training, after every look.
+        training: at its start.
+        num_evals: evaluations, the one at the end included; there is one more before the first step.
+        late: must training end with this iteration?
+        put: is given what is known of training, after every evaluation.
     """
     began = time.perf_counter()
     curve: list[dict[str, Any]] = []
 
-    def look() -> dict[str, float]:
-        success: dict[str, float] = trainer.evaluate()
+    def evaluate() -> dict[str, float]:
+        success: dict[str, float] = training.evaluate()
         mean = round(statistics.mean(success.values()), 4)
         gone = round(time.perf_counter() - began, 2)
-        curve.append({"step": trainer.step, "seconds": gone, "mean": mean, "success": success})
-        spent = trainer.seconds["train"] + trainer.seconds["relabel"]
-        told = {
-            "steps": trainer.step,
-            "steps_planned": trainer.stretches * trainer.steps_per_stretch,
-            "cut_short": trainer.stretch < trainer.stretches,
-            "seconds": {k: round(v, 2) for k, v in trainer.seconds.items()} | {"whole": gone},
-            "steps_per_second": round(trainer.step / spent) if spent else None,
+        curve.append({"step": training.step, "seconds": gone, "mean": mean, "success": success})
+        spent = training.seconds["train"] + training.seconds["relabel"]
+        known = {
+            "steps": training.step,
+            "steps_planned": training.iterations * training.steps_per_iteration,
+            "cut_short": training.iteration < training.iterations,
+            "seconds": {k: round(v, 2) for k, v in training.seconds.items()} | {"whole": gone},
+            "steps_per_second": round(training.step / spent) if spent else None,
             "curve": list(curve),
         }
-        tell(told)
-        print(f"    step {trainer.step:,}: success {mean:.3f}, {told['steps_per_second'] or 0:,} steps/s", flush=True)
+        put(known)
+        print(f"    step {training.step:,}: success {mean:.3f}, {known['steps_per_second'] or 0:,} steps/s", flush=True)
         return success
 
-    look()
+    evaluate()
     ended = False
     while not ended:
-        row = trainer.advance()
-        ended = late() or trainer.stretch >= trainer.stretches
-        if ended or looks * trainer.stretch // trainer.stretches > looks * (trainer.stretch - 1) // trainer.stretches:
-            row["success"] = look()
-        trainer.run.append("metrics.jsonl", row)
+        row = training.iterate()
+        n, of = training.iteration, training.iterations
+        ended = late() or n >= of
+        if ended or num_evals * n // of > num_evals * (n - 1) // of:
+            row["success"] = evaluate()
+        training.run.append("metrics.jsonl", row)
 
 
-def made(config: TrainConfig, folder: Path | str, like: Trainer | None = None) -> Trainer:
-    """A trainer at its start, which runs the same compiled programs as another one."""
+def made(config: TrainConfig, folder: Path | str, like: TrainingRun | None = None) -> TrainingRun:
+    """A run at its start, which uses the same compiled programs as another one."""
     config = dataclasses.replace(config, out=str(folder))
     device = {"devices": jax.device_count(), "device": jax.devices()[0].device_kind}
     stored = {**dataclasses.asdict(config), "machine": machine() | device}
-    trainer = Trainer(config, Run.create(config.out, {k: v for k, v in stored.items() if k != "processes"}, "agent"))
+    folder_of = Run.create(config.out, {k: v for k, v in stored.items() if k != "processes"}, "agent")
+    training = TrainingRun(config, folder_of)
     if like is not None:
-        trainer.world, trainer.network = like.world, like.network
-    return settled_down(trainer)
+        training.env, training.network = like.env, like.network
+    return settled_down(training)
 
 
-def settled_down(trainer: Trainer) -> Trainer:
-    """With its arrays laid out from the start as an update leaves them, on one device: otherwise the second stretch
+def settled_down(training: TrainingRun) -> TrainingRun:
+    """With its arrays laid out from the start as an update leaves them, on one device: otherwise the second iteration
     would be compiled anew."""
-    if len(trainer.placement.devices) == 1:
-        trainer.learner = trainer.placement.copy(trainer.learner)
-    return trainer
+    if len(training.placement.devices) == 1:
+        training.state = training.placement.copy(training.state)
+    return training
 
 
-def save(trainer: Trainer) -> str:
-    """A checkpoint, or why there is none: that must not cost the examination."""
+def save(training: TrainingRun) -> str:
+    """A checkpoint, or why there is none: the evaluation must come in any case."""
     try:
-        trainer.save(Checkpoints(trainer.run.path / "checkpoints"))
+        training.save(Checkpoints(training.run.path / "checkpoints"))
     except Exception as error:
         return f"none: {type(error).__name__}: {error}"[:300]
-    return f"at step {trainer.step}"
+    return f"at step {training.step}"
 
 
 def measured(config: GpuConfig, record: Record, folder: Path) -> None:
@@ -309,55 +326,62 @@ def measured(config: GpuConfig, record: Record, folder: Path) -> None:
         first = made(wanted, folder / "first")
         beside = made(wanted, folder / "beside", first)
         stock = settled_down(arm(wanted, "stock", folder)) if config.rest or config.seconds is None else None
-        load_bank(first.world, "eval", EVAL_WORLDS)  # once, before several threads want it
+        load_bank(first.env, "eval", EVAL_WORLDS)  # once, before several threads want it
     with record.phase("compile"):
         # Traced before the threads begin: tracing is Python, and would be slowed down by theirs.
-        arguments = (*first.statics, *first.constants, first.tables(), first.learner, first.watched())
+        inputs = first.inputs()
         began = time.perf_counter()
-        advance.lower(*arguments)
+        train_iteration.lower(first.static, inputs, first.state)
         traced = time.perf_counter() - began
         work = compile_beside(beside, stock, ThreadPoolExecutor(os.cpu_count()))
         began = time.perf_counter()
-        first.advance()
+        first.iterate()
         compiled = time.perf_counter() - began
-        record.put(compile={"trace": round(traced, 2), "compile_and_first_stretch": round(compiled, 2)})
+        record.put(compile={"trace": round(traced, 2), "compile_and_first_iteration": round(compiled, 2)})
         for name in [name for name in work if name.startswith("trials")]:
             work.pop(name).result()
     with record.phase("pace"):
-        first.advance()
-        seconds = [timed_once(first.advance) for _ in range(config.stretches)]
+        first.iterate()
+        seconds = [timed_once(first.iterate) for _ in range(config.iterations)]
         first.evaluate()
-        look = timed_once(first.evaluate)
-        exam = SPARE * look / HORIZON * examination(questions(first.policy), config.scale) + AROUND
-        stretch, looks = SPARE * statistics.mean(seconds), wanted.eval_every
-        until = exam + config.rest + AROUND
-        steps = fitting(wanted.steps, first.steps_per_stretch, record.left() - until, stretch, (looks + 1) * look)
+        one_eval = timed_once(first.evaluate)
+        evaluation = steps_to_evaluate(evaluation_suite(first.policy), config.scale)
+        last_eval = SPARE * one_eval / HORIZON * evaluation + AROUND
+        iteration, num_evals = SPARE * statistics.mean(seconds), wanted.num_evals
+        until = last_eval + config.rest + AROUND
+        evals = (num_evals + 1) * one_eval
+        steps = fitting(wanted.total_timesteps, first.steps_per_iteration, record.left() - until, iteration, evals)
         pace = {
-            "steps_per_stretch": first.steps_per_stretch,
-            "seconds_per_stretch": [round(x, 4) for x in seconds],
-            "seconds_per_look": round(look, 3),
-            "examination_expected": round(exam, 1),
+            "steps_per_iteration": first.steps_per_iteration,
+            "seconds_per_iteration": [round(x, 4) for x in seconds],
+            "seconds_per_eval": round(one_eval, 3),
+            "evaluation_expected": round(last_eval, 1),
             "steps_that_fit": steps,
         }
-        record.put(pace=pace, compile=record.found["compile"] | {"compile": round(compiled - stretch, 2)})
+        record.put(pace=pace, compile=record.found["compile"] | {"compile": round(compiled - iteration, 2)})
         print(json.dumps(pace), flush=True)
     with record.phase("training"):
-        trainer = made(dataclasses.replace(wanted, steps=steps), config.run, first)
-        record.put(settings=stored | {"steps": steps}, compiling_beside=[k for k, v in work.items() if not v.done()])
-        train(trainer, looks, lambda: record.left() < until + look + stretch, lambda told: record.put(training=told))
+        training = made(dataclasses.replace(wanted, total_timesteps=steps), config.run, first)
+        compiling = [k for k, v in work.items() if not v.done()]
+        record.put(settings=stored | {"total_timesteps": steps}, compiling_beside=compiling)
+
+        def late() -> bool:
+            return record.left() < until + one_eval + iteration
+
+        train(training, num_evals, late, lambda known: record.put(training=known))
     with record.phase("checkpoint"):
-        record.put(checkpoint=save(trainer), peak_gib=peak())
-    with record.phase("examination"):
-        told: dict[str, Any] = {"steps": trainer.step, "mean": {}, "success": {}}
+        record.put(checkpoint=save(training), peak_gib=peak())
+    with record.phase("evaluation"):
+        result: dict[str, Any] = {"steps": training.step, "mean": {}, "success": {}}
         for name in EPISODES:
-            found = evaluate_run(trainer.run, trainer.policy, config.scale, parts=(name,))
-            told |= {k: found[k] for k in ("horizon", "epsilon", "eval_worlds")}
-            told["mean"] |= found["mean"]
-            told["success"][name] = [{k: r[k] for k in ("text", "success", "trials")} for r in found[name]]
+            found = evaluate_run(training.run, training.policy, config.scale, parts=(name,))
+            result |= {k: found[k] for k in ("horizon", "epsilon", "eval_worlds")}
+            result["mean"] |= found["mean"]
+            result["success"][name] = [{k: r[k] for k in ("text", "success", "trials")} for r in found[name]]
             if name == "canonical":
-                told["achievements_per_trial"] = round(statistics.mean(r["achievements"] for r in found[name]), 3)
-            record.put(examination=told)
-        print(json.dumps(told["mean"]), flush=True)
+                result["achievements_per_trial"] = round(statistics.mean(r["achievements"] for r in found[name]), 3)
+            record.put(evaluation=result)
+        print(json.dumps(result["mean"]), flush=True)
     with record.phase("parts"):
         wait(work.values())
         record.put(parts=shares(beside))
@@ -365,7 +389,7 @@ def measured(config: GpuConfig, record: Record, folder: Path) -> None:
     with record.phase("turns"):
         stock = stock or settled_down(arm(wanted, "stock", folder))
         spent = turns({"stock": stock, "ours": beside}, config.rounds, 1)
-        record.put(speed=against_stock(spent, first.steps_per_stretch))
+        record.put(speed=against_stock(spent, first.steps_per_iteration))
         print(json.dumps(record.found["speed"]), flush=True)
 
 
@@ -377,13 +401,13 @@ def timed_once(call: Callable[[], Any]) -> float:
 
 
 def peak() -> float | None:
-    """GiB of the device's memory, the most so far, where it tells."""
-    told = jax.devices()[0].memory_stats() or {}
-    return round(told["peak_bytes_in_use"] / 2**30, 2) if "peak_bytes_in_use" in told else None
+    """GiB of the device's memory, the most so far; None where it does not say."""
+    stats = jax.devices()[0].memory_stats() or {}
+    return round(stats["peak_bytes_in_use"] / 2**30, 2) if "peak_bytes_in_use" in stats else None
 
 
 def main() -> None:
-    """Compile, train, examine, take apart, time."""
+    """Compile, train, evaluate, take apart, time."""
     config = tyro.cli(GpuConfig, description=__doc__)
     record = Record(config.out, config.seconds, age())
     if Path(config.run).is_dir() and any(Path(config.run).iterdir()):

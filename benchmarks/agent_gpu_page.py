@@ -21,7 +21,7 @@ def block(result: dict[str, Any]) -> str:
     last = curve[-1]
     settings = result["settings"]
     lines = [
-        f"`{settings['method']}` on `{settings['world']}`, the game's own map, {settings['envs']:,} environments "
+        f"`{settings['method']}` on `{settings['env']}`, the game's own map, {settings['num_envs']:,} environments "
         f"on one {result['machine']['device']}, one seed:",
         "",
         "| environment steps | seconds, evaluation included | mean success of the 22 |",

@@ -24,7 +24,7 @@ from hindsight_rl.run import Run, machine
 
 # One core per run: two side by side finish sooner than one after the other on two cores.
 ONE_CORE = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1", "OMP_NUM_THREADS": "1"}
-EXAMINED = ("canonical", "paraphrased", "others", "composed")
+PARTS = ("canonical", "paraphrased", "others", "composed")
 
 
 @dataclass
@@ -36,14 +36,14 @@ class MethodsConfig:
     references: tuple[str, ...] = ()
     """Methods of which only the first ``few`` seeds are run."""
     few: int = 2
-    steps: int = 1_500_000
-    world: str = "classic-32"
+    total_timesteps: int = 1_500_000
+    env: str = "classic-32"
     runs: str = "runs/methods"
     jobs: int = 2
     extra: str = ""
     """More arguments for every `hindsight agent train`, e.g. `--extra="--buffer.capacity 10"`."""
     tuned: str | None = None
-    """Result file of agent_tuning.py: each method is trained with what it chose for it, `oracle` with `oir`'s."""
+    """Result file of agent_tuning.py: each method gets the settings chosen for it, `oracle` those of `oir`."""
     out: str | None = None
 
     def arguments(self, method: str) -> dict[str, str]:
@@ -53,7 +53,7 @@ class MethodsConfig:
         chosen = json.loads(Path(self.tuned).read_text("utf-8"))["methods"]
         method = "oir" if method == "oracle" else method
         if method not in chosen:
-            raise SystemExit(f"{self.tuned} says nothing of {method}: run benchmarks/agent_tuning.py with it")
+            raise SystemExit(f"{self.tuned} has no {method}: run benchmarks/agent_tuning.py with it")
         return dict(chosen[method]["chosen"])
 
 
@@ -70,7 +70,8 @@ def train(config: MethodsConfig, method: str, seed: int) -> Path:
                 raise SystemExit(f"{path} was made with another --{name}: choose other --runs")
         return path
     command = [sys.executable, "-m", "hindsight_rl.cli", "agent", "train", "--method", method, "--seed", str(seed)]
-    command += ["--steps", str(config.steps), "--world", config.world, "--out", str(path), *shlex.split(config.extra)]
+    command += ["--total-timesteps", str(config.total_timesteps), "--env", config.env, "--out", str(path)]
+    command += shlex.split(config.extra)
     command += [f"--{name}={value}" for name, value in own.items()]
     if (path / "config.json").exists():
         command.append("--resume")
@@ -84,7 +85,7 @@ def summary(config: MethodsConfig, path: Path) -> dict[str, Any]:
     """What the result file keeps of one run."""
     run = Run.open(path, kind="agent")
     result, metrics = run.read("eval.json"), run.lines("metrics.jsonl")
-    looks = [row for row in metrics if row.get("success")]
+    evaluations = [row for row in metrics if row.get("success")]
     return {
         "method": result["method"],
         "seed": result["seed"],
@@ -94,7 +95,7 @@ def summary(config: MethodsConfig, path: Path) -> dict[str, Any]:
         "achievements_per_trial": result["achievements_per_trial"],
         "canonical": {row["event"]: row["success"] for row in result["canonical"]},
         "lost": {row["event"]: row["lost"] for row in result["forgetting"]},
-        "curve": [[row["step"], round(statistics.mean(row["success"].values()), 4)] for row in looks],
+        "curve": [[row["step"], round(statistics.mean(row["success"].values()), 4)] for row in evaluations],
         "given": shares([row["given"] for row in metrics if "given" in row]),
         "clusters": metrics[-1]["clusters"],
         "seconds": metrics[-1]["seconds"],
@@ -123,7 +124,7 @@ def compare(rows: list[dict[str, Any]]) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for method in dict.fromkeys(row["method"] for row in rows):
         own = [row for row in rows if row["method"] == method]
-        table[method] = {name: spread([row["mean"][name] for row in own]) for name in EXAMINED}
+        table[method] = {name: spread([row["mean"][name] for row in own]) for name in PARTS}
         table[method]["achievements_per_trial"] = spread([row["achievements_per_trial"] for row in own])
         table[method]["given"] = {
             name: round(statistics.mean(row["given"][name] for row in own), 4) for name in own[0].get("given", {})
@@ -152,7 +153,7 @@ def main() -> None:
     result: dict[str, Any] = {
         "command": "python benchmarks/agent_methods.py " + " ".join(sys.argv[1:]),
         "machine": machine(),
-        "world": config.world,
+        "env": config.env,
         "settings": {
             k: v for k, v in settings.items() if k not in ("method", "seed", "out", "resume", "machine", "kind")
         },
@@ -160,7 +161,7 @@ def main() -> None:
         "runs": rows,
     }
     for name, row in result["methods"].items():
-        means = "  ".join(f"{k} {row[k]['mean']:.3f} ± {row[k]['standard_error']:.3f}" for k in EXAMINED)
+        means = "  ".join(f"{k} {row[k]['mean']:.3f} ± {row[k]['standard_error']:.3f}" for k in PARTS)
         print(f"{name:8} {means}")
     if config.out:
         Path(config.out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")

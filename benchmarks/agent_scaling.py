@@ -4,8 +4,9 @@
     python benchmarks/agent_scaling.py --quick
 
 One thing is varied at a time: environments, capacity of the table of goals and instructions, hindsight goals, events,
-and relabels on the host. Each part runs alone, compiled as it is in training, for as many updates as a stretch has;
-`total` is `Trainer.advance()`, everything together. Times are medians after a warm-up, in milliseconds per stretch.
+and relabels on the host. Each part runs alone, compiled as it is in training, for as many updates as an iteration
+has; `total` is `TrainingRun.iterate()`, everything together. Times are medians after a warm-up, in milliseconds per
+training iteration.
 Parts that are compiled together share work, so that they need not add up to the total.
 """
 
@@ -31,7 +32,7 @@ from scaling_page import write_page
 from scaling_parts import Case, footprint
 
 from hindsight_rl.agent.envs import NAMES
-from hindsight_rl.agent.training.train import compile_cache
+from hindsight_rl.agent.training.loop import compile_cache
 from hindsight_rl.run import machine
 
 
@@ -41,22 +42,22 @@ class ScalingConfig:
 
     preset: str = "laptop"
     """Whose settings: `laptop`, `gpu` or `craftax`."""
-    world: str = "classic"
+    env: str = "classic"
     """`classic-32`, `classic` or `craftax`."""
-    envs: tuple[int, ...] = (64, 256, 1024, 4096)
+    num_envs: tuple[int, ...] = (64, 256, 1024, 4096)
     base: int = 1024
-    """Environments while other things are varied; one of --envs."""
+    """Environments while other things are varied; one of --num-envs."""
     tables: tuple[int, ...] = (1, 4, 16)
     """Times the library's capacity of goals and instructions."""
     hindsight: tuple[int, ...] = (12, 48, 192)
     events: tuple[int, ...] = (1, 2, 4)
-    """Times the world's events, repeated, in everything but the world's own step."""
+    """Times the environment's events, repeated, in everything but the environment's own step."""
     relabels: tuple[str, ...] = ("4x16", "8x64", "16x256")
     """Instructions proposed per trajectory (K) x trajectories."""
-    stretch: int = 16
-    """Updates that are timed together."""
+    num_updates: int = 16
+    """Updates of one iteration, timed together."""
     repeats: int = 5
-    worlds: int = 256
+    num_worlds: int = 256
     quick: bool = False
     """Tiny sizes and programs that are not optimised, to see that everything runs."""
     out: str | None = None
@@ -66,22 +67,23 @@ class ScalingConfig:
     def settled(self) -> "ScalingConfig":
         """With the tiny sizes, where they are asked for."""
         tiny: dict[str, Any] = {
-            "world": "classic-32", "envs": (16, 64), "base": 16, "tables": (1, 4), "hindsight": (12, 48),
-            "events": (1, 2), "relabels": ("2x4", "4x16"), "stretch": 2, "repeats": 3, "worlds": 128,
+            "env": "classic-32", "num_envs": (16, 64), "base": 16, "tables": (1, 4), "hindsight": (12, 48),
+            "events": (1, 2), "relabels": ("2x4", "4x16"), "num_updates": 2, "repeats": 3,
+            "num_worlds": 128,
         }  # fmt: skip
         config = dataclasses.replace(self, **tiny) if self.quick else self
-        if config.base not in config.envs:
-            sys.exit(f"--base {config.base}: one of --envs {config.envs}")
+        if config.base not in config.num_envs:
+            sys.exit(f"--base {config.base}: one of --num-envs {config.num_envs}")
         return config
 
 
-Parts = dict[str, dict[str, Callable[[], Any]]]  # size -> part -> one stretch of it
+Parts = dict[str, dict[str, Callable[[], Any]]]  # size -> part -> one iteration of it
 
 
 def axes_of(config: ScalingConfig, base: Case) -> dict[str, Parts]:
     """What is varied beside the environments."""
     axes: dict[str, Parts] = {"table": {}, "hindsight": {}, "events": {}, "relabels": {}}
-    library = base.trainer.library
+    library = base.training.library
     for times in config.tables:
         tables = base.larger_tables(times)
         axes["table"][str(library.max_goals * times)] = {
@@ -92,7 +94,7 @@ def axes_of(config: ScalingConfig, base: Case) -> dict[str, Parts]:
     for count in config.hindsight:
         axes["hindsight"][str(count)] = {"learn": partial(base.learn, hindsight=count)}
     for times in config.events:
-        axes["events"][str(len(base.trainer.world.events) * times)] = base.more_events(times)
+        axes["events"][str(len(base.training.env.events) * times)] = base.more_events(times)
     base.fetch()
     for text in config.relabels:
         k, count = (int(part) for part in text.split("x"))
@@ -103,10 +105,10 @@ def axes_of(config: ScalingConfig, base: Case) -> dict[str, Parts]:
 def environments(case: Case) -> dict[str, Callable[[], Any]]:
     """The parts that are timed for every number of environments."""
     return {
-        "total": case.trainer.advance,
-        "world": case.walk,
+        "total": case.training.iterate,
+        "env": case.walk,
         "act": partial(case.act, case.tables),
-        "memory": case.recall,
+        "replay": case.replay,
         "learn": case.learn,
         "learn, as many minibatches": partial(case.learn, minibatch=case.wide()),
     }
@@ -148,10 +150,10 @@ def main() -> None:
         jax.config.update("jax_disable_most_optimizations", True)
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
         # Compilation takes most of the time; threads share it out, and only then does the clock run.
-        cases = [Case(config, envs, Path(name)) for envs in config.envs]
+        cases = [Case(config, num_envs, Path(name)) for num_envs in config.num_envs]
         list(pool.map(Case.begin, cases))
-        base = cases[config.envs.index(config.base)]
-        axes: dict[str, Parts] = {"environments": {str(case.envs): environments(case) for case in cases}}
+        base = cases[config.num_envs.index(config.base)]
+        axes: dict[str, Parts] = {"environments": {str(case.num_envs): environments(case) for case in cases}}
         axes |= axes_of(config, base)
         compiled = [
             call
@@ -167,8 +169,8 @@ def main() -> None:
             })
             for axis, parts in axes.items()
         }  # fmt: skip
-        settings, library = base.trainer.config, base.trainer.library
-        embedding = int(base.trainer.reward.embed(["wood"]).shape[1])
+        settings, library = base.training.config, base.training.library
+        embedding = int(base.training.reward.embed(["wood"]).shape[1])
         result = {
             "command": "python benchmarks/agent_scaling.py " + " ".join(sys.argv[1:]),
             "machine": machine(),
@@ -177,15 +179,15 @@ def main() -> None:
             "versions": {name: version(name) for name in ("craftax", "jax", "flax", "optax")},
             "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in ("out", "docs")},
             "base": {
-                "rollout": settings.rollout,
+                "num_steps": settings.num_steps,
                 "trajectories": settings.trajectories,
-                "relabels": base.told_relabels,
+                "relabels": base.relabels,
                 "max_goals": library.max_goals,
                 "max_instructions": library.max_instructions,
                 "learning": dataclasses.asdict(settings.learning),
             },
-            "steps_per_stretch": {str(case.envs): case.trainer.steps_per_stretch for case in cases},
-            "bytes": {world: footprint(world, settings, embedding) for world in NAMES},
+            "steps_per_iteration": {str(case.num_envs): case.training.steps_per_iteration for case in cases},
+            "bytes": {env: footprint(env, settings, embedding) for env in NAMES},
             "axes": measured,
         }
     print(json.dumps(measured, indent=1))

@@ -1,14 +1,14 @@
 """Environment steps per second: ours, with learning and relabeling, against stock Craftax with plain PQN.
 
-    python benchmarks/agent_speed.py --world classic --rounds 5 --out results/agent_speed.json
+    python benchmarks/agent_speed.py --env classic --rounds 5 --out results/agent_speed.json
 
 All train in turn in one process, on the same machine, with the same network, batch and epochs. The peer, `stock`, is
 the installed `craftax` as it is: its own step with JAX's own keys, its optimistic-reset scheme (one fresh world for
 every 16 environments, made at every step, shared among those that finish), and plain Q(lambda) on the goal pursued,
 which computes the values of all actions to learn one. Ours has the substituted sampler, the bank of worlds, hindsight
 goals for every transition, relabeling and the instruction buffer. `stock_our_learner` is the peer with our way to learn
-from the actions that were taken, so that the worlds alone are compared; `unrelabeled` is ours without relabeling, for
-the cost of relabeling alone.
+from the actions that were taken, so that the environments alone are compared; `unrelabeled` is ours without relabeling,
+for the cost of relabeling alone.
 """
 
 import dataclasses
@@ -32,9 +32,9 @@ from hindsight_rl.agent.envs.environment import Step
 from hindsight_rl.agent.keys import plain
 from hindsight_rl.agent.policy.network import QNetwork
 from hindsight_rl.agent.training.config import TrainConfig
+from hindsight_rl.agent.training.loop import compile_cache
 from hindsight_rl.agent.training.presets import PRESETS
-from hindsight_rl.agent.training.train import compile_cache
-from hindsight_rl.agent.training.trainer import Trainer
+from hindsight_rl.agent.training.training_run import TrainingRun
 from hindsight_rl.run import Run, machine
 
 RESET_RATIO = 16
@@ -49,7 +49,7 @@ class PlainNetwork(QNetwork):
         return jnp.take_along_axis(self.psi(observation), action[:, None, None], axis=1)[:, 0]
 
 
-class StockWorld(CraftaxClassic):
+class StockEnvironment(CraftaxClassic):
     """The installed game, drawing by keys of JAX's own kind."""
 
     def generate(self, key: jax.Array) -> Any:
@@ -64,8 +64,8 @@ class StockWorld(CraftaxClassic):
 class OptimisticResets:
     """Stands where the bank stands: makes n / 16 fresh worlds at every step and deals them to those that are over."""
 
-    def __init__(self, world: CraftaxClassic, bank: Bank):
-        self.world, self.bank, self.size = world, bank, bank.size
+    def __init__(self, env: CraftaxClassic, bank: Bank):
+        self.env, self.bank, self.size = env, bank, bank.size
 
     def take(self, index: jax.Array) -> tuple[Any, jax.Array]:
         """Only for the very first states."""
@@ -74,8 +74,8 @@ class OptimisticResets:
     def renew(self, key: jax.Array, over: jax.Array, states: Any, observations: jax.Array) -> tuple[Any, jax.Array]:
         """As `Bank.renew`, with worlds generated now."""
         count = max(1, over.shape[0] // RESET_RATIO)
-        fresh = jax.vmap(self.world.generate)(jax.random.split(key, count))
-        seen = jax.vmap(self.world.observe)(fresh)
+        fresh = jax.vmap(self.env.generate)(jax.random.split(key, count))
+        seen = jax.vmap(self.env.observe)(fresh)
         # Finished environments first, so that as many as possible get a world of their own.
         rank = jnp.argsort(jnp.argsort(~over)) % count
 
@@ -86,7 +86,7 @@ class OptimisticResets:
 
 
 jax.tree_util.register_pytree_node(
-    OptimisticResets, lambda r: ((r.bank,), r.world), lambda world, children: OptimisticResets(world, children[0])
+    OptimisticResets, lambda r: ((r.bank,), r.env), lambda env, children: OptimisticResets(env, children[0])
 )
 
 
@@ -94,17 +94,17 @@ jax.tree_util.register_pytree_node(
 class SpeedConfig:
     """What to time."""
 
-    world: str = "classic"
+    env: str = "classic"
     """`classic` (the game's 64 x 64) or `classic-32`."""
     observation: str = "compact"
     preset: str = "laptop"
     """Where the other settings come from; `gpu` for a GPU."""
     rounds: int = 5
     """Timed turns of each arm, alternating."""
-    envs: int | None = None
+    num_envs: int | None = None
     """The preset's when absent."""
-    stretches: int = 2
-    """Stretches of training per turn (a stretch is 16 updates)."""
+    iterations: int = 2
+    """Training iterations per turn, of 16 updates each."""
     out: str | None = None
     """Write the result here."""
 
@@ -112,41 +112,43 @@ class SpeedConfig:
 def settled(config: SpeedConfig) -> TrainConfig:
     """The settings of both arms."""
     preset = PRESETS[config.preset]
-    envs = config.envs or preset.envs
-    return dataclasses.replace(preset, world=config.world, observation=config.observation, envs=envs).checked()
+    num_envs = config.num_envs or preset.num_envs
+    changes = {"env": config.env, "observation": config.observation, "num_envs": num_envs}
+    return dataclasses.replace(preset, **changes).checked()  # type: ignore[arg-type]
 
 
-def arm(settings: TrainConfig, name: str, folder: Path) -> Trainer:
-    """A trainer for one arm: `ours`, `unrelabeled`, `stock` or `stock_our_learner`."""
+def arm(settings: TrainConfig, name: str, folder: Path) -> TrainingRun:
+    """A training run for one arm: `ours`, `unrelabeled`, `stock` or `stock_our_learner`."""
     stock = name.startswith("stock")
     method = "none" if stock else "oir"
-    settings = dataclasses.replace(settings, method=method, steps=10**9, worlds=256, out=str(folder / name))
-    run = Run.create(settings.out, dataclasses.asdict(settings), kind="agent")
-    trainer = Trainer(settings, run)
+    settings = dataclasses.replace(
+        settings, method=method, total_timesteps=10**9, num_worlds=256, out=str(folder / name)
+    )
+    training = TrainingRun(settings, Run.create(settings.out, dataclasses.asdict(settings), kind="agent"))
     if stock:
-        trainer.learning = trainer.learning.replace(mirrored=False)  # type: ignore[attr-defined]
-        size = trainer.world.static.map_size[0]  # type: ignore[attr-defined]
-        trainer.world = StockWorld(size, settings.observation, stock=True)
-        trainer.bank = OptimisticResets(trainer.world, trainer.bank)  # type: ignore[assignment]
+        training.learning = training.learning.replace(mirrored=False)  # type: ignore[attr-defined]
+        size = training.env.static.map_size[0]  # type: ignore[attr-defined]
+        training.env = StockEnvironment(size, settings.observation, stock=True)
+        training.bank = OptimisticResets(training.env, training.bank)  # type: ignore[assignment]
     if name == "stock":
-        trainer.network = PlainNetwork(trainer.world.n_actions, settings.width, settings.depth, settings.rank)
+        training.network = PlainNetwork(training.env.n_actions, settings.width, settings.depth, settings.rank)
     elif name == "unrelabeled":
-        trainer.method = dataclasses.replace(trainer.method, relabel=False)
-    return trainer
+        training.method = dataclasses.replace(training.method, relabel=False)
+    return training
 
 
-def turns(trainers: dict[str, Trainer], rounds: int, stretches: int) -> dict[str, list[float]]:
+def turns(runs: dict[str, TrainingRun], rounds: int, iterations: int) -> dict[str, list[float]]:
     """Seconds of every turn of each arm, in turns, after compilation and a warm-up."""
-    seconds: dict[str, list[float]] = {name: [] for name in trainers}
-    for trainer in trainers.values():
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for training in runs.values():
         for _ in range(2):
-            trainer.advance()
+            training.iterate()
     for _ in range(rounds):
-        for name, trainer in trainers.items():
+        for name, training in runs.items():
             began = time.perf_counter()
-            for _ in range(stretches):
-                trainer.advance()
-            jax.block_until_ready(trainer.learner.params)
+            for _ in range(iterations):
+                training.iterate()
+            jax.block_until_ready(training.state.params)
             seconds[name].append(time.perf_counter() - began)
     return seconds
 
@@ -175,9 +177,9 @@ def main() -> None:
     config = tyro.cli(SpeedConfig, description=__doc__)
     compile_cache()
     with tempfile.TemporaryDirectory() as folder:
-        trainers = {name: arm(settled(config), name, Path(folder)) for name in ARMS}
-        seconds = turns(trainers, config.rounds, config.stretches)
-        steps = config.stretches * trainers["ours"].steps_per_stretch
+        runs = {name: arm(settled(config), name, Path(folder)) for name in ARMS}
+        seconds = turns(runs, config.rounds, config.iterations)
+        steps = config.iterations * runs["ours"].steps_per_iteration
     relabeling = [a / b for a, b in zip(seconds["ours"], seconds["unrelabeled"], strict=True)]
     result = {
         "command": "python benchmarks/agent_speed.py " + " ".join(sys.argv[1:]),

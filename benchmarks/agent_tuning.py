@@ -41,15 +41,15 @@ class TuningConfig:
     """Settings of `hindsight agent train`, without the dashes, one text per cell; the defaults first, an empty text."""
     seeds: tuple[int, ...] = (10, 11)
     margin: float = 0.01
-    steps: int = 1_500_000
-    world: str = "classic-32"
+    total_timesteps: int = 1_500_000
+    env: str = "classic-32"
     runs: str = "runs/agent_tuning"
     jobs: int = 2
     out: str | None = None
 
 
 def measure(config: TuningConfig, method: str, cell: str, seed: int) -> float:
-    """What a run of this cell comes to, trained and examined unless it is there already.
+    """What a run of this cell comes to, trained and evaluated unless it is there already.
 
     `game` follows no instruction: it is judged by the achievements of a trial, as a share of the 22; the others by
     mean success over the canonical instructions.
@@ -59,14 +59,15 @@ def measure(config: TuningConfig, method: str, cell: str, seed: int) -> float:
     found = path / "tuning.json"
     if not found.exists():
         hindsight = [sys.executable, "-m", "hindsight_rl.cli", "agent"]
-        train = ["train", "--method", method, "--seed", str(seed), "--steps", str(config.steps)]
-        train += ["--world", config.world, "--out", str(path), "--eval-every", "0", "--no-final-eval"]
+        train = ["train", "--method", method, "--seed", str(seed), "--total-timesteps"]
+        train += [str(config.total_timesteps)]
+        train += ["--env", config.env, "--out", str(path), "--num-evals", "0", "--no-final-eval"]
         train += ["--resume"] if (path / "config.json").exists() else []
         environment = {**os.environ, **ONE_CORE}
         train += [f"--{setting}" for setting in cell.split()]
         subprocess.run([*hindsight, *train], check=True, env=environment, stdout=subprocess.DEVNULL)
-        examine = [*hindsight, "eval", str(path), "--json", "--parts", "canonical"]
-        printed = subprocess.run(examine, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
+        evaluate = [*hindsight, "eval", str(path), "--json", "--parts", "canonical"]
+        printed = subprocess.run(evaluate, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
         Run(path).write("tuning.json", json.loads(printed.splitlines()[-1]))
     result = json.loads(found.read_text("utf-8"))
     if method == "game":
@@ -116,7 +117,7 @@ def main() -> None:
     result: dict[str, Any] = {
         "command": "python benchmarks/agent_tuning.py " + " ".join(sys.argv[1:]),
         "machine": machine(),
-        "settings": {k: getattr(config, k) for k in ("steps", "world", "seeds", "margin")},
+        "settings": {k: getattr(config, k) for k in ("total_timesteps", "env", "seeds", "margin")},
         "methods": {},
     }
     for m in config.methods:

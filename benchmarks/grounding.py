@@ -21,7 +21,7 @@ import tyro
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, fulfilling
 from hindsight_rl.agent.envs.craftax.phrases import NONE, SPLITS, phrases
 from hindsight_rl.agent.instructions.parser import join
-from hindsight_rl.agent.relabeling.grounding import Refused, ground
+from hindsight_rl.agent.relabeling.grounding import Rejected, ground
 from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS
 from hindsight_rl.agent.relabeling.snapshot import prompt
 from hindsight_rl.agent.reward.semantic import SemanticReward
@@ -131,7 +131,7 @@ def measure(config: GroundingConfig) -> dict[str, Any]:
     for kind in kinds:
         made = author.candidate(kind)
         result = ground(made.text, made.steps, made.events, reward, prompt()[0])
-        refused = result if isinstance(result, Refused) else None
+        refused = result if isinstance(result, Rejected) else None
         rows.append(
             {
                 "text": made.text, "kind": made.kind, "split": made.split, "kept": refused is None,

@@ -22,8 +22,9 @@ import tyro
 from grounding import write_between
 
 from hindsight_rl.agent.relabeling.sources import relabeler_of
-from hindsight_rl.agent.training.train import TrainConfig, compile_cache
-from hindsight_rl.agent.training.trainer import Trainer
+from hindsight_rl.agent.training.config import TrainConfig
+from hindsight_rl.agent.training.loop import compile_cache
+from hindsight_rl.agent.training.training_run import TrainingRun
 from hindsight_rl.endpoint import EndpointSettings
 from hindsight_rl.run import Run, machine
 
@@ -70,30 +71,30 @@ class LatencyConfig:
     """Seconds that the server takes for an answer."""
     rounds: int = 20
     """Timed turns of each arm, alternating."""
-    stretches: int = 12
-    """Stretches of training per turn (a stretch is 16 updates); some seconds, so that answers arrive in every turn."""
+    iterations: int = 12
+    """Training iterations per turn, of 16 updates each; some seconds, so that answers arrive in every turn."""
     warm_up: int = 12
-    """Stretches of each arm before the clock runs: compilation, and the encoder's own start."""
-    world: str = "classic-32"
+    """Iterations of each arm before the clock runs: compilation, and the encoder's own start."""
+    env: str = "classic-32"
     out: str | None = None
     docs: str | None = None
     """Write the result into this page, between its `relabel_latency` marks."""
 
 
-def arm(config: LatencyConfig, relabeler: str, url: str, folder: Path) -> Trainer:
-    """A trainer with templates or with the language model."""
-    settings = TrainConfig(world=config.world, steps=10**9, out=str(folder / relabeler), relabeler=relabeler)
+def arm(config: LatencyConfig, relabeler: str, url: str, folder: Path) -> TrainingRun:
+    """A training run with templates or with the language model."""
+    settings = TrainConfig(env=config.env, total_timesteps=10**9, out=str(folder / relabeler), relabeler=relabeler)
     settings.endpoint = EndpointSettings(base_url=url, model="scripted", cache="none")
     run = Run.create(settings.out, dataclasses.asdict(settings), kind="agent")
-    trainer = Trainer(settings, run)
-    trainer.relabeler = relabeler_of(settings, trainer.reward, run)
-    return trainer
+    training = TrainingRun(settings, run)
+    training.relabeling.relabeler = relabeler_of(settings, training.reward, run)
+    return training
 
 
-def settle(trainer: Trainer) -> None:
+def settle(training: TrainingRun) -> None:
     """Wait, off the clock, for answers under way: their work must not fall into the other arm's turn."""
-    assert trainer.source is not None
-    while trainer.source.metrics()["llm"]["under_way"]:
+    assert training.source is not None
+    while training.source.metrics()["llm"]["under_way"]:
         time.sleep(0.05)
 
 
@@ -109,21 +110,21 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in names}
     try:
         with tempfile.TemporaryDirectory() as folder:
-            trainers = {name: arm(config, name, url, Path(folder)) for name in names}
-            for trainer in trainers.values():
+            runs = {name: arm(config, name, url, Path(folder)) for name in names}
+            for training in runs.values():
                 for _ in range(config.warm_up):
-                    trainer.advance()
+                    training.iterate()
             for turn in range(config.rounds):
                 for name in names if turn % 2 == 0 else names[::-1]:
-                    settle(trainers["llm"])
+                    settle(runs["llm"])
                     began = time.perf_counter()
-                    for _ in range(config.stretches):
-                        trainers[name].advance()
-                    jax.block_until_ready(trainers[name].learner.params)
+                    for _ in range(config.iterations):
+                        runs[name].iterate()
+                    jax.block_until_ready(runs[name].state.params)
                     seconds[name].append(time.perf_counter() - began)
-            steps = config.stretches * trainers["llm"].steps_per_stretch
-            said = trainers["llm"].source.metrics()["llm"]  # type: ignore[union-attr]
-            trainers["llm"].source.close()  # type: ignore[union-attr]
+            steps = config.iterations * runs["llm"].steps_per_iteration
+            said = runs["llm"].source.metrics()["llm"]  # type: ignore[union-attr]
+            runs["llm"].source.close()  # type: ignore[union-attr]
     finally:
         server.terminate()
     ratios = [a / b for a, b in zip(seconds["templates"], seconds["llm"], strict=True)]
@@ -145,17 +146,17 @@ def main() -> None:
         },
         "language_model": said,
     }
-    told = (
+    text = (
         f"**{total:+.1%} of the steps per second lost** ({cost:+.1%} in the median turn; {rate['templates']:,} steps/s "
         f"with templates, {rate['llm']:,} beside a server that takes {config.latency:g} s per answer; "
         f"{said['answered']:,} answers, {said['accepted']:,} relabels accepted, mean age {said['age_mean'] or 0:,.0f} "
         f"steps).\n\n(`results/relabel_latency.json`: `{str(result['command']).strip()}`)"
     )
-    print(told)
+    print(text)
     if config.out:
         Path(config.out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     if config.docs:
-        write_between(Path(config.docs), "relabel_latency", told)
+        write_between(Path(config.docs), "relabel_latency", text)
 
 
 if __name__ == "__main__":

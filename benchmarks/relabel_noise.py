@@ -49,8 +49,8 @@ class NoiseConfig:
     kind: str = "hallucinated"
     """`hallucinated`, `confused` or `missed`."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    steps: int = 500_000
-    world: str = "classic-32"
+    total_timesteps: int = 500_000
+    env: str = "classic-32"
     scale: float = 1.0
     """Multiplies the episodes of the evaluation."""
     runs: str = "runs/noise"
@@ -69,7 +69,8 @@ def train(config: NoiseConfig, arm: Arm, seed: int) -> Path:
     # One core per run: two side by side finish sooner than one after the other on two cores.
     threads = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     environment = {**os.environ, "XLA_FLAGS": threads, "OMP_NUM_THREADS": "1"}
-    command = [*base, "train", "--seed", str(seed), "--steps", str(config.steps), "--world", config.world]
+    command = [*base, "train", "--seed", str(seed), "--env", config.env]
+    command += ["--total-timesteps", str(config.total_timesteps)]
     command += ["--out", str(path), "--noise.rate", str(arm.rate), "--noise.kind", config.kind, "--no-final-eval"]
     command += ["--grounding" if arm.grounding else "--no-grounding"]
     if (path / "config.json").exists():
@@ -159,7 +160,12 @@ def main() -> None:
     result = {
         "command": "python benchmarks/relabel_noise.py " + " ".join(sys.argv[1:]),
         "machine": machine(),
-        "settings": {"kind": config.kind, "seeds": list(config.seeds), "steps": config.steps, "world": config.world},
+        "settings": {
+            "kind": config.kind,
+            "seeds": list(config.seeds),
+            "total_timesteps": config.total_timesteps,
+            "env": config.env,
+        },
         "arms": compare(arms, rows),
         "runs": rows,
     }

@@ -19,7 +19,7 @@ AXES = {
     "table": "Goals that the table holds (four times as many instructions)",
     "hindsight": "Hindsight goals per transition",
     "events": "Events",
-    "relabels": "Relabels proposed per stretch (K x trajectories)",
+    "relabels": "Relabels proposed per iteration (K x trajectories)",
 }
 ROOM = 80 * 2**30
 """Bytes of one accelerator, for the arithmetic."""
@@ -39,11 +39,11 @@ def axis_table(title: str, axis: dict[str, Any]) -> list[str]:
 
 
 def costs(result: dict[str, Any], source: str) -> str:
-    """All axes, in milliseconds per stretch."""
+    """All axes, in milliseconds per training iteration."""
     config, base = result["config"], result["base"]
     lines = [
-        f"Milliseconds per stretch of {config['stretch']} updates, each after {base['rollout']} steps of every "
-        f"environment; world `{config['world']}`, settings of `{config['preset']}`, {config['base']:,} environments "
+        f"Milliseconds per training iteration of {config['num_updates']} updates, each after {base['num_steps']} steps of "
+        f"every environment; `{config['env']}`, settings of `{config['preset']}`, {config['base']:,} environments "
         f"where something else is varied. {result['device']}, {result['devices']} device; host: "
         f"{result['machine']['processor']}. *growth* is the exponent fitted to all sizes, *at the end* that between "
         "the two largest: 0 does not grow, 1 grows in proportion.",
@@ -53,29 +53,29 @@ def costs(result: dict[str, Any], source: str) -> str:
         lines += axis_table(title, result["axes"][name])
         if name == "environments":
             total = result["axes"][name]["parts"]["total"]["ms"]
-            rates = [1e3 * n / ms for n, ms in zip(result["steps_per_stretch"].values(), total, strict=True)]
+            rates = [1e3 * n / ms for n, ms in zip(result["steps_per_iteration"].values(), total, strict=True)]
             lines.insert(-1, "| steps per second | " + " | ".join(f"{rate:,.0f}" for rate in rates) + " | | |")
     return "\n".join([*lines, f"(`results/{source}`: `{result['command'].strip()}`)"])
 
 
 def weights(result: dict[str, Any]) -> str:
-    """Bytes of each world, from the arrays' shapes."""
+    """Bytes of each environment, from the arrays' shapes."""
     named = {
         "events": "events",
         "actions": "actions",
         "parameters": "parameters of the network",
-        "world_state": "state of a world, bytes",
+        "env_state": "state of an environment, bytes",
         "observation": "observation, bytes",
         "actor": "environment with all that is known of it, bytes",
         "transition": "transition, bytes",
         "condition": "condition of a goal, bytes",
-        "memory": "memory, MiB in all",
+        "replay": "replay buffer, MiB in all",
     }
-    worlds = result["bytes"]
-    lines = ["| | " + " | ".join(f"`{world}`" for world in worlds) + " |", "|---" * (len(worlds) + 1) + "|"]
+    envs = result["bytes"]
+    lines = ["| | " + " | ".join(f"`{env}`" for env in envs) + " |", "|---" * (len(envs) + 1) + "|"]
     for key, title in named.items():
-        values = [world[key] for world in worlds.values()]
-        cells = [_number(value / 2**20) if key == "memory" else f"{value:,}" for value in values]
+        values = [env[key] for env in envs.values()]
+        cells = [_number(value / 2**20) if key == "replay" else f"{value:,}" for value in values]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -83,19 +83,19 @@ def weights(result: dict[str, Any]) -> str:
 def outlook(result: dict[str, Any]) -> str:
     """What one of s devices meets at s times the size: environments, table and relabels s times as many."""
     config, base, rules = result["config"], result["base"], result["base"]["learning"]
-    at, sizes = result["axes"]["environments"], result["bytes"][config["world"]]
+    at, sizes = result["axes"]["environments"], result["bytes"][config["env"]]
     here = {name: part["ms"][at["sizes"].index(config["base"])] for name, part in at["parts"].items()}
-    per_update = (config["base"] + rules["memories"]) * base["rollout"]
-    sgd = config["stretch"] * rules["epochs"] * (per_update // rules["minibatch"])
+    per_update = (config["base"] + rules["replay_windows"]) * base["num_steps"]
+    sgd = config["num_updates"] * rules["epochs"] * (per_update // rules["minibatch"])
     reduced = 2 * 4 * sizes["parameters"] * sgd
-    relabels, told = result["axes"]["relabels"], base["relabels"] * base["trajectories"]
-    relabel = relabels["parts"]["host: relabel"]["ms"][-1] / relabels["sizes"][-1] * told
+    relabels, count = result["axes"]["relabels"], base["relabels"] * base["trajectories"]
+    relabel = relabels["parts"]["host: relabel"]["ms"][-1] / relabels["sizes"][-1] * count
     tables = result["axes"]["table"]["parts"]["host: tables"]["ms"][0]
     values = 4 * config["base"] * base["max_goals"] * sizes["actions"]
-    report = config["stretch"] * base["rollout"] * base["trajectories"] * (sizes["events"] + 1)
-    device = here["act"] + here["memory"] + here["learn"]
+    report = config["num_updates"] * base["num_steps"] * base["trajectories"] * (sizes["events"] + 1)
+    device = here["act"] + here["replay"] + here["learn"]
     rows: list[tuple[str, float, int, str]] = [
-        ("device: act, memory, learn (minibatch grows in proportion), ms", device, 0, "ms"),
+        ("device: act, replay, learn (minibatch grows in proportion), ms", device, 0, "ms"),
         ("device: learn, minibatch as it is, ms", here["learn"], 1, "ms"),
         ("gradients all-reduced by each device, minibatch in proportion, MiB", reduced / 2**20, 0, ""),
         ("host, every process alike: relabel, ms", relabel, 1, "ms"),
@@ -105,8 +105,8 @@ def outlook(result: dict[str, Any]) -> str:
         ("from device to host: events of the watched, MiB", report / 2**20, 1, ""),
     ]
     lines = [
-        f"Per stretch and device. 1 x is {config['base']:,} environments on one device, a table of "
-        f"{base['max_goals']:,} goals and {told} relabels per stretch; s x is s devices with as many environments "
+        f"Per training iteration and device. 1 x is {config['base']:,} environments on one device, a table of "
+        f"{base['max_goals']:,} goals and {count} relabels per iteration; s x is s devices with as many environments "
         f"each, and a table and relabels s times as large. **Bold**: more milliseconds than the device's own work, or "
         f"more than {ROOM // 2**30} GiB.",
         "",
@@ -121,11 +121,11 @@ def outlook(result: dict[str, Any]) -> str:
             cells.append(f"**{_number(value)}**" if over else _number(value))
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     each = f"{_number(here['learn'] / sgd)} ms each, which an all-reduce must stay well below"
-    return "\n".join([*lines, "", f"({sgd:,} minibatches of {rules['minibatch']:,} per stretch at 1 x, {each}.)"])
+    return "\n".join([*lines, "", f"({sgd:,} minibatches of {rules['minibatch']:,} per iteration at 1 x, {each}.)"])
 
 
 def _per_env(config: dict[str, Any], base: dict[str, Any], sizes: dict[str, int]) -> int:
-    rows = (config["base"] + base["learning"]["memories"]) * base["rollout"]
+    rows = (config["base"] + base["learning"]["replay_windows"]) * base["num_steps"]
     return config["base"] * sizes["actor"] + rows * (sizes["transition"] + 8 * base["learning"]["hindsight"])
 
 
@@ -168,7 +168,7 @@ def _number(value: float | None, digits: int = 3) -> str:
 
 def write_page(page: Path, result: dict[str, Any], source: str | None = None) -> None:
     """Put the agent's tables between their marks; those of the full game have marks of their own."""
-    full = result["config"]["world"] == "craftax"
+    full = result["config"]["env"] == "craftax"
     mark = "agent_scaling_craftax" if full else "agent_scaling"
     write_between(page, mark, costs(result, source or f"{mark}.json"))
     if not full:

@@ -1,6 +1,6 @@
 """Both learners in ten minutes: each trains on its own failures, one page reports on both, a film shows one of them.
 
-    make demo            or            python examples/demo.py --steps 1500000
+    make demo            or            python examples/demo.py --total-timesteps 1500000
 
 Everything lands in `demo/`: the runs `lm` and `agent`, `report.html`, and a film of the agent following an instruction.
 """
@@ -24,14 +24,14 @@ from hindsight_rl.run import Run
 class DemoConfig:
     """How long to train, and what to ask for in the film."""
 
-    steps: int = 1_000_000
+    total_timesteps: int = 1_000_000
     """Environment steps of the agent."""
     rollouts: int = 30_720
     """Responses that each arm of the language model draws."""
     arms: str = "rlvr,fraction,hir,retarget"
     seed: int = 0
     text: str = "collect wood, then place a table"
-    """What the agent is told in the film."""
+    """What the agent is asked for in the film."""
     learners: Literal["both", "lm", "agent"] = "both"
     out: Path = Path("demo")
 
@@ -46,9 +46,9 @@ def main() -> None:
     parts = [learn for name, learn in learners.items() if config.learners in ("both", name)]
     for number, part in enumerate(parts, start=1):
         print(f"\n[{number}/{len(parts)}] ", end="", flush=True)
-        run, told = part(config)
+        run, text = part(config)
         runs.append(run)
-        said += told
+        said += text
         write_report(runs, page)
         print(f"So far: {page}   ({time.monotonic() - began:.0f} s)" if number < len(parts) else "")
     print("\n".join(said))
@@ -87,18 +87,18 @@ def agent(config: DemoConfig) -> tuple[Path, list[str]]:
     from hindsight_rl.agent.video.film import film
 
     print(
-        f"An agent trains for {config.steps:,} steps on the 32 x 32 preset of Craftax-Classic, told in words what to\n"
-        "do and never given an environment reward. (about five minutes for a million steps on two cores)",
+        f"An agent trains for {config.total_timesteps:,} steps on the 32 x 32 preset of Craftax-Classic, asked in words\n"
+        "what to do and never given an environment reward. (about five minutes for a million steps on two cores)",
         flush=True,
     )
-    run = train(TrainConfig(steps=config.steps, seed=config.seed, out=fresh(config.out / "agent")))
+    run = train(TrainConfig(total_timesteps=config.total_timesteps, seed=config.seed, out=fresh(config.out / "agent")))
     mean = Run.open(run).read("eval.json")["mean"]
     shot = film(run, config.text, config.out / "agent.gif", seed=config.seed, tries=5)
-    told = "fulfilled" if shot["fulfilled"] else "not fulfilled"
+    outcome = "fulfilled" if shot["fulfilled"] else "not fulfilled"
     return run, [
         f"The agent in held-out worlds, by true events: {mean['canonical']:.2f} of the 22 canonical instructions, "
         f"{mean['paraphrased']:.2f} of paraphrases never seen, {mean['composed']:.2f} of compositions.",
-        f"Film of '{config.text}' ({told}, attempt {shot['tries']} of at most 5): {config.out / 'agent.gif'}",
+        f"Film of '{config.text}' ({outcome}, attempt {shot['tries']} of at most 5): {config.out / 'agent.gif'}",
     ]
 
 
