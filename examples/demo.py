@@ -87,8 +87,8 @@ def agent(config: DemoConfig) -> tuple[Path, list[str]]:
     from hindsight_rl.agent.video.film import film
 
     print(
-        f"An agent trains for {config.total_timesteps:,} steps on the 32 x 32 preset of Craftax-Classic, asked in words\n"
-        "what to do and never given an environment reward. (about five minutes for a million steps on two cores)",
+        f"An agent trains for {config.total_timesteps:,} steps on the 32 x 32 preset of Craftax-Classic, asked in\n"
+        "words what to do and never given an environment reward. (about five minutes for a million steps on two cores)",
         flush=True,
     )
     run = train(TrainConfig(total_timesteps=config.total_timesteps, seed=config.seed, out=fresh(config.out / "agent")))
