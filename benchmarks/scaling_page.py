@@ -43,8 +43,8 @@ def costs(result: dict[str, Any], source: str) -> str:
     config, base = result["config"], result["base"]
     lines = [
         f"Milliseconds per training iteration of {config['num_updates']} updates, each after {base['num_steps']} "
-        f"steps of every environment; `{config['env']}`, settings of `{config['preset']}`, {config['base']:,} environments "
-        f"where something else is varied. {result['device']}, {result['devices']} device; host: "
+        f"steps of every environment; `{config['env']}`, settings of `{config['preset']}`, {config['base']:,} "
+        f"environments where something else is varied. {result['device']}, {result['devices']} device; host: "
         f"{result['machine']['processor']}. *growth* is the exponent fitted to all sizes, *at the end* that between "
         "the two largest: 0 does not grow, 1 grows in proportion.",
         "",
