@@ -72,7 +72,7 @@ def summary(made: Counts, config: ComposeConfig) -> list[str]:
     lines += [f"  {line}" for line in made.skipped.lines()]
     lines += [
         "",
-        f"drawn again: {sum(made.resampled.values()):,} combinations that cannot hold, or stood there already",
+        f"drawn again, as constraints cannot hold together or a row came before: {made.resampled.total():,}",
     ]
     shown = made.resampled.most_common(_SHOWN)
     lines += [f"  {count:,}  {reason}" for reason, count in shown]
