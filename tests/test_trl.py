@@ -20,7 +20,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl import HiRConfig, HiRTrainer
 from hindsight_rl.lm.trl.rows import leave_one_out, share, whiten
 from hindsight_rl.replay.instruction import Instruction
-from tiny_lm import asked, tiny_model
+from tiny_lm import WORDS, asked, tiny_model
 
 torch.set_num_threads(1)
 
@@ -500,7 +500,8 @@ def test_what_cannot_work_is_refused_before_training(
     refused(model, tmp_path, "the prompt of 0 has .* tokens, 12 fit", max_completion_length=116)
     refused(model, tmp_path, "leaves no room", max_completion_length=128)
     refused(model, tmp_path, "no prompt fits", max_prompt_tokens=3, long_prompts="skip")
-    refused(model, tmp_path, "is a Dataset: give a list of instructions", given=_dataset())
+    refused(model, tmp_path, r"train_dataset\[0\]: no constraints in the row", given=_dataset([{"prompt": "a"}]))
+    refused(model, tmp_path, "is a str: give a list of instructions", given="rows.jsonl")
     refused(model, tmp_path, "unknown rewriter 'x'", rewriter="x")
     refused(model, tmp_path, "advantage is 'x'", advantage="x")
     refused(model, tmp_path, "relabels is 0: it must be at least 1", relabels=0)
@@ -514,10 +515,19 @@ def test_what_cannot_work_is_refused_before_training(
     refused(model, tmp_path, r"TRL 1.99.0 is not supported: pip install 'trl>=1.16,<1.17'")
 
 
-def _dataset() -> Any:
+def _dataset(rows: list[dict[str, Any]]) -> Any:
     from datasets import Dataset
 
-    return Dataset.from_list([{"prompt": "a"}])
+    return Dataset.from_list(rows)
+
+
+def test_a_dataset_of_known_rows_is_read_as_instructions(model: str, tmp_path: Path) -> None:
+    kwargs = [{"keywords": [WORDS[0]]}]
+    rows = [{"prompt": "Write a line .", "instruction_id_list": ["keywords:existence"], "kwargs": kwargs}] * 8
+    trainer = HiRTrainer(model, config(tmp_path), _dataset(rows))
+    assert [each.constraints[0].id for each in trainer.instructions] == ["keywords:existence"] * 8
+    trainer.train()
+    assert trainer.state.global_step > 0
 
 
 def test_long_prompts_are_left_out_and_counted(model: str, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("trl", reason="TRL is not installed: pip install 'hindsight-rl[lm]'")
 
 from hindsight_rl import cli
+from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl import HiRTrainer
 from hindsight_rl.lm.trl.resume import last_whole
 from hindsight_rl.run import Run
@@ -124,6 +125,12 @@ def test_options_of_methods_and_files(model: str, rows: Path, tmp_path: Path) ->
     file.write_text("learning_rate: 0.5\nlambda_start: 3\n", "utf-8")
     _, config = parsed([*words, "--config", str(file), "--learning_rate", "0.25"])
     assert config.lambda_start == 3 and config.learning_rate == 0.25
+    file.write_text("limit: null\nlerning_rate: 0.5\n", "utf-8")
+    with pytest.raises(HindsightError, match=r"options.yaml: unknown option --lerning_rate \(did you mean"):
+        parsed([*words, "--config", str(file)])
+    file.write_text("limit: null\nmodel: elsewhere\n", "utf-8")
+    options, _ = parsed([*words[2:], "--config", str(file)])
+    assert options.model == "elsewhere" and options.limit is None
 
 
 def test_bad_input_is_one_line_and_leaves_no_folder(

@@ -62,6 +62,7 @@ class Options:
 
 def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
     """The options of a command line; raises :class:`HindsightError` on a bad one."""
+    file, given_words = _value(argv, "--config"), list(argv)
     argv = _with_file(argv)
     if not _value(argv, "--model") and not {"-h", "--help"} & {*argv}:
         raise HindsightError("--model is needed (to train a tiny model from scratch: hindsight sandbox train)")
@@ -87,7 +88,8 @@ def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
     if unknown:
         known = [name for action in parser._actions for name in action.option_strings]
         near = difflib.get_close_matches(unknown[0], known, n=1)
-        raise HindsightError(f"unknown option {unknown[0]}" + (f" (did you mean {near[0]}?)" if near else ""))
+        where = f"--config {file}: " if file and unknown[0] not in given_words else ""
+        raise HindsightError(f"{where}unknown option {unknown[0]}" + (f" (did you mean {near[0]}?)" if near else ""))
     if not options.dataset:
         raise HindsightError("--dataset is needed")
     return options, config
@@ -108,6 +110,10 @@ def _with_file(argv: list[str]) -> list[str]:
         del rest[rest.index("--config") : rest.index("--config") + 2]
     words = []
     for option, value in given.items():
+        if value is None:  # `limit: null` asks for nothing
+            continue
+        if not isinstance(option, str) or not option.isidentifier():
+            raise HindsightError(f"--config {name}: {option!r} is no option; write `name: value`")
         shown = json.dumps(value) if isinstance(value, dict) else str(value)
         words += [f"--{option}", *(map(str, value) if isinstance(value, list) else [shown])]
     return [*words, *rest]

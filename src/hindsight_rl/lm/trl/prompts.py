@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset
 from torch.utils.data import Sampler
 from transformers import AutoConfig, AutoTokenizer
 
+from hindsight_rl.data.rows import instructions
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl.config import HiRConfig
 from hindsight_rl.replay.instruction import Instruction
@@ -63,13 +65,26 @@ def prompt_lengths(instructions: Sequence[Instruction], tokenizer: Any, chat: bo
     return [len(ids) for ids in made["input_ids"]]
 
 
+def as_instructions(given: Any, name: str) -> Any:
+    """The rows of a Hugging Face ``Dataset`` as instructions, in any schema that
+    :func:`hindsight_rl.data.rows.read_dataset` knows; anything else as it is.
+
+    Raises:
+        HindsightError: a row of no known schema, or with demands that no program checks.
+    """
+    if not isinstance(given, Dataset):
+        return given
+    return instructions(((f"{name}[{at}]", row) for at, row in enumerate(given)), name).instructions
+
+
 def fitting(given: Sequence[Instruction], name: str, tokenizer: Any, room: int, args: HiRConfig) -> list[Instruction]:
     """The instructions whose prompt fits in `room` tokens; raises :class:`HindsightError` for one that does not,
     unless such are to be skipped."""
+    given = as_instructions(given, name)
     if not isinstance(given, Sequence) or not all(isinstance(each, Instruction) for each in given):
         raise HindsightError(
             f"{name} is a {type(given).__name__}: give a list of instructions, e.g. "
-            "hindsight_rl.data.rows.read_dataset(...).instructions"
+            "hindsight_rl.data.rows.read_dataset(...).instructions, or a datasets.Dataset of rows that it reads"
         )
     chat = args.prompt_format == "chat"
     if chat and not getattr(tokenizer, "chat_template", None):
@@ -108,7 +123,10 @@ def tokenizer_of(model: Any, args: HiRConfig) -> Any:
         )
     except (OSError, ValueError) as error:
         said = (str(error).splitlines() or [""])[0]
-        raise HindsightError(f"no tokenizer for {name or 'the model'} ({said}); give processing_class") from error
+        raise HindsightError(
+            f"no tokenizer for {name or 'the model'} ({said}): put its files (tokenizer.json, tokenizer_config.json) "
+            "into the model's folder, or from Python give processing_class"
+        ) from error
 
 
 def template_of(path: str) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list, gather_object
+from datasets import Dataset
 from torch import Tensor
 from transformers.trainer_utils import TrainOutput, get_last_checkpoint
 from trl import GRPOTrainer
@@ -50,7 +51,8 @@ class HiRTrainer(GRPOTrainer):
     Args:
         model: id or path (needed for beta > 0 without PEFT), or a model.
         args: the settings.
-        train_dataset, eval_dataset: instructions, e.g. of :func:`hindsight_rl.data.rows.read_dataset`.
+        train_dataset, eval_dataset: instructions, e.g. of :func:`hindsight_rl.data.rows.read_dataset`; or a
+            ``datasets.Dataset`` with rows of a schema that this function reads.
         processing_class: the tokenizer; the model's own when absent.
         reward_funcs: further rewards, added to the one of the constraints (``reward_weights``: that one's first).
         verify: judges answers: a :class:`~hindsight_rl.replay.verification.Verifier` (a
@@ -85,8 +87,8 @@ class HiRTrainer(GRPOTrainer):
         self,
         model: Any,
         args: HiRConfig,
-        train_dataset: Sequence[Instruction],
-        eval_dataset: Sequence[Instruction] | None = None,
+        train_dataset: Sequence[Instruction] | Dataset,
+        eval_dataset: Sequence[Instruction] | Dataset | None = None,
         processing_class: Any = None,
         reward_funcs: Callable[..., Any] | Sequence[Callable[..., Any]] | None = None,
         verify: Verifier | Verify | None = None,
@@ -105,7 +107,7 @@ class HiRTrainer(GRPOTrainer):
             tokenizer.chat_template = template_of(args.chat_template_path)
         room = room_of(model, args)
         train = fitting(train_dataset, "train_dataset", tokenizer, room, args)
-        evaluated = fitting(eval_dataset, "eval_dataset", tokenizer, room, args) if eval_dataset else []
+        evaluated = fitting(eval_dataset, "eval_dataset", tokenizer, room, args) if eval_dataset is not None else []
         self.too_long = len(train_dataset) + len(eval_dataset or []) - len(train) - len(evaluated)
         """Instructions left out because their prompt is too long."""
         self.instructions: list[Instruction] = [*train, *evaluated]
@@ -126,8 +128,6 @@ class HiRTrainer(GRPOTrainer):
             if args.reward == "all":
                 return [float(each.succeeded) for each in self._seen]
             return [each.integrity for each in self._seen]
-
-        from datasets import Dataset
 
         chat = args.prompt_format == "chat"
         super().__init__(
