@@ -19,7 +19,7 @@ from lm_tuning import TuningConfig, best_of, tuned, wanted
 class BudgetsConfig:
     """What to compare."""
 
-    arms: tuple[str, ...] = ("rlvr", "fraction", "hir", "retarget", "named-memory")
+    arms: tuple[str, ...] = ("rlvr", "fraction", "hir", "retarget", "relabels-buffer")
     rollouts: tuple[int, ...] = (5_120, 7_680, 10_240)
     learning_rates: tuple[float, ...] = (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3)
     decays: tuple[float, ...] = (1.0, 0.1)

@@ -25,9 +25,9 @@ COLOURS = {
     "fraction": "#a16207",
     "hir": "#1d4ed8",
     "retarget": "#c2410c",
-    "named": "#15803d",
-    "named-memory": "#7e22ce",
-    "rlvr-memory": "#0e7490",
+    "relabels": "#15803d",
+    "relabels-buffer": "#7e22ce",
+    "rlvr-buffer": "#0e7490",
     "fraction-memory": "#be185d",
 }
 

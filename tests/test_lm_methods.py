@@ -10,7 +10,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.methods import METHODS, method
 from hindsight_rl.lm.sandbox.config import ReplayRules, SandboxConfig, UpdateRules
 from hindsight_rl.lm.trl.config import HiRConfig
-from hindsight_rl.lm.trl.train import parsed
+from hindsight_rl.lm.trl.options import parsed
 from hindsight_rl.lm.verl.rows import Settings
 from hindsight_rl.replay.config import BufferConfig, ReplayConfig
 
@@ -52,7 +52,7 @@ def test_settings_win_over_the_method() -> None:
     assert config.buffer_config("hir").buffer_rows_per_prompt == 3 and config.chosen("hir").learning_rate == 0.1
     # What does not replay does not begin to.
     assert config.chosen("rlvr").rewriter is None and config.replay_config("rlvr").replays_per_prompt == 0
-    assert SandboxConfig(replay=ReplayRules(replays_per_prompt=3)).replay_config("named").replays_per_prompt == 3
+    assert SandboxConfig(replay=ReplayRules(replays_per_prompt=3)).replay_config("relabels").replays_per_prompt == 3
     _, trl = parsed([*WORDS, "--method", "hir", "--rewriter", "retarget", "--lambda_start", "1", "--scope", "group"])
     assert (trl.replay_config().rewriter, trl.replay_config().lambda_start) == ("retarget", 1.0)
     assert trl.replay_config().scope == "group"

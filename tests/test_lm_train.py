@@ -251,7 +251,7 @@ def test_what_is_remembered_is_imitated_whatever_was_likely_once(tiny: Any, monk
 
 def test_a_replay_buffer_is_part_of_the_checkpoint(tiny: Any, tmp_path: Path) -> None:
     config = tiny(
-        "named-memory",
+        "relabels-buffer",
         rollouts=16 * 8,
         replay=ReplayRules(replays_per_prompt=2, buffer_rows_per_prompt=4, buffer_capacity=40),
     )
@@ -268,8 +268,8 @@ def test_a_replay_buffer_is_part_of_the_checkpoint(tiny: Any, tmp_path: Path) ->
         patch.setattr(learning.Learner, "advance", dies)
         train(config)
     path = train(dataclasses.replace(config, resume=True))
-    assert rows(path, "named-memory") == rows(whole, "named-memory")
-    assert same(weights(path, "named-memory"), weights(whole, "named-memory"))
+    assert rows(path, "relabels-buffer") == rows(whole, "relabels-buffer")
+    assert same(weights(path, "relabels-buffer"), weights(whole, "relabels-buffer"))
 
 
 def test_the_layout_of_a_rewritten_instruction_is_a_choice(tiny: Any) -> None:

@@ -112,14 +112,14 @@ def test_options_of_methods_and_files(model: str, rows: Path, tmp_path: Path) ->
     assert found["rlvr"].replays_per_prompt == found["fraction"].replays_per_prompt == 0
     assert found["rlvr"].reward == "all" and found["fraction"].reward == "fraction"
     assert parsed([*words, "--method", "hir", "--repeat", "true"])[1].repeat
-    named = parsed([*words, "--method", "named-memory"])[1]
+    named = parsed([*words, "--method", "relabels-buffer"])[1]
     assert (named.rewriter, named.relabels, named.replays_per_prompt, named.buffer_rows_per_prompt) == (
         "retarget",
         4,
         8,
         8,
     )
-    remembered = parsed([*words, "--method", "rlvr-memory", "--buffer_rows_per_prompt", "3"])[1]
+    remembered = parsed([*words, "--method", "rlvr-buffer", "--buffer_rows_per_prompt", "3"])[1]
     assert (remembered.replays_per_prompt, remembered.buffer_rows_per_prompt, remembered.relabels) == (0, 3, 1)
     file = tmp_path / "options.yaml"
     file.write_text("learning_rate: 0.5\nlambda_start: 3\n", "utf-8")

@@ -58,22 +58,22 @@ METHODS: dict[str, Method] = {
     "fraction": Method("the share of constraints met as reward, no replay", reward="fraction", learning_rate=5e-4),
     "hir": Method("failures replayed under the constraints that they met (HiR)", rewriter="drop"),
     "retarget": Method("failures replayed under what they achieved instead", rewriter="retarget"),
-    "named": Method(
+    "relabels": Method(
         "retarget, each failure under four instructions of the batch",
         rewriter="retarget",
         relabels=4,
         learning_rate=2e-3,
         decay=0.1,
     ),
-    "named-memory": Method(
-        "named, with a replay buffer of replays and successes",
+    "relabels-buffer": Method(
+        "relabels, with a replay buffer of replays and successes",
         rewriter="retarget",
         relabels=4,
         buffer=True,
         learning_rate=2e-3,
         decay=0.1,
     ),
-    "rlvr-memory": Method(
+    "rlvr-buffer": Method(
         "binary reward, with a replay buffer of successes; no hindsight", buffer=True, learning_rate=5e-4
     ),
     "keep": Method("failures replayed under their own instruction: a control that must fail", rewriter="keep"),

@@ -14,7 +14,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.report.runs import first_line, flat, number, read_lines, read_object
 from hindsight_rl.run import Run
 
-ORDER = ("rlvr", "fraction", "hir", "retarget", "named", "keep")
+ORDER = ("rlvr", "fraction", "hir", "retarget", "relabels", "keep")
 BEFORE = 8
 """Colour of the base model."""
 _NOT_A_DIFFERENCE = frozenset(

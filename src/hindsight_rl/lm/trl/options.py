@@ -37,7 +37,7 @@ class Options:
     model: str = _option("", "Id on the hub, folder, .gguf file, or smollm2-135m.")
     dataset: str = _option("", "A .jsonl, .json or .parquet file, hir-16k, if-rlvr, or an id on the hub.")
     out: str = _option("runs/lm-trl", "The run folder to make.")
-    method: str = _option("hir", "hir, retarget, rlvr, fraction, named-memory, ...; other options win over it.")
+    method: str = _option("hir", "hir, retarget, rlvr, fraction, relabels-buffer, ...; other options win over it.")
     split: str = _option("train", "Of a dataset on the hub.")
     limit: int | None = _option(None, "Read only so many rows.")
     held_out: str | None = _option(
