@@ -35,7 +35,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def policy(run):
-    from hindsight_rl.agent.training.train import compile_cache
+    from hindsight_rl.agent.training.loop import compile_cache
     from hindsight_rl.agent.training.trainer import load_policy
     from hindsight_rl.run import Run
 
