@@ -36,7 +36,7 @@ _MOST_REASONS = 2000  # for drawing again, that are counted apart
 class Composed:
     """What :func:`compose` made.
 
-    splits: rows by split, empty splits left out. held_ids: the ids of the split ``test_ids``. skipped: prompts by
+    splits: rows by split; empty splits are absent. held_ids: the ids of the split ``test_ids``. skipped: prompts by
     reason. resampled: rows drawn again, by reason. prompts: how many prompts each split could use.
     """
 

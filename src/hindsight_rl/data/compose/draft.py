@@ -244,7 +244,7 @@ def _keywords(draft: Draft) -> None:
         if bounds.low > 0 and word in draft.forbidden:
             raise Infeasible(f'"{word}" is asked for and forbidden')
         if draft.repeats and bounds.low > draft.repeats:
-            raise Infeasible(f'"{word}" comes oftener than a word may')
+            raise Infeasible(f'"{word}" comes more often than a word may')
         if bounds.low > 1 and draft.unique:
             raise Infeasible(f'"{word}" comes twice, and no word may')
     if any(one != other and one in other for one in draft.keyword for other in draft.keyword):

@@ -83,10 +83,10 @@ def word(*names: str) -> Draw:
 
 
 def _picked(rng: Random, task: str, count: int, stock: tuple[str, ...]) -> list[str]:
-    told = sorted(set(_WORD.findall(task)))
+    of_task = sorted(set(_WORD.findall(task)))
     found: list[str] = []
     while len(found) < count:
-        one = rng.choice(told if told and rng.random() < _IN_TASK else stock)
+        one = rng.choice(of_task if of_task and rng.random() < _IN_TASK else stock)
         if not any(one in other or other in one for other in found):
             found.append(one)
     return found
@@ -116,7 +116,7 @@ def span(closed: bool) -> Draw:
     def how(rng: Random, task: str) -> Kwargs:
         start = rng.randrange(1, max(2, len(task) // 2))
         end = rng.randrange(start + 1, len(task) + (not closed))
-        # What starts or ends in white space could not be told from what does not.
+        # What starts or ends in white space would look like what does not.
         while task[start].isspace() or task[end - (not closed)].isspace():
             start = rng.randrange(1, max(2, len(task) // 2))
             end = rng.randrange(start + 1, len(task) + (not closed))

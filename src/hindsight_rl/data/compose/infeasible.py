@@ -276,7 +276,7 @@ LEFT_OUT: dict[str, str] = {
 
 @cache
 def table() -> dict[frozenset[str], str]:
-    """Every infeasible pair with its reason, the registry's conflicts left out."""
+    """Every infeasible pair with its reason, without the registry's conflicts."""
     made: dict[frozenset[str], str] = {}
     for first, second, why in _REASONS:
         for one in first.split():

@@ -20,7 +20,7 @@ from hindsight_rl.data.compose import formats
 from hindsight_rl.data.compose.composer import Maker, Plan, one_splitter, plan
 from hindsight_rl.data.compose.config import ComposeConfig
 from hindsight_rl.data.compose.counts import Counts, SplitCounts
-from hindsight_rl.data.compose.ranges import told
+from hindsight_rl.data.compose.ranges import range_in_words
 from hindsight_rl.data.compose.row import Row
 from hindsight_rl.errors import HindsightError
 
@@ -154,7 +154,7 @@ class Output:
         state = {
             "finished": self.finished,
             **self.counts.to_json(),
-            "ranges": {id: told(id, self.config.length) for id in self.config.candidates()},
+            "ranges": {id: range_in_words(id, self.config.length) for id in self.config.candidates()},
             "settings": self.settings,
             "bytes": self._bytes,
         }

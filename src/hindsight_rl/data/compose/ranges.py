@@ -207,8 +207,8 @@ FAMILY_IDS: dict[Family, tuple[str, ...]] = {
 }
 
 
-# Which ids a small model meets now and then (2 % to 70 %, measured on SmolLM2-135M) and how much oftener they are drawn
-# at length short.
+# Which ids a small model meets now and then (2 % to 70 %, measured on SmolLM2-135M), and how much more often they are
+# drawn at length short.
 OFTEN = 3.0
 _MET_NOW_AND_THEN = """
 keywords:existence keywords:frequency keywords:forbidden_words keywords:letter_frequency
@@ -241,7 +241,7 @@ def drawn(id: str, length: Length, rng: Random, task: str) -> Kwargs:
     return kwargs
 
 
-def told(id: str, length: Length) -> str:
+def range_in_words(id: str, length: Length) -> str:
     """The range of an id in words."""
     draws = RANGES[id][length == "standard"]
     return "not composed" if draws is None else "; ".join(draw.says for draw in draws) or "no kwargs"

@@ -25,7 +25,7 @@ class RelabelConfig:
     prompts: str | None = None
     """The prompts with their constraints, where FILE holds responses alone: matched by prompt, or by key."""
     rewriter: RewriterName = "retarget"
-    """drop: leave out what failed. retarget: ask for what was achieved instead, or leave it out."""
+    """drop: drop what failed. retarget: ask for what was achieved instead, or drop it."""
     format: Format = "sft"
     """sft: a chat per row. dpo: prompt, chosen, rejected. kto: prompt, completion, label. sharegpt: conversations."""
     columns: Columns = "messages"

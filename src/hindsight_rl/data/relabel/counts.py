@@ -50,7 +50,7 @@ class Counts:
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Counts:
-        """What :meth:`to_json` wrote; what is found anew by each call is left out."""
+        """What :meth:`to_json` wrote; without what each call finds anew."""
         return cls(
             units=given["units"],
             responses=given["responses"],

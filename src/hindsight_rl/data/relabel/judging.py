@@ -21,7 +21,7 @@ class Judged:
     """A response and what came of it.
 
     verdict: under its own instruction; None where it is not judged. hindsight: the instruction that it met instead,
-    of a failure that can be rewritten. reason: why there is nothing to be had from it, or no rewrite; else "".
+    of a failure that can be rewritten. reason: why it gives no row or has no rewrite; else "".
     """
 
     text: str
@@ -83,7 +83,8 @@ class Judging:
             return f"{type(error).__name__} when it was checked"
 
     def met(self, asked: Instruction, answer: str) -> bool | None:
-        """Whether an answer meets a rewritten instruction; None where that cannot be said: met for want of matter."""
+        """Whether an answer meets a rewritten instruction; None where that cannot be said, as there is
+        nothing to check."""
         verdict = self.verdict(asked, answer)
         if isinstance(verdict, str):
             return None
@@ -95,7 +96,7 @@ class Judging:
     def _rewritten(self, asked: Instruction, text: str, verdict: Verdict) -> Instruction | str:
         """The instruction that a failure met, verified anew; or why there is none. The replayer is used here alone."""
         if asked.woven:
-            return "constraints woven into the prompt, which cannot be rewritten"
+            return "inline constraints, which cannot be rewritten"
         found = self.replayer.replay([Rollout(asked, text, verdict)], step=1, budget=1)
         for item in found.replays:
             if item.rewrite is not None:

@@ -64,8 +64,8 @@ class Output:
                 left = left[self._file.write(left) :]
             self._bytes += len(block)
             self._block.clear()
-            told = {**self.counts.to_json(), "bytes": self._bytes, "settings": self.settings}
-            aside.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
+            state = {**self.counts.to_json(), "bytes": self._bytes, "settings": self.settings}
+            aside.write_text(json.dumps(state, indent=1, ensure_ascii=False) + "\n", "utf-8")
             os.replace(aside, self.beside)
         except OSError as error:
             raise self._unwritable(error) from None
@@ -82,9 +82,9 @@ class Output:
                 )
             return
         try:
-            told = json.loads(self.beside.read_text("utf-8"))
-            settings, size = told["settings"], int(told["bytes"])
-            counts = Counts.from_json(told)
+            state = json.loads(self.beside.read_text("utf-8"))
+            settings, size = state["settings"], int(state["bytes"])
+            counts = Counts.from_json(state)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise HindsightError(f"{self.beside}: cannot be read ({error}); choose --overwrite") from None
         if not size:

@@ -34,7 +34,7 @@ _CHATS = {
 def relabel(config: RelabelConfig, step: Callable[[Counts], None] | None = None) -> Counts:
     """Write the rows of a config; returns the counts, those of earlier calls on the same file included.
 
-    step: is told the counts now and then. Raises :class:`HindsightError` where nothing can be read or written; what
+    step: called with the counts now and then. Raises :class:`HindsightError` where nothing can be read or written; what
     was written until then stays, and the next call goes on from there.
     """
     free = ("out", "overwrite") if config.format == "dpo" else ("out", "overwrite", "limit")

@@ -77,13 +77,13 @@ def render(found: Survey) -> str:
 
 def _tiles(found: Survey) -> str:
     wrong = sum(each.rows for group in (found.conflicts, found.infeasible) for each in group.values())
-    told = (
+    shown = (
         (f"{found.rows:,}", "rows"),
         (f"{found.tasks:,}", "different tasks"),
         (f"{len(found.ids):,}", "kinds of constraints"),
         (f"{wrong + found.bad.total:,}", "findings: conflicts, infeasible pairs, bad rows"),
     )
-    tiles = "".join(f'<div class="tile"><b>{number}</b><small>{what}</small></div>' for number, what in told)
+    tiles = "".join(f'<div class="tile"><b>{number}</b><small>{what}</small></div>' for number, what in shown)
     return f'<div class="tiles">{tiles}</div>'
 
 
@@ -142,8 +142,8 @@ def _wordings(found: Survey) -> str:
         return '<p class="none">No row says its constraints apart from its task.</p>'
     rows = []
     for id in sorted(found.wordings):
-        told = found.wordings[id].most_common()
-        rows.append((id, f"{len(told):,}", f"{told[0][0]} ({told[0][1]:,})"))
+        ordered = found.wordings[id].most_common()
+        rows.append((id, f"{len(ordered):,}", f"{ordered[0][0]} ({ordered[0][1]:,})"))
     every = [
         (id, f"{count:,}", text) for id in sorted(found.wordings) for text, count in found.wordings[id].most_common(20)
     ]
@@ -154,7 +154,7 @@ def _wordings(found: Survey) -> str:
 
 
 def _lengths(found: Survey) -> str:
-    told = " · ".join(f"{name} {words:,}" for name, words in found.quantiles().items())
+    summary = " · ".join(f"{name} {words:,}" for name, words in found.quantiles().items())
     low, high = min(found.words), max(found.words)
     step = max(1, -(-(high - low + 1) // _BINS))
     bins = [(f"{start:,} to {min(start + step - 1, high):,}", 0) for start in range(low, high + 1, step)]
@@ -162,7 +162,8 @@ def _lengths(found: Survey) -> str:
     for words in found.words:
         counts[(words - low) // step] += 1
     return (
-        _bars((label, count) for (label, _), count in zip(bins, counts, strict=True)) + f'<p class="aside">{told}</p>'
+        _bars((label, count) for (label, _), count in zip(bins, counts, strict=True))
+        + f'<p class="aside">{summary}</p>'
     )
 
 

@@ -196,7 +196,7 @@ def _count(made: Survey, asked: Instruction, where: str) -> None:
 
 
 def _conflicts(constraints: Sequence[Constraint]) -> Iterator[str]:
-    """Every pair's reason; :func:`conflict` tells the first alone."""
+    """Every pair's reason; :func:`conflict` names the first alone."""
     for pair in combinations(constraints, 2):
         if why := conflict(pair):
             yield why

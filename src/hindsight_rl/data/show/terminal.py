@@ -31,8 +31,8 @@ def show(found: Survey, console: Console | None = None) -> None:
     for name in ("constraint", "rows", "wordings"):
         table.add_column(name, justify="left" if name == "constraint" else "right")
     for id, count in found.ids.most_common():
-        told = found.wordings.get(id)
-        table.add_row(id, f"{count:,}", f"{len(told):,}" if told else "-")
+        wordings = found.wordings.get(id)
+        table.add_row(id, f"{count:,}", f"{len(wordings):,}" if wordings else "-")
     say()
     console.print(table)
     say()
