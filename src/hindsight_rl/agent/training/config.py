@@ -165,9 +165,9 @@ def load_config(run: Run) -> TrainConfig:
         "acting": ActingRules, "learning": LearningRules, "buffer": BufferRules, "llm": LlmRules,
         "endpoint": EndpointSettings, "noise": NoiseRules,
     }  # fmt: skip
-    # Where processes meet is the launch's to say, not the run's.
-    kept = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "processes"]
-    values = known_settings(run.read("config.json"), kept, str(run.path / "config.json"))
+    names = [field.name for field in dataclasses.fields(TrainConfig)]
+    values = known_settings(run.read("config.json"), names, str(run.path / "config.json"))
+    values.pop("processes", None)  # where processes meet is the launch's to say, not the run's
     try:
         return TrainConfig(**{k: nested[k](**v) if k in nested else v for k, v in values.items()})
     except TypeError as error:
