@@ -41,6 +41,11 @@ from hindsight_rl.constraints.text.response import Text, as_text
 from hindsight_rl.errors import HindsightError
 
 CURRENT = "current"
+# The checkers as HiR's release bundles them: an earlier IFBench.
+HIR = "hir"
+# Checkers that follow the wording of their constraint, where the public ones do not.
+CORRECTED = "corrected"
+VERSIONS = (CURRENT, HIR, CORRECTED)
 ENTRY_POINTS = "hindsight_rl.constraints"
 
 # Modules that declare the public families, in the order in which an id is looked for. A family's module
@@ -52,6 +57,8 @@ FAMILIES = (
     "hindsight_rl.constraints.muldimif.content",
     "hindsight_rl.constraints.stored",
 )
+# The module that brings a version's checkers of the families' ids, imported when that version is first asked for.
+_VERSION_MODULES = {CORRECTED: "hindsight_rl.constraints.corrected"}
 
 
 class ConstraintError(HindsightError):
@@ -277,14 +284,15 @@ def constraint(
     """The constraint `id` with its kwargs bound.
 
     kwargs: as the public data carry them; nulls count as absent. where: "file:line", put in front of errors.
-    version: "current", or "hir" for the checkers as released with HiR, where they differ (an id without
-    that version has one behaviour, which is used). Raises :class:`ConstraintError`.
+    version: "current", "hir" for the checkers as released with HiR, or "corrected" for checkers that follow the
+    wording (an id without that version has one behaviour, which is used). Raises :class:`ConstraintError`.
     """
     return checker_class(id, where, version)(kwargs, where)
 
 
 def checker_class(id: str, where: str | None = None, version: str = CURRENT) -> type[Checker]:
     """The class behind an id; raises :class:`ConstraintError` naming the near matches of an unknown one."""
+    _load_version(version)
     found = _REGISTRY.get((id, version)) or _REGISTRY.get((id, CURRENT))
     if found is None:
         _load(until=id)
@@ -298,6 +306,8 @@ def checker_class(id: str, where: str | None = None, version: str = CURRENT) -> 
 def ids(version: str | None = None) -> list[str]:
     """All registered ids, sorted, third parties' included; `version`: only those that have that version."""
     _load()
+    if version is not None:
+        _load_version(version)
     return sorted({id for id, declared in _REGISTRY if version in (None, declared)})
 
 
@@ -325,6 +335,18 @@ def _load(until: str | None = None) -> None:
                 entry.load()
             except Exception as error:
                 raise ConstraintError(f"entry point {entry.name!r} ({entry.value}) fails: {error}") from error
+
+
+def _load_version(version: str) -> None:
+    """Import the module of a version; raises :class:`ConstraintError` for one that nobody declares."""
+    if version in _VERSION_MODULES:
+        # Popped first: the module asks for the current versions of its ids while it is imported.
+        importlib.import_module(_VERSION_MODULES.pop(version))
+    elif version not in VERSIONS and not any(declared == version for _, declared in _REGISTRY):
+        _load()
+        known = dict.fromkeys([*VERSIONS, *(declared for _, declared in _REGISTRY)])
+        if version not in known:
+            raise ConstraintError(f"unknown version {version!r} of the checkers; one of: {', '.join(known)}")
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

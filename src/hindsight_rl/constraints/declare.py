@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hindsight_rl.constraints.core import CURRENT, Param, checker
+from hindsight_rl.constraints.core import CURRENT, HIR, Param, checker
 from hindsight_rl.constraints.text.response import Text
 
-# The checkers as HiR's release bundles them: an earlier IFBench.
-HIR = "hir"
+__all__ = ["HIR", "RELATIONS", "Letter", "Word", "bounded", "count", "fixed", "nearest", "related"]
 
 RELATIONS = ("less than", "at least")
 
