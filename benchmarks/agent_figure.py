@@ -1,4 +1,4 @@
-"""Draw the comparison of methods and copy its table into README.md and docs/agent.md: no number is typed by hand.
+"""Draw the comparison of methods and copy its tables into README.md and docs/experiments.
 
     python benchmarks/agent_figure.py
 
@@ -19,6 +19,7 @@ from grounding import write_between
 from hindsight_rl.agent.training.progress import SOURCES
 
 ROOT = Path(__file__).parents[1]
+EXPERIMENTS = ROOT / "docs" / "experiments"
 SOURCE = "agent_methods.json"
 SPEED = "agent_speed.json"
 TUNING = "agent_tuning.json"
@@ -195,18 +196,18 @@ def main() -> None:
         f"Environment `{env}`, the smaller-map preset: another task than the game's 64 x 64. "
         f"One core of {machine['cores']} ({machine['processor']}) per run."
     )
-    for page in (ROOT / "README.md", ROOT / "docs" / "agent.md"):
+    for page in (ROOT / "README.md", EXPERIMENTS / "agent_methods.md"):
         write_between(page, "agent_methods", f"{table(SOURCE, result)}\n\n{note}")
-    write_between(ROOT / "docs" / "agent.md", "agent_sources", sources(SOURCE, result))
+    write_between(EXPERIMENTS / "agent_methods.md", "agent_sources", sources(SOURCE, result))
     timed = json.loads((ROOT / "results" / SPEED).read_text("utf-8"))
-    write_between(ROOT / "docs" / "agent.md", "agent_speed", speed(SPEED, timed))
+    write_between(EXPERIMENTS / "agent_speed.md", "agent_speed", speed(SPEED, timed))
     before = json.loads((ROOT / "results" / DEFAULTS).read_text("utf-8"))
-    write_between(ROOT / "docs" / "agent.md", "agent_defaults", untuned(DEFAULTS, before))
+    write_between(EXPERIMENTS / "agent_tuning.md", "agent_defaults", untuned(DEFAULTS, before))
     her = json.loads((ROOT / "results" / HER).read_text("utf-8"))
-    for page in (ROOT / "README.md", ROOT / "docs" / "agent.md"):
+    for page in (ROOT / "README.md", EXPERIMENTS / "agent_methods.md"):
         write_between(page, "agent_her", relabeling(before, her))
     tuned = json.loads((ROOT / "results" / TUNING).read_text("utf-8"))
-    write_between(ROOT / "docs" / "agent.md", "agent_tuning", tuning(TUNING, tuned))
+    write_between(EXPERIMENTS / "agent_tuning.md", "agent_tuning", tuning(TUNING, tuned))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes the block on one GPU of docs/agent.md from results/agent_gpu.json.
+"""Writes the tables of docs/experiments/agent_gpu.md from results/agent_gpu.json.
 
 python benchmarks/agent_gpu_page.py
 """
@@ -10,7 +10,7 @@ from typing import Any
 from grounding import write_between
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "docs" / "agent.md",)
+PAGE = ROOT / "docs" / "experiments" / "agent_gpu.md"
 MARK = "agent_gpu"
 
 
@@ -55,8 +55,7 @@ def block(result: dict[str, Any]) -> str:
 def main() -> None:
     """Write what stands between the marks."""
     made = block(json.loads((ROOT / "results" / "agent_gpu.json").read_text("utf-8")))
-    for page in PAGES:
-        write_between(page, MARK, made)
+    write_between(PAGE, MARK, made)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How many invented relabels does grounding reject, and how many true ones does it keep?
 
-    python benchmarks/grounding.py --out results/grounding.json --docs docs/endpoint.md
+    python benchmarks/grounding.py --out results/grounding.json --docs docs/experiments/relabeler.md
 
 500 scripted candidates of known truth, 30 % of them hallucinated, each an instruction with evidence steps as a
 language model gives them, go through the gate that an answer goes through. True ones are phrasings of what happened,
@@ -9,6 +9,7 @@ names what did not happen, in one of six ways, and points at steps at which some
 """
 
 import json
+import re
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -169,7 +170,12 @@ def table(result: dict[str, Any]) -> str:
     for i, (kind, part) in enumerate(result["rejected_by_kind"].items()):
         right = f"{splits[i][0]} | {cell(splits[i][1])}" if i < len(splits) else " | "
         lines.append(f"| {kind} | {cell(part)} | | {right} |")
-    return "\n".join([*lines, "", f"(`results/grounding.json`: `{result['command'].strip()}`)"])
+    return "\n".join([*lines, "", f"(`results/grounding.json`: `{shown(result['command'])}`)"])
+
+
+def shown(command: str) -> str:
+    """A recorded command without the page that its table went to, which may have moved since."""
+    return re.sub(r" --docs \S+", "", command.strip())
 
 
 def write_between(page: Path, mark: str, text: str) -> None:

@@ -1,6 +1,6 @@
 """What a slow language model beside training costs in steps per second, against templates alone.
 
-    python benchmarks/relabel_latency.py --out results/relabel_latency.json --docs docs/endpoint.md
+    python benchmarks/relabel_latency.py --out results/relabel_latency.json --docs docs/experiments/relabeler.md
 
 Both arms train in turn in one process. The language model is a scripted server on loopback, in a process of its own,
 that answers every question after five seconds with commands for what the question lists, in phrasings that the
@@ -16,10 +16,11 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import tyro
-from grounding import write_between
+from grounding import shown, write_between
 
 from hindsight_rl.agent.relabeling.sources import relabeler_of
 from hindsight_rl.agent.training.config import TrainConfig
@@ -98,6 +99,18 @@ def settle(training: TrainingRun) -> None:
         time.sleep(0.05)
 
 
+def table(result: dict[str, Any]) -> str:
+    """The result as Markdown."""
+    lost, rate, said = result["speed_lost"], result["steps_per_second"], result["language_model"]
+    return (
+        f"**{lost['of_totals']:+.1%} of the steps per second lost** ({lost['median_of_turns']:+.1%} in the median "
+        f"turn; {rate['templates']:,} steps/s with templates, {rate['llm']:,} beside a server that takes "
+        f"{result['config']['latency']:g} s per answer; {said['answered']:,} answers, {said['accepted']:,} relabels "
+        f"accepted, mean age {said['age_mean'] or 0:,.0f} steps).\n\n"
+        f"(`results/relabel_latency.json`: `{shown(result['command'])}`)"
+    )
+
+
 def main() -> None:
     """Time the arms in turn and print the cost."""
     config = tyro.cli(LatencyConfig, description=__doc__)
@@ -146,12 +159,7 @@ def main() -> None:
         },
         "language_model": said,
     }
-    text = (
-        f"**{total:+.1%} of the steps per second lost** ({cost:+.1%} in the median turn; {rate['templates']:,} steps/s "
-        f"with templates, {rate['llm']:,} beside a server that takes {config.latency:g} s per answer; "
-        f"{said['answered']:,} answers, {said['accepted']:,} relabels accepted, mean age {said['age_mean'] or 0:,.0f} "
-        f"steps).\n\n(`results/relabel_latency.json`: `{str(result['command']).strip()}`)"
-    )
+    text = table(result)
     print(text)
     if config.out:
         Path(config.out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")

@@ -1,6 +1,6 @@
 """Success against the error rate of the relabeler, with grounding and without.
 
-    python benchmarks/relabel_noise.py --jobs 2 --out results/relabel_noise.json --docs docs/endpoint.md
+    python benchmarks/relabel_noise.py --jobs 2 --out results/relabel_noise.json --docs docs/experiments/relabeler.md
 
 A chosen share of the relabels is spoiled: it names an event that did not happen, and claims the evidence of another.
 Without grounding the relabeler is believed: what it invents takes a place in the library and in the instruction buffer
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from grounding import write_between
+from grounding import shown, write_between
 
 from hindsight_rl.run import Run, machine
 
@@ -146,7 +146,7 @@ def table(result: dict[str, Any]) -> str:
             f"| {how}, {row['rate']:.0%} | {row['wrong_of_proposed']:.1%} | {row['wrong_of_accepted']:.1%} "
             f"| {cells[0]} | {share} | {' | '.join(cells[1:])} |"
         )
-    return "\n".join([*lines, "", f"(`results/relabel_noise.json`: `{result['command'].strip()}`)"])
+    return "\n".join([*lines, "", f"(`results/relabel_noise.json`: `{shown(result['command'])}`)"])
 
 
 def main() -> None:

@@ -89,6 +89,23 @@ def steps_of(text: str) -> list[tuple[str, str, str | None, tuple[int, int]]]:
     return steps
 
 
+PROGRAMS = [
+    ("docs/howto/own_trainer.md", "Replayer("),
+    ("docs/howto/own_trainer.md", "constraint_reward("),
+    ("docs/trl.md", "HiRTrainer("),
+    ("docs/agent.md", ".fit()"),
+    ("docs/howto/own_environment.md", "env="),
+]
+
+
+@pytest.mark.parametrize(("page", "shows"), PROGRAMS, ids=[shows for _, shows in PROGRAMS])
+def test_each_use_of_the_library_is_a_program_of_at_most_15_lines(page: str, shows: str) -> None:
+    blocks = [body for kind, body, _, _ in steps_of((ROOT / page).read_text("utf-8")) if kind == "python"]
+    found = [body for body in blocks if shows in body]
+    assert found, f"{page} has no tested program with {shows}"
+    assert min(sum(bool(line.strip()) for line in body.splitlines()) for body in found) <= 15
+
+
 def matches(printed: str, claimed: str) -> bool:
     """Equal but for white space at line ends and around, and for what `...` stands for."""
     lines = [re.escape(line.rstrip()) for line in claimed.strip().splitlines()]
@@ -192,7 +209,8 @@ def test_every_page_is_in_the_navigation() -> None:
 
     listed = pages(site["nav"])
     assert len(listed) == len(set(listed))
-    assert set(listed) == {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+    pages_there = [page for kind in ("*.md", "*.ipynb") for page in DOCS.rglob(kind)]
+    assert set(listed) == {page.relative_to(DOCS).as_posix() for page in pages_there}
 
 
 def test_the_reference_names_what_is_there() -> None:
