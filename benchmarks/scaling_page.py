@@ -1,4 +1,4 @@
-"""Write what was measured of scaling into docs/scaling.md: no number is typed by hand.
+"""Write what was measured of scaling into docs/scaling.md.
 
     python benchmarks/scaling_page.py
 
@@ -44,9 +44,9 @@ def costs(result: dict[str, Any], source: str) -> str:
     lines = [
         f"Milliseconds per training iteration of {config['num_updates']} updates, each after {base['num_steps']} "
         f"steps of every environment; `{config['env']}`, settings of `{config['preset']}`, {config['base']:,} "
-        f"environments where something else is varied. {result['device']}, {result['devices']} device; host: "
+        f"environments unless their number is varied. {result['device']}, {result['devices']} device; host: "
         f"{result['machine']['processor']}. *growth* is the exponent fitted to all sizes, *at the end* that between "
-        "the two largest: 0 does not grow, 1 grows in proportion.",
+        "the two largest: 0 means that the cost does not grow, 1 that it grows in proportion.",
         "",
     ]
     for name, title in AXES.items():
@@ -66,7 +66,7 @@ def weights(result: dict[str, Any]) -> str:
         "parameters": "parameters of the network",
         "env_state": "state of an environment, bytes",
         "observation": "observation, bytes",
-        "actor": "environment with all that is known of it, bytes",
+        "actor": "environment with its instruction and progress, bytes",
         "transition": "transition, bytes",
         "condition": "condition of a goal, bytes",
         "replay": "replay buffer, MiB in all",
@@ -99,10 +99,10 @@ def outlook(result: dict[str, Any]) -> str:
         ("device: learn, minibatch as it is, ms", here["learn"], 1, "ms"),
         ("gradients all-reduced by each device, minibatch in proportion, MiB", reduced / 2**20, 0, ""),
         ("host, every process alike: relabel, ms", relabel, 1, "ms"),
-        ("host, every process alike: lay down tables, ms", tables, 1, "ms"),
+        ("host, every process alike: make tables, ms", tables, 1, "ms"),
         ("device: environments and their transitions, GiB", _per_env(config, base, sizes) / 2**30, 0, "GiB"),
         ("device: value of every goal for every environment, GiB", values / 2**30, 1, "GiB"),
-        ("from device to host: events of the watched, MiB", report / 2**20, 1, ""),
+        ("from device to host: events of trajectories to relabel, MiB", report / 2**20, 1, ""),
     ]
     lines = [
         f"Per training iteration and device. 1 x is {config['base']:,} environments on one device, a table of "
