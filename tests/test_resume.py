@@ -117,4 +117,4 @@ def test_a_full_disk_is_no_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_folder_of_a_run_keeps_its_settings(run: Run) -> None:
     stored = json.loads((run.path / "config.json").read_text("utf-8"))
-    assert stored["settled"] is True and stored["steps"] == 4096
+    assert stored["settled"] is True and stored["total_timesteps"] == 4096
