@@ -1,6 +1,8 @@
 """Corrected checkers: each follows its wording, and differs from the current one where its table says so."""
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +29,27 @@ def test_the_table_holds(id):
     assert corrected.check(row.response, row.prompt) is row.holds
     assert current.check(row.response, row.prompt) is not row.holds
     assert corrected.conflicts == current.conflicts
+
+
+def test_the_page_shows_every_correction_and_the_committed_result():
+    """Both are written by benchmarks/corrected.py."""
+    root = Path(__file__).parents[1]
+    page = (root / "docs/corrected.md").read_text("utf-8")
+    result = json.loads((root / "results/corrected.json").read_text("utf-8"))
+    lines = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `") and line.count("|") > 6}
+    assert sorted(lines) == TABLE
+    counts = {}
+    for found in result["benchmarks"].values():
+        for id, each in found["ids"].items():
+            if id in CORRECTIONS:
+                changed, verdicts = counts.get(id, (0, 0))
+                counts[id] = (changed + each["lost"] + each["won"], verdicts + each["verdicts"])
+            else:
+                assert each["lost"] == each["won"] == 0
+    for id, line in lines.items():
+        assert CORRECTIONS[id].change.replace("*", "\\*") in line
+        shown = "\u2013" if id not in counts else "{} of {}".format(*counts[id])
+        assert line.endswith(f"| {shown} |")
 
 
 # Where a witness of the property tests satisfies, or violates, the current checker by the quirk that is corrected.

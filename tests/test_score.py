@@ -27,7 +27,7 @@ def test_published_scores_and_verdicts(bench, shared_data, tmp_path, monkeypatch
     found = json.loads(capsys.readouterr().out)
     levels = [found[mode][level]["correct"] for mode in ("strict", "loose") for level in ("prompt", "instruction")]
     assert tuple(levels) == EXPECTED[bench]
-    assert found["splitter"] == "punkt"
+    assert found["splitter"] == "punkt" and found["splitter_version"].endswith("punkt_tab 87b74379")
     low, high = found["strict"]["prompt"]["ci95"]
     assert low < found["strict"]["prompt"]["accuracy"] < high
     assert out.read_text() == (folder / "verdicts_qwen25_7b.jsonl").read_text()
@@ -35,6 +35,26 @@ def test_published_scores_and_verdicts(bench, shared_data, tmp_path, monkeypatch
         split = found["trained_on_by_hir_16k"]["strict"]
         assert len(found["trained_on_by_hir_16k"]["ids"]) == 21 and found["evaluator"] == "hir"
         assert (split["seen"]["prompt"]["total"], split["seen"]["instruction"]["total"]) == (153, 170)
+
+
+def test_versions_side_by_side(tmp_path, capsys):
+    asked = {"instruction_id_list": ["keywords:existence"], "kwargs": [{"keywords": ["cat"]}]}
+    prompts = _write(tmp_path / "prompts.jsonl", [{"key": key, "prompt": f"p{key}", **asked} for key in (1, 2)])
+    said = [("p1", "The catalogue is long."), ("p2", "My cat.")]
+    responses = _write(tmp_path / "r.jsonl", [{"prompt": p, "response": r} for p, r in said])
+    args = ["score", "ifeval", responses, "--prompts", prompts]
+    for names, right in (("corrected", [1]), ("current,corrected", [2, 1]), ("corrected,auto", [1, 2])):
+        assert main([*args, "--version", names, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        scores = found["versions"] if "," in names else [found]
+        assert [each["strict"]["prompt"]["correct"] for each in scores] == right
+    assert main([*args, "--version", "current,corrected"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[1].split() == ["current", "strict", "current", "loose", "corrected", "strict", "corrected", "loose"]
+    assert shown[2].split() == ["prompt", "100.00", "100.00", "50.00", "50.00"]
+    assert main([*args, "--version", "current,corrected", "--verdicts", str(tmp_path / "v.jsonl")]) == 2
+    with pytest.raises(SystemExit):
+        main([*args, "--version", "corected"])
 
 
 @pytest.fixture

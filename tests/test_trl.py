@@ -530,6 +530,18 @@ def test_a_dataset_of_known_rows_is_read_as_instructions(model: str, tmp_path: P
     assert trainer.state.global_step > 0
 
 
+def test_training_is_judged_by_the_version_asked_for_and_evaluation_is_not(model: str, tmp_path: Path) -> None:
+    given = asked(4)
+    trainer = HiRTrainer(model, config(tmp_path, checkers="corrected"), given, eval_dataset=given)
+    versions = [each.constraints[0].version for each in trainer.instructions]  # type: ignore[attr-defined]
+    assert versions == ["corrected"] * 4 + ["current"] * 4
+    assert [each.describe() for each in trainer.instructions[0].constraints] == [
+        each.describe() for each in given[0].constraints
+    ]
+    with pytest.raises(HindsightError, match="checkers is 'corected': one of None, current, hir, corrected"):
+        config(tmp_path, checkers="corected")
+
+
 def test_long_prompts_are_left_out_and_counted(model: str, tmp_path: Path) -> None:
     long = Instruction("Write a line . " * 30, asked(1)[0].constraints, key="long")
     trainer = HiRTrainer(model, config(tmp_path, long_prompts="skip"), [*asked(4), long])

@@ -219,3 +219,11 @@ def test_the_reward_function_reads_the_row_and_its_verdicts_are_read_back():
     assert json.loads(truth)["kwargs"][0] == {"keywords": ["gold"]}
     found = compute_score(row["data_source"], "gold moon", truth, row["extra_info"])
     assert found["verdicts"] == "110" and found["score"] == 0.0
+
+
+def test_replays_are_verified_by_the_version_asked_for():
+    row = rollout("gold")
+    found = [hindsight(**given).instruction(row).constraints[0].version for given in ({}, {"checkers": "corrected"})]
+    assert found == ["current", "corrected"]
+    with pytest.raises(HindsightError, match="checkers is 'corected': one of current, hir, corrected"):
+        Settings(checkers="corected")

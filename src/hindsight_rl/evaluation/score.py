@@ -6,6 +6,7 @@ hindsight score ifeval responses.jsonl --prompts prompts.jsonl --verdicts verdic
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Sequence
@@ -13,8 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hindsight_rl.constraints.core import CURRENT
-from hindsight_rl.constraints.text.sentences import splitter, use_splitter
+from hindsight_rl.constraints.core import CURRENT, VERSIONS
+from hindsight_rl.constraints.text.sentences import splitter, splitter_version, use_splitter
 from hindsight_rl.constraints.verdicts import both
 from hindsight_rl.data.files import file_rows
 from hindsight_rl.errors import HindsightError
@@ -26,6 +27,13 @@ from hindsight_rl.replay.instruction import Instruction, Verdict
 from hindsight_rl.replay.verification import answer_of
 
 BENCHMARKS = ("ifeval", "ifbench", "muldimif", "cfbench")
+
+
+def _versions(text: str) -> list[str]:
+    names = text.split(",")
+    if not set(names) <= {"auto", *VERSIONS}:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of auto, {', '.join(VERSIONS)}, or several with commas")
+    return names
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,10 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print the scores as one JSON object")
     parser.add_argument("--strict-input", action="store_true", help="fail on missing, duplicate or extra prompts")
     parser.add_argument(
-        "--evaluator",
-        choices=("auto", "current", "hir"),
-        default="auto",
-        help="which version of the public checkers; auto: 'hir' for IFBench's older release, else 'current'",
+        "--version",
+        type=_versions,
+        default=["auto"],
+        help="which version of the checkers: current, hir or corrected, or several, joined by commas, side by side; "
+        "auto: 'hir' for IFBench's older release, else 'current'",
     )
     parser.add_argument("--splitter", choices=("auto", "punkt", "native"), default="auto")
     parser.add_argument("--judged", help="CFBench: JSON lines with `key` and `verdict` (a judge's booleans)")
@@ -65,22 +74,32 @@ def main(argv: list[str] | None = None) -> int:
     instructions = read(args.benchmark, args.prompts)
     if args.benchmark == "cfbench":
         return _cfbench(instructions, args)
-    evaluator = args.evaluator
-    if evaluator == "auto":
-        evaluator = "hir" if args.benchmark == "ifbench" and is_older_ifbench(instructions) else CURRENT
-    if evaluator != CURRENT:
-        instructions = read(args.benchmark, args.prompts, evaluator)
+    older = args.benchmark == "ifbench" and is_older_ifbench(instructions)
+    versions = list(dict.fromkeys(("hir" if older else CURRENT) if name == "auto" else name for name in args.version))
+    if args.verdicts and len(versions) > 1:
+        raise HindsightError("--verdicts takes the verdicts of one --version")
+    gc.freeze()  # what was read stays to the end: a command need not look for garbage in it again and again
     matched = match(instructions, args.responses, args.requests)
     _complain(matched, args.strict_input)
     if marks := matched.marks(args.answer_after):
         print(f"hindsight: {marks}", file=sys.stderr)
-    strict, loose = verdicts_of(instructions, matched.responses, args.answer_after)
-    if args.verdicts:
-        write_verdicts(args.verdicts, instructions, strict, loose)
-    scores = score(args.benchmark, evaluator, instructions, matched, strict, loose)
-    if args.answer_after is not None:
-        scores["answer_after"] = args.answer_after
-    print(json.dumps(scores, ensure_ascii=False) if args.json else table(scores))
+    found: list[dict[str, Any]] = []
+    for version in versions:
+        if version != CURRENT:
+            instructions = read(args.benchmark, args.prompts, version)
+        elif found:
+            instructions = read(args.benchmark, args.prompts)
+        strict, loose = verdicts_of(instructions, matched.responses, args.answer_after)
+        if args.verdicts:
+            write_verdicts(args.verdicts, instructions, strict, loose)
+        scores = score(args.benchmark, version, instructions, matched, strict, loose)
+        if args.answer_after is not None:
+            scores["answer_after"] = args.answer_after
+        found.append(scores)
+    if args.json:
+        print(json.dumps(found[0] if len(found) == 1 else {"versions": found}, ensure_ascii=False))
+    else:
+        print(table(found[0]) if len(found) == 1 else side_by_side(found))
     return 0
 
 
@@ -128,6 +147,7 @@ def score(
         "benchmark": benchmark,
         "evaluator": evaluator,
         "splitter": splitter().name,
+        "splitter_version": splitter_version(),
         "prompts": len(instructions),
         "input": {
             "missing": matched.missing,
@@ -161,7 +181,7 @@ def table(scores: dict[str, Any]) -> str:
 
     lines = [
         f"{scores['benchmark']}: {scores['prompts']} prompts, checkers '{scores['evaluator']}', "
-        f"sentences by '{scores['splitter']}'; % with 95 % interval",
+        f"sentences by {scores['splitter_version']}; % with 95 % interval",
         f"{'':24} {'strict':>34} {'loose':>34}",
     ]
 
@@ -180,6 +200,26 @@ def table(scores: dict[str, Any]) -> str:
                 row(f"  {part}, {level}", split["strict"][part][level], split["loose"][part][level])
     if "unchecked" in scores:
         lines.append(f"{len(scores['unchecked'])} constraints that no program checks are not scored (see --json)")
+    return "\n".join(lines)
+
+
+def side_by_side(found: Sequence[dict[str, Any]]) -> str:
+    """The scores of several versions of the checkers for people, in % of the prompts or instructions."""
+    first = found[0]
+    names = [f"{each['evaluator']} {mode}" for each in found for mode in ("strict", "loose")]
+    lines = [
+        f"{first['benchmark']}: {first['prompts']} prompts, sentences by {first['splitter_version']}; %",
+        " " * 24 + "".join(f"{name:>18}" for name in names),
+    ]
+
+    def row(name: str, parts: list[dict[str, Any]]) -> None:
+        cells = (f"{100 * part['accuracy']:.2f}" if part["total"] else "-" for part in parts)
+        lines.append(f"{name:24}" + "".join(f"{cell:>18}" for cell in cells))
+
+    for level in ("prompt", "instruction"):
+        row(level, [each[mode][level] for each in found for mode in ("strict", "loose")])
+    for family in first["strict"]["families"]:
+        row(f"  {family}", [each[mode]["families"][family] for each in found for mode in ("strict", "loose")])
     return "\n".join(lines)
 
 

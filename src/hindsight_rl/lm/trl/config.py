@@ -13,6 +13,7 @@ from typing import Any, Literal
 import trl
 from trl import GRPOConfig
 
+from hindsight_rl.constraints.core import VERSIONS
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl.buffer import TokenBuffer
 from hindsight_rl.replay.config import BufferConfig, ReplayConfig, RewriterName
@@ -87,6 +88,11 @@ class HiRConfig(GRPOConfig):
     answer_after: str | None = _setting(
         None, "Judge only what follows the last of these marks, e.g. </think>; a response without one answers nothing."
     )
+    checkers: Literal["current", "hir", "corrected"] | None = _setting(
+        None,
+        "Version of the checkers that the training instructions are judged by: corrected follows their wording. Left "
+        "out, as the instructions were read. Held-out instructions keep theirs.",
+    )
     patience: int = _setting(10, "Updates in a row that may be left out, not being finite, before training stops.")
 
     def __post_init__(self) -> None:
@@ -97,9 +103,10 @@ class HiRConfig(GRPOConfig):
             ("old_logps", ("rewritten", "original")),
             ("prompt_format", ("chat", "text")),
             ("long_prompts", ("refuse", "skip")),
+            ("checkers", (None, *VERSIONS)),
         ):
             if getattr(self, name) not in known:
-                raise HindsightError(f"{name} is {getattr(self, name)!r}: one of {', '.join(known)}")
+                raise HindsightError(f"{name} is {getattr(self, name)!r}: one of {', '.join(map(str, known))}")
         for name, low in {"patience": 1, "max_prompt_tokens": 1}.items():
             value = getattr(self, name)
             if value is not None and value < low:

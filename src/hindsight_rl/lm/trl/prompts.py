@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ from datasets import Dataset
 from torch.utils.data import Sampler
 from transformers import AutoConfig, AutoTokenizer
 
+from hindsight_rl.constraints.core import Checker, constraint, ids
 from hindsight_rl.data.rows import instructions
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl.config import HiRConfig
-from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.instruction import Constraint, Instruction
 
 
 class EpochOrder(Sampler):
@@ -75,6 +77,22 @@ def as_instructions(given: Any, name: str) -> Any:
     if not isinstance(given, Dataset):
         return given
     return instructions(((f"{name}[{at}]", row) for at, row in enumerate(given)), name).instructions
+
+
+def in_version(given: Sequence[Instruction], version: str | None) -> list[Instruction]:
+    """The instructions with their constraints judged by a version of the checkers; None leaves them as they are.
+
+    What is judged by something else than a registered checker, a judge for one, stays as it is.
+    """
+    if version is None:
+        return list(given)
+    known = set(ids())
+
+    def made(each: Constraint) -> Constraint:
+        same = isinstance(each, Checker) and each.id in known
+        return constraint(each.id, each.kwargs, version=version) if same else each
+
+    return [replace(each, constraints=tuple(map(made, each.constraints))) for each in given]
 
 
 def fitting(given: Sequence[Instruction], name: str, tokenizer: Any, room: int, args: HiRConfig) -> list[Instruction]:

@@ -34,7 +34,7 @@ from hindsight_rl.lm.trl.config import ROW_MEANS, HiRConfig, check_config, check
 from hindsight_rl.lm.trl.finite import Finite
 from hindsight_rl.lm.trl.passes import divisible, loss_in_passes, parted
 from hindsight_rl.lm.trl.plan import Plan, Planner
-from hindsight_rl.lm.trl.prompts import EpochOrder, fitting, prompt_rows, room_of, template_of, tokenizer_of
+from hindsight_rl.lm.trl.prompts import EpochOrder, fitting, in_version, prompt_rows, room_of, template_of, tokenizer_of
 from hindsight_rl.lm.trl.rows import Batch, Ids, Row, joined, leave_one_out, narrowed, replay_rows, share, whiten
 from hindsight_rl.replay.instruction import Instruction, Verdict
 from hindsight_rl.replay.item import ReplayItem
@@ -106,7 +106,7 @@ class HiRTrainer(GRPOTrainer):
         if args.chat_template_path is not None:
             tokenizer.chat_template = template_of(args.chat_template_path)
         room = room_of(model, args)
-        train = fitting(train_dataset, "train_dataset", tokenizer, room, args)
+        train = in_version(fitting(train_dataset, "train_dataset", tokenizer, room, args), args.checkers)
         evaluated = fitting(eval_dataset, "eval_dataset", tokenizer, room, args) if eval_dataset is not None else []
         self.too_long = len(train_dataset) + len(eval_dataset or []) - len(train) - len(evaluated)
         """Instructions left out because their prompt is too long."""

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from hindsight_rl.constraints.core import CURRENT, VERSIONS
 from hindsight_rl.constraints.rows import row_constraints
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.config import ReplayConfig
@@ -48,11 +49,16 @@ class Settings(ReplayConfig):
     `original` (the source row's, under the original prompt, as HiR's released code does)."""
     grpo_singletons: bool = False
     """Accept GRPO, under which each replay is a group of one."""
+    checkers: str = CURRENT
+    """Version of the checkers (current, hir, corrected) that replays are verified by; the reward has its own:
+    ``reward.custom_reward_function.reward_kwargs.version``, which should be the same."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.old_logps not in ("rewritten", "original"):
             raise HindsightError(f"old_logps is {self.old_logps!r}: it is rewritten or original")
+        if self.checkers not in VERSIONS:
+            raise HindsightError(f"checkers is {self.checkers!r}: one of {', '.join(VERSIONS)}")
 
     @classmethod
     def of(cls, given: Mapping[str, Any], also: Iterable[str] = ()) -> Settings:
@@ -157,7 +163,8 @@ class Hindsight:
         if not messages or messages[-1].get("role") != "user" or not isinstance(messages[-1].get("content"), str):
             raise HindsightError(f"{where}: the last message of its prompt must be the user's, as a text")
         prompt, extra = messages[-1]["content"], row.get("extra_info") or {}
-        constraints = row_constraints({"ground_truth": row["reward_model"]["ground_truth"]}, where).constraints
+        truth = {"ground_truth": row["reward_model"]["ground_truth"]}
+        constraints = row_constraints(truth, where, self.settings.checkers).constraints
         texts = tuple(str(text) for text in _list(extra.get("texts")))
         if texts and len(texts) != len(constraints):
             raise HindsightError(
