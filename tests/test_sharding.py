@@ -59,7 +59,7 @@ def assert_same(curves: list[list[dict[str, Any]]]) -> None:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("alone") / "run"
-    subprocess.run(command(out), env=environment(1), check=True, timeout=HUNG)
+    assert cli(["agent", "train", *SMALL, "--out", str(out)]) == 0
     return out
 
 
@@ -89,7 +89,7 @@ def test_two_processes_learn_as_one_does(alone: Path, tmp_path: Path) -> None:
     rows = curve(out)
     last = max((out / "checkpoints").iterdir(), key=lambda p: int(p.name))
     assert int(last.name) == rows[-1]["step"]
-    subprocess.run(command(out, "--resume"), env=environment(1), check=True, timeout=HUNG)
+    assert cli(["agent", "train", *SMALL, "--out", str(out), "--resume"]) == 0
     assert curve(out) == rows
 
 
@@ -129,8 +129,8 @@ def test_processes_that_cannot_meet_are_told_why(rules: ProcessRules, said: str)
 
 def test_a_preset_is_where_the_other_settings_come_from(capsys: pytest.CaptureFixture) -> None:
     assert preset_of([]) == dataclasses.replace(TrainConfig(), settled=True)
-    assert preset_of(["--preset", "gpu"]).envs == PRESETS["gpu"].envs > TrainConfig().envs
-    assert preset_of(["--preset=craftax"]).world == "craftax"
+    assert preset_of(["--preset", "gpu"]).num_envs == PRESETS["gpu"].num_envs > TrainConfig().num_envs
+    assert preset_of(["--preset=craftax"]).env == "craftax"
     for config in PRESETS.values():
         config.checked()
     assert cli(["agent", "train", "--preset", "gpuu"]) == 2
