@@ -4,8 +4,9 @@
     python benchmarks/data_tools.py --docs    # the tables alone, from the result files
 
 Each command runs in a process of its own, in one thread. Its processor's time is taken, start and imports included, so
-that other work on the machine does not count; memory is the process's largest resident set. Responses are made of the
-composed rows' witnesses: half of the row's own, another row's, and several in a row of about 300 words.
+that other work on the machine hardly counts; memory is the process's largest resident set. What is measured already
+stays in the result file, so the command goes on where it was stopped. Responses are made of the composed rows'
+witnesses: half of the row's own, another row's, and several in a row of about 300 words.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -62,52 +63,60 @@ def main() -> None:
     settings = tyro.cli(Settings, description=(__doc__ or "").splitlines()[0])
     if settings.out is not None:
         with tempfile.TemporaryDirectory() as folder:
-            result = measured(settings, Path(folder))
-        settings.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-        print(json.dumps(result, indent=1))
+            measure(settings, settings.out, Path(folder))
     if settings.docs:
         tables(_result("data_tools"))
         write_between(ROOT / "docs" / "relabel.md", "hindsight_sft", example(_result("hindsight_sft")))
 
 
-def measured(settings: Settings, folder: Path) -> dict[str, Any]:
-    """Everything; files are made in a folder that is there for this."""
-    rows = folder / "rows"
-    compose = ["compose", "--rows", str(settings.rows), "--test-rows", "0", "--overwrite"]
-    times = {
-        "compose": timed([*compose, "--out", str(rows)], settings.rounds),
-        "compose, 1 to 8 constraints": timed([*compose, "--numbers", *NUMBERS, "--out", f"{folder}/to_eight"], 1),
-        "compose, 8 constraints": timed([*compose, "--numbers", "8", "--out", f"{folder}/eight"], 1),
-    }
-    responses = folder / "responses.jsonl"
-    responses.write_text("".join(map(_line, _responses(rows))), "utf-8")
-    for rewriter in ("retarget", "drop"):
-        command = ["relabel", str(responses), "--rewriter", rewriter, "--overwrite", "--out", f"{folder}/out.jsonl"]
-        times[f"relabel, {rewriter}"] = timed(command, settings.rounds)
-    times["show"] = timed(["show", str(rows / "train.jsonl"), "--out", f"{folder}/page.html"], settings.rounds)
-    memory: dict[str, Any] = {}
-    if settings.many:
-        for name, make, command in (
-            ("show", _many_rows, ["show"]),
-            ("relabel", _many_responses, ["relabel", "--out", f"{folder}/many_out.jsonl", "--overwrite"]),
-        ):
-            file, found = folder / f"many_{name}.jsonl", {}
-            for count in (settings.many // 100, settings.many // 10, settings.many):
-                if name == "relabel" and count == settings.many:
-                    continue  # a tenth of the rows says how it grows
-                with file.open("w", encoding="utf-8") as out:
-                    out.writelines(map(_line, islice(make(rows), count)))
-                found[str(count)] = {"bytes": file.stat().st_size, **run([command[0], str(file), *command[1:]])}
-            memory[name] = found
-    return {
+def measure(settings: Settings, out: Path, folder: Path) -> None:
+    """Everything that the result file does not hold yet; it is written after each measurement.
+
+    folder: for the rows and responses, which are made anew.
+    """
+    result: dict[str, Any] = {
         "command": shlex.join(["python", "benchmarks/data_tools.py", *sys.argv[1:]]),
         "machine": machine(),
         "what": "seconds of the processor, one thread; largest resident set in MiB",
         "rows": settings.rows,
         "rounds": settings.rounds,
-        "times": times,
-        "memory": memory,
+        "times": {},
+        "memory": {"show": {}, "relabel": {}},
     }
+    if out.exists() and (there := json.loads(out.read_text("utf-8")))["command"] == result["command"]:
+        result = there
+
+    def keep(part: dict[str, Any], name: str, measured: Callable[[], Any]) -> None:
+        if name not in part:
+            part[name] = measured()
+            out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+            print(f"{name}: {part[name]}", flush=True)
+
+    rows, responses = folder / "rows", folder / "responses.jsonl"
+    compose = ["compose", "--rows", str(settings.rows), "--test-rows", "0", "--overwrite", "--out"]
+    run([*compose, str(rows)])
+    responses.write_text("".join(map(_line, _responses(rows))), "utf-8")
+    relabel = ["relabel", str(responses), "--overwrite", "--out", f"{folder}/out.jsonl", "--rewriter"]
+    for name, command in {
+        "compose": [*compose, f"{folder}/again"],
+        "compose, 1 to 8 constraints": [*compose, f"{folder}/again", "--numbers", *NUMBERS],
+        "compose, 8 constraints": [*compose, f"{folder}/again", "--numbers", "8"],
+        "relabel, retarget": [*relabel, "retarget"],
+        "relabel, drop": [*relabel, "drop"],
+        "show": ["show", str(rows / "train.jsonl"), "--out", f"{folder}/page.html"],
+    }.items():
+        keep(result["times"], name, lambda command=command: timed(command, settings.rounds))  # type: ignore[misc]
+    for tool, make, parts in (("show", _many_rows, (100, 10, 1)), ("relabel", _many_responses, (100, 10))):
+        for count in {settings.many // part: None for part in parts} if settings.many else ():
+
+            def large(tool: str = tool, make: Any = make, count: int = count) -> dict[str, Any]:
+                file = folder / "many.jsonl"
+                with file.open("w", encoding="utf-8") as lines:
+                    lines.writelines(map(_line, islice(make(rows), count)))
+                more = ["--out", f"{folder}/many_out.jsonl", "--overwrite"] if tool == "relabel" else []
+                return {"bytes": file.stat().st_size, **run([tool, str(file), *more])}
+
+            keep(result["memory"][tool], str(count), large)
 
 
 def run(arguments: list[str]) -> dict[str, float]:

@@ -451,6 +451,18 @@ def test_every_pair_was_composed_twenty_times_or_has_a_reason(length: Any) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("length", "numbers"), [("short", (1, 2)), ("standard", (1, 2, 3)), ("standard", (8,))])
+def test_no_row_of_ten_thousand_is_infeasible(length: Any, numbers: tuple[int, ...]) -> None:
+    """Each has a witness, which passes for what it is about."""
+    rows = compose(ComposeConfig(length=length, numbers=numbers, test_rows=0)).train
+    assert len(rows) == 10_000
+    for row in rows:
+        made = [constraint(id, kwargs) for id, kwargs in zip(row.ids, row.kwargs, strict=True)]
+        assert all(verdicts(made, row.witness)), row
+        assert not any(each.vacuous(row.witness) for each in made), row
+
+
+@pytest.mark.slow
 def test_pairs_in_the_table_have_no_witness() -> None:
     """But for those that are a choice, and say so."""
     for pair, why in table().items():
