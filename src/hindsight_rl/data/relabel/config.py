@@ -19,7 +19,7 @@ Columns = Literal["messages", "prompt-completion"]
 class RelabelConfig:
     """Hindsight training rows out of prompts with constraints and responses."""
 
-    file: Annotated[str, tyro.conf.Positional]
+    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """Rows with responses: training rows, a vLLM or OpenAI batch output, lm-eval's samples. A .jsonl, .json or .parquet
     file, or a dataset on the hub as owner/name."""
     prompts: str | None = None

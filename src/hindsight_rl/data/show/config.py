@@ -15,7 +15,7 @@ from hindsight_rl.errors import HindsightError
 class ShowConfig:
     """What stands in a file of training rows."""
 
-    file: Annotated[str, tyro.conf.Positional]
+    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """Rows of any schema that `hindsight lm train --dataset` reads: a .jsonl, .json or .parquet file, or a dataset on
     the hub as owner/name."""
     out: Path | None = None
