@@ -1,14 +1,18 @@
 """The constraints of a row, in each of the public shapes."""
 
+import ast
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hindsight_rl.constraints import stored
 from hindsight_rl.constraints.core import ConstraintError
-from hindsight_rl.constraints.rows import row_constraints
+from hindsight_rl.constraints.rows import _literal, row_constraints
 
 IDS = ["keywords:existence", "punctuation:no_comma", "keywords:existence"]
 KWARGS = [{"keywords": ["tea"]}, {"keywords": None}, {"keywords": ["cup"]}]
@@ -84,3 +88,26 @@ def test_the_published_prompts(shared_data: Path) -> None:
             for line in lines:
                 row = json.loads(line)
                 assert [each.id for each in row_constraints(row).constraints] == row["instruction_id_list"]
+
+
+LITERALS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3) | st.tuples(inner, inner)
+    ),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(LITERALS)
+def test_a_python_literal_is_read_as_python_reads_it(value: Any) -> None:
+    assert _literal(repr([value])) == [value]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["['None', None]", """["it's", 'say "tea"', True]""", "['a' 'b']", "[u'a']", "(1, 2)", r"['a\nb']", "[1_000]"],
+)
+def test_literals_that_json_does_not_know(text: str) -> None:
+    assert _literal(text) == ast.literal_eval(text)

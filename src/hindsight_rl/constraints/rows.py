@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ast
 import json
+import marshal
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -49,12 +50,23 @@ class RowConstraints(NamedTuple):
     constraints: tuple[Checker, ...]
     unchecked: tuple[str, ...] = ()
 
+    def texts(self) -> tuple[str, ...]:
+        """The constraints in words."""
+        return tuple(map(_described, self.constraints))
+
+
+@lru_cache(maxsize=4096)
+def _described(checker: Checker) -> str:
+    return checker.describe()
+
 
 def row_constraints(row: Mapping[str, Any], where: str | None = None, version: str = CURRENT) -> RowConstraints:
     """The constraints of a row; raises :class:`ConstraintError`, naming `where`, when none can be read."""
     try:
         given = {name: row[name] for name in COLUMNS if name in row}
-        return _read(json.dumps(given, default=_plain, sort_keys=True), version)
+        if not all(map(_is_plain, given.values())):
+            given = json.loads(json.dumps(given, default=_plain))
+        return _read(marshal.dumps(given, 2), version)
     except ConstraintError as error:
         raise ConstraintError(f"{where}: {error}" if where else str(error)) from None
 
@@ -75,9 +87,22 @@ def of_another_task(row: Mapping[str, Any]) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _read(key: str, version: str) -> RowConstraints:
+def _read(key: bytes, version: str) -> RowConstraints:
     # Keyed by the content: a trainer shows the same row once for every response of its group.
-    return _constraints(json.loads(key), version)
+    return _constraints(marshal.loads(key), version)
+
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+
+
+def _is_plain(value: Any) -> bool:
+    """Made of JSON's own types alone."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return True
+    if kind is list:
+        return all(map(_is_plain, value))
+    return kind is dict and all(map(_is_plain, value.values())) and all(type(name) is str for name in value)
 
 
 def _plain(value: Any) -> Any:
@@ -93,6 +118,8 @@ def _constraints(row: Any, version: str) -> RowConstraints:
             row = _literal(row)
         elif isinstance(row, list) and len(row) == 1:
             row = row[0]
+        else:
+            break
     if not isinstance(row, dict):
         raise ConstraintError(f"{_shown(row)} holds no constraints; known columns: {', '.join(COLUMNS)}")
     for name in ("instruction_id_list", "instruction_id"):
@@ -120,10 +147,16 @@ def _by_id(name: str, ids: Any, kwargs: Any, version: str) -> tuple[Checker, ...
     made = []
     for id, given in zip(ids, kwargs, strict=True):
         given = _literal(given) if isinstance(given, str) else given
-        if not isinstance(id, str) or not isinstance(given, dict | None):
+        if not isinstance(id, str) or not (given is None or isinstance(given, dict)):
             raise ConstraintError(f"{_shown(id)} with kwargs {_shown(given)}; an id is a string, kwargs an object")
-        made.append(constraint(id, given, version=version))
+        made.append(_checker(id, marshal.dumps(given, 2), version))
     return tuple(made)
+
+
+@lru_cache(maxsize=4096)
+def _checker(id: str, kwargs: bytes, version: str) -> Checker:
+    # Different rows share many of their constraints; a checker keeps nothing of what it checks.
+    return constraint(id, marshal.loads(kwargs), version=version)
 
 
 def _stored(checkers: Sequence[Any], functions: Sequence[Any]) -> RowConstraints:
@@ -149,21 +182,19 @@ def _list(name: str, value: Any) -> list[Any]:
 
 
 def _literal(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    if (as_json := _as_json(text)) is not None:
-        try:
-            return json.loads(as_json)
-        except (ValueError, RecursionError):
-            pass
+    for form in (text, _as_json(text)) if not text.startswith(_PYTHON) else (_as_json(text), text):
+        if form is not None:
+            try:
+                return json.loads(form)
+            except (ValueError, RecursionError):
+                pass
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         raise ConstraintError(f"{_shown(text)} is neither JSON nor a Python literal") from None
 
 
+_PYTHON = ("[{'", "{'", "['")
 _QUOTED = re.compile(r"('[^'\\\n]*'|\"[^\"\\\n]*\")")
 
 
@@ -174,14 +205,23 @@ def _as_json(text: str) -> str | None:
     """
     if "\\" in text:
         return None
+    if '"' not in text:  # so each quote begins or ends a text
+        pieces = text.split("'")
+        pieces[::2] = [_words(piece) for piece in pieces[::2]]
+        return '"'.join(pieces)
     parts = _QUOTED.split(text)
-    for at in range(0, len(parts), 2):
-        if not parts[at].isspace():
-            parts[at] = parts[at].replace("None", "null").replace("True", "true").replace("False", "false")
+    parts[::2] = [_words(part) for part in parts[::2]]
     for at in range(1, len(parts), 2):
         inner = parts[at][1:-1]
         parts[at] = '"' + (inner.replace('"', '\\"') if '"' in inner else inner) + '"'
     return "".join(parts)
+
+
+def _words(text: str) -> str:
+    """Python's words for values as JSON's, in a text without strings."""
+    if "e" not in text:  # all three have one
+        return text
+    return text.replace("None", "null").replace("True", "true").replace("False", "false")
 
 
 def _shown(value: Any) -> str:

@@ -23,7 +23,7 @@ _ROLES = {"human": "user", "gpt": "assistant"}
 
 def turn(message: Any) -> Any:
     """A message as {"role", "content"}, also where it is written as ShareGPT's {"from", "value"}."""
-    if isinstance(message, Mapping) and "from" in message and "role" not in message:
+    if isinstance(message, Mapping) and "role" not in message and "from" in message:
         return {"role": _ROLES.get(message["from"], message["from"]), "content": message.get("value")}
     return message
 
@@ -62,10 +62,12 @@ def _decoded(text: str, where: str) -> Any:
 
 def content_text(content: Any) -> str | None:
     """The text of a message's content, its parts joined; None where there is none."""
-    if isinstance(content, Sequence) and not isinstance(content, str):
-        parts = [part.get("text") if isinstance(part, Mapping) else None for part in content]
-        return "".join(map(str, parts)) if parts and all(isinstance(part, str) for part in parts) else None
-    return content if isinstance(content, str) else None
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, Sequence):
+        return None
+    parts = [part.get("text") if isinstance(part, Mapping) else None for part in content]
+    return "".join(map(str, parts)) if parts and all(isinstance(part, str) for part in parts) else None
 
 
 def user_turn(messages: Sequence[Any], name: str, where: str) -> tuple[tuple[dict[str, Any], ...], str]:

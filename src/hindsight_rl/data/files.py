@@ -15,9 +15,8 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from hindsight_rl.errors import HindsightError
 
@@ -28,8 +27,7 @@ _LONGEST = 1 << 28  # characters of one item of an array
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A row and its place ("file:line"), or, where it cannot be read, what is wrong with it.
 
     problem: in few words, to count by. said: the whole message, if it says more.
@@ -128,19 +126,19 @@ def _head(file: IO[bytes]) -> bytes:
 
 
 def _lines(file: IO[bytes], path: Path) -> Iterator[Found]:
-    loads = json.loads
+    loads, name = json.loads, str(path)
     for number, line in enumerate(file, 1):
         if line.startswith(_BOM):  # also where files were put together
             line = line[3:]
-        if not line.strip():
+        if line.isspace() or not line:
             continue
-        where = f"{path}:{number}"
+        where = f"{name}:{number}"
         try:
-            row = loads(line)
+            row = loads(line.decode("utf-8"))
         except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is a ValueError
             yield Found(where, None, "not JSON", f"not JSON: {error}")
             continue
-        yield Found(where, row) if isinstance(row, dict) else _no_object(where, row)
+        yield Found(where, row) if type(row) is dict else _no_object(where, row)
 
 
 def _no_object(where: str, row: Any) -> Found:

@@ -159,28 +159,35 @@ def _judged(made: Instruction, where: str, choices: Choices) -> Instruction:
 def _instruction(row: Row, where: str, choices: Choices) -> Instruction:
     row = opened(row)
     found = row_constraints(row, where, choices.version)
-    if any(isinstance(each, stored.StoredChecker) for each in found.constraints) and not stored.running():
+    constraints = found.constraints
+    if any(isinstance(each, stored.StoredChecker) for each in constraints) and not stored.running():
         raise HindsightError(
             f"{where}: it brings Python code that checks it, and running such code is off; "
             "turn it on (hindsight_rl.constraints.stored.allow()), or skip such rows"
         )
-    key = next((row[name] for name in ("key", "id", "idx") if isinstance(row.get(name), str | int)), where)
-    layout = row.get("q_type") if row.get("q_type") in LAYOUTS else choices.layout or layout_of(key)
+    key: str | int = where
+    for name in ("key", "id", "idx"):
+        if isinstance(row.get(name), (str, int)):
+            key = row[name]
+            break
+    layout = row.get("q_type")
+    if layout not in LAYOUTS:
+        layout = choices.layout or layout_of(key)
     earlier, said = asked(row, where)
     meta = {name: row[name] for name in ("source", "dataset", "difficulty") if row.get(name) is not None}
     meta["where"] = where
-    if row.get("criteria") is not None:
-        task = row.get("question") if isinstance(row.get("question"), str) else said
-        texts = _criteria(row["criteria"], found, where)
-        return Instruction(
-            str(task), found.constraints, "", key, texts, found.unchecked, meta, layout=str(layout), earlier=earlier
-        )
+    soft = found.unchecked
+    if (criteria := row.get("criteria")) is not None:
+        question = row.get("question")
+        task = question if isinstance(question, str) else said
+        texts = _criteria(criteria, found, where)
+        return Instruction(task, constraints, "", key, texts, soft, meta, layout=layout, earlier=earlier)
     if (kept := _kept_apart(row, found)) is not None:
         task, texts, style = kept
-        soft = found.unchecked or tuple(map(str, row.get("soft") or ()))
-        return Instruction(task, found.constraints, said, key, texts, soft, meta, layout=style, earlier=earlier)
-    task, texts, style = separated(said, [each.describe() for each in found.constraints])
-    return Instruction(task, found.constraints, said, key, texts, found.unchecked, meta, layout=style, earlier=earlier)
+        soft = soft or tuple(map(str, row.get("soft") or ()))
+        return Instruction(task, constraints, said, key, texts, soft, meta, layout=style, earlier=earlier)
+    task, texts, style = separated(said, found.texts())
+    return Instruction(task, constraints, said, key, texts, soft, meta, layout=style, earlier=earlier)
 
 
 def _kept_apart(row: Row, found: RowConstraints) -> tuple[str, tuple[str, ...], str | Layout] | None:

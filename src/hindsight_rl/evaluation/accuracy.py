@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from hindsight_rl.replay.instruction import Instruction, Verdict
@@ -28,21 +28,30 @@ def wilson(correct: int, total: int) -> tuple[float, float]:
     return _wilson(correct / total, total)
 
 
-def clustered(groups: Sequence[Sequence[bool]]) -> tuple[float, float]:
+Groups = Mapping[tuple[int, int], int]
+"""Groups of trials by (correct, total): how many such groups there are."""
+
+
+def clustered(groups: Groups) -> tuple[float, float]:
     """95 % interval of a share whose trials come in groups (a prompt's constraints), which are not independent.
 
     Wilson's interval on the number of independent trials that would have the same standard error.
     """
-    kept = [group for group in groups if group]
-    total = sum(map(len, kept))
-    correct = sum(map(sum, kept))
-    if len(kept) < 2 or correct in (0, total):
+    count = sum(number for (_, size), number in groups.items() if size)
+    correct, total = _sums(groups)
+    if count < 2 or correct in (0, total):
         return wilson(correct, total)
     share = correct / total
-    square = sum((sum(group) - share * len(group)) ** 2 for group in kept)
-    error = math.sqrt(square * len(kept) / (len(kept) - 1)) / total
+    square = sum(number * (held - share * size) ** 2 for (held, size), number in groups.items())
+    error = math.sqrt(square * count / (count - 1)) / total
     effective = min(total, share * (1 - share) / error**2) if error else total
     return _wilson(share, effective)
+
+
+def _sums(groups: Groups) -> tuple[int, int]:
+    """All that are correct, and all."""
+    correct = sum(held * number for (held, _), number in groups.items())
+    return correct, sum(size * number for (_, size), number in groups.items())
 
 
 def _wilson(share: float, total: float) -> tuple[float, float]:
@@ -61,26 +70,33 @@ def _share(correct: int, total: int, interval: tuple[float, float]) -> dict[str,
     }
 
 
-def _both_levels(groups: Sequence[Verdict]) -> dict[str, Any]:
-    whole = [all(group) for group in groups if group]  # a prompt without anything to check says nothing
-    return {
-        "prompt": _share(sum(whole), len(whole), wilson(sum(whole), len(whole))),
-        "instruction": _share(sum(map(sum, groups)), sum(map(len, groups)), clustered(groups)),
-    }
+def _both_levels(verdicts: Iterable[Verdict]) -> dict[str, Any]:
+    groups = Counter((sum(verdict), len(verdict)) for verdict in verdicts)
+    prompts = groups.total() - groups[0, 0]  # a prompt without anything to check says nothing
+    whole = sum(number for (held, size), number in groups.items() if size and held == size)
+    return {"prompt": _share(whole, prompts, wilson(whole, prompts)), "instruction": _grouped(groups)}
+
+
+def _grouped(groups: Groups) -> dict[str, Any]:
+    return _share(*_sums(groups), clustered(groups))
 
 
 def _by(instructions: Sequence[Instruction], verdicts: Sequence[Verdict], name: Callable[[str], str]) -> dict[str, Any]:
-    groups: dict[str, list[list[bool]]] = defaultdict(list)
+    groups: dict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
+    names: dict[str, str] = {}
     for instruction, verdict in zip(instructions, verdicts, strict=True):
-        parts: dict[str, list[bool]] = defaultdict(list)
+        parts: dict[str, list[int]] = {}
         for constraint, holds in zip(instruction.constraints, verdict, strict=True):
-            parts[name(constraint.id)].append(holds)
-        for part, holds_list in parts.items():
-            groups[part].append(holds_list)
-    return {
-        part: _share(sum(map(sum, found)), sum(map(len, found)), clustered(found))
-        for part, found in sorted(groups.items())
-    }
+            id = constraint.id
+            part = names.get(id)
+            if part is None:
+                part = names[id] = name(id)
+            sums = parts.setdefault(part, [0, 0])
+            sums[0] += holds
+            sums[1] += 1
+        for part, (held, size) in parts.items():
+            groups[part][held, size] += 1
+    return {part: _grouped(found) for part, found in sorted(groups.items())}
 
 
 def accuracy(instructions: Sequence[Instruction], verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def _by_prompt(row: Row, where: str, version: str) -> Instruction:
     given = row.get("prompt")
     earlier, prompt = ((), given) if isinstance(given, str) else asked(row, where)
     found = row_constraints(row, where, version)
-    return Instruction(prompt, found.constraints, prompt, row.get("key"), earlier=earlier)
+    return Instruction(prompt, found.constraints, prompt, row.get("key"), found.texts(), earlier=earlier)
 
 
 def _muldimif(row: Row, where: str, version: str) -> Instruction:
@@ -85,7 +85,7 @@ def _muldimif(row: Row, where: str, version: str) -> Instruction:
     found = row_constraints(row, where, version)
     meta = {name: row.get(name) for name in ("difficulty", "constraint_pattern")}
     return Instruction(
-        prompt, found.constraints, prompt, row.get("id"), soft=found.unchecked, meta=meta, earlier=earlier
+        prompt, found.constraints, prompt, row.get("id"), found.texts(), found.unchecked, meta, earlier=earlier
     )
 
 
@@ -109,7 +109,7 @@ def _hir(row: Row, where: str, version: str) -> Instruction:
 def _if_rlvr(row: Row, where: str, version: str) -> Instruction:
     earlier, prompt = _chat(row, "messages", where)
     found = row_constraints(row, where, version)
-    return Instruction(prompt, found.constraints, prompt, row.get("key"), earlier=earlier)
+    return Instruction(prompt, found.constraints, prompt, row.get("key"), found.texts(), earlier=earlier)
 
 
 def _cfbench(row: Row, where: str, version: str) -> Instruction:

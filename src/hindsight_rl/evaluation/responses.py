@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +109,9 @@ class _Finder:
     """From a row to the place of its prompt."""
 
     def __init__(self, instructions: Sequence[Instruction], asked: Mapping[str, str]) -> None:
-        backwards = list(enumerate(instructions))[::-1]
-        self.by_prompt = {each.prompt: at for at, each in backwards}
-        self.by_strip = {each.prompt.strip(): at for at, each in backwards}
+        self.by_prompt: dict[str, int] = {}
+        for at, each in enumerate(instructions):
+            self.by_prompt.setdefault(each.prompt, at)
         self.by_key = {str(each.key): at for at, each in enumerate(instructions) if each.key is not None}
         self.asked = asked
 
@@ -133,7 +134,14 @@ class _Finder:
 
     def _prompt(self, prompt: str) -> int | None:
         at = self.by_prompt.get(prompt)
-        return self.by_strip.get(prompt.strip()) if at is None else at
+        return self._by_strip.get(prompt.strip()) if at is None else at
+
+    @cached_property
+    def _by_strip(self) -> dict[str, int]:
+        made: dict[str, int] = {}
+        for prompt, at in self.by_prompt.items():
+            made.setdefault(prompt.strip(), at)
+        return made
 
 
 def _one(row: Mapping[str, Any], where: str) -> str:
