@@ -400,3 +400,10 @@ def test_what_a_person_sees(tiny: Any) -> None:
             progress.show({"nonsense": 1})
         text = console.file.getvalue()  # type: ignore[attr-defined]
         assert "hir" in text and "80" in text and "lambda" in text and "n=3" in text
+
+
+def test_a_config_with_an_unknown_setting_is_of_another_version() -> None:
+    stored = {"kind": "lm", "version": "0.1.0", "machine": {}, **to_json(SandboxConfig())}
+    assert from_json(stored, "config.json") == SandboxConfig()
+    with pytest.raises(HindsightError, match=r"config.json is of another version: unknown setting 'sed' .*'seed'"):
+        from_json({**stored, "sed": 3}, "config.json")

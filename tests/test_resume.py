@@ -118,3 +118,9 @@ def test_a_full_disk_is_no_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) 
 def test_the_folder_of_a_run_keeps_its_settings(run: Run) -> None:
     stored = json.loads((run.path / "config.json").read_text("utf-8"))
     assert stored["settled"] is True and stored["total_timesteps"] == 4096
+
+
+def test_a_config_with_an_unknown_setting_is_of_another_version(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", {"sed": 3}, kind="agent")
+    with pytest.raises(HindsightError, match=r"config.json is of another version: unknown setting 'sed' .*'seed'"):
+        load_config(run)
