@@ -44,8 +44,8 @@ def table(name: str, result: dict[str, Any]) -> str:
     lines = [
         f"**{result['runs'][0]['steps']:,} environment steps**",
         "",
-        "| method | seeds | canonical | times `none` | held-out paraphrases | named by no achievement | compositions "
-        "| achievements per trial |",
+        "| method | seeds | canonical | times `none` | held-out paraphrases | events without an achievement "
+        "| compositions | achievements per trial |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for method, row in result["methods"].items():
@@ -160,7 +160,8 @@ def relabeling(before: dict[str, Any], her: dict[str, Any]) -> str:
     """Hindsight with and without relabeling, on the same seeds, all at the defaults, as Markdown."""
     seeds = sorted(run["seed"] for run in her["runs"])
     lines = [
-        "| method | relabels | canonical (given) | held-out paraphrases | named by no achievement | compositions |",
+        "| method | relabels | canonical (given) | held-out paraphrases | events without an achievement "
+        "| compositions |",
         "|---|---|---|---|---|---|",
     ]
     for method, relabels in (("none", "no"), ("her", "no"), ("oir-no-buffer", "yes"), ("oir", "yes")):

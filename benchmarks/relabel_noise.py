@@ -135,7 +135,7 @@ def table(result: dict[str, Any]) -> str:
         f"**{result['runs'][0]['steps']:,} environment steps, {len(result['settings']['seeds'])} seeds**",
         "",
         "| relabeler | wrong of proposed | wrong of accepted | canonical | of clean | held-out paraphrases |"
-        " named by no achievement | compositions |",
+        " events without an achievement | compositions |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in result["arms"]:
