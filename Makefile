@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: demo test test-slow test-verl lint docs clean
+.PHONY: demo test test-slow test-verl test-verifiers lint docs clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -34,6 +34,19 @@ $(VERL_STAMP): pyproject.toml constraints-verl.txt
 test-verl: $(VERL_STAMP)
 	$(VERL)/bin/python -m pytest tests/verl
 
+# So do those of verifiers, for which there is an environment package.
+VERIFIERS := .venv-verifiers
+VERIFIERS_STAMP := $(VERIFIERS)/.installed
+
+$(VERIFIERS_STAMP): pyproject.toml integrations/verifiers/pyproject.toml constraints-verifiers.txt
+	test -x $(VERIFIERS)/bin/python || $(PYTHON) -m venv $(VERIFIERS)
+	$(VERIFIERS)/bin/python -m pip install -q --disable-pip-version-check -c constraints-verifiers.txt \
+		-e '.[constraints]' -e integrations/verifiers pytest
+	touch $@
+
+test-verifiers: $(VERIFIERS_STAMP)
+	$(VERIFIERS)/bin/python -m pytest tests/verifiers
+
 # The site is made from pages and source text alone, so it has a small environment without any engine.
 DOCS := .venv-docs
 DOCS_STAMP := $(DOCS)/.installed
@@ -53,4 +66,4 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) $(VERL) $(DOCS) site demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VERL) $(VERIFIERS) $(DOCS) site demo .pytest_cache .mypy_cache .ruff_cache
