@@ -86,7 +86,7 @@ def run(args: argparse.Namespace, **given: Any) -> None:
         found["max_steps"] = args.max_steps
     # Rows that need a judge are left out, as the released reward leaves them out.
     loaded = read_dataset(args.dataset, judged="skip", bad="skip")
-    print(f"{len(loaded.instructions)} instructions, {loaded.woven} without replay, left out: {loaded.skipped}")
+    print(f"{len(loaded.instructions)} instructions, {loaded.inline} without replay, left out: {loaded.skipped}")
     if args.dry:
         print("\n".join(f"{name}: {value}" for name, value in sorted(found.items())))
         return

@@ -76,7 +76,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_rows_are_read_as_instructions_that_can_be_rewritten(files: Path) -> None:
     rows = lines(files / "train.jsonl")
-    loaded = read_dataset(files / "train.jsonl", judged="refuse", woven="refuse", bad="refuse")
+    loaded = read_dataset(files / "train.jsonl", judged="refuse", inline="refuse", bad="refuse")
     assert len(loaded.instructions) == len(rows) == 300 and not loaded.skipped
     for row, made in zip(rows, loaded.instructions, strict=True):
         assert made.prompt == row["messages"][0]["content"]
@@ -257,7 +257,7 @@ def test_inline_constraints_stand_around_the_task(tmp_path: Path) -> None:
     for row, made in zip(
         lines(tmp_path / "train.jsonl"), read_dataset(tmp_path / "train.jsonl").instructions, strict=True
     ):
-        assert made.woven and "question" not in row
+        assert made.inline and "question" not in row
         first, *_, last = wordings(made.constraints[0]) and [made.prompt.split(".")[0], made.prompt]
         assert first and row["messages"][0]["content"] == last
 

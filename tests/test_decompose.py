@@ -103,5 +103,5 @@ def test_the_command_writes_rows_that_training_reads(tmp_path: Path, capsys: pyt
     assert row["id"] == 5 and row["prompt"] == "Write a poem about rain."
     (read,) = read_dataset(out, judged="keep").instructions
     assert [each.id for each in read.constraints] == row["instruction_id_list"] and read.soft == (row["soft"][0],)
-    assert "Write in a sad voice." in read.prompt and not read.woven
+    assert "Write in a sad voice." in read.prompt and not read.inline
     assert row["criteria"] == ["Use at least 50 words.", "Use no commas.", "Write in a sad voice."]

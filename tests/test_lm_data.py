@@ -45,7 +45,7 @@ def test_hir_rows_have_a_task_and_criteria(tmp_path: Path) -> None:
     first, second = read_dataset(write(tmp_path, *rows)).instructions
     assert (first.task, first.texts, first.key) == ("Name a bird.", ("No commas", "Five words, at least"), 7)
     assert first.meta == {"source": "type1", "where": f"{tmp_path}/rows.jsonl:1"}
-    assert second.prompt == "No commas. Five words, at least.\n\nName a bird." and not second.woven
+    assert second.prompt == "No commas. Five words, at least.\n\nName a bird." and not second.inline
     assert second.keep([True, False]).prompt == "No commas.\n\nName a bird."
     again = read_dataset(write(tmp_path, *rows)).instructions
     assert [each.prompt for each in again] == [first.prompt, second.prompt]
@@ -70,7 +70,7 @@ def test_prompts_that_say_their_constraints_word_for_word(tmp_path: Path) -> Non
         {"role": "assistant", "content": "A gull."},
     ]
     (one,) = read_dataset(write(tmp_path, {"key": "k", "messages": chat, "ground_truth": [IDS]})).instructions
-    assert one.prompt == chat[1]["content"] and one.task == "Name a bird." and not one.woven
+    assert one.prompt == chat[1]["content"] and one.task == "Name a bird." and not one.inline
     assert one.keep([False, True]).messages == [chat[0], {"role": "user", "content": f"Name a bird. {WORDS}"}]
 
 
@@ -102,7 +102,7 @@ def test_a_rewrite_keeps_the_layout_that_it_found(prompt: str, task: str | None,
     assert found == (task or prompt)
     asked = Instruction(found, tuple(map(_constraint, IDS["instruction_id_list"], IDS["kwargs"])), prompt, texts=texts,
                         layout=layout)  # fmt: skip
-    assert asked.woven == (task is None)
+    assert asked.inline == (task is None)
     if task is not None:
         assert asked.keep([True, True]).prompt == prompt
         assert asked.keep([False, True]).prompt == without_comma
@@ -154,13 +154,13 @@ def test_dropping_a_constraint_takes_its_line_alone(
     assert layout_from_json(layout_to_json(layout)) == layout
 
 
-def test_woven_rows_are_trained_on_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_inline_rows_are_trained_on_whole_or_not_at_all(tmp_path: Path) -> None:
     path = write(tmp_path, HIR | {"ground_truth": IDS}, {"prompt": "Five words, no commas!", **IDS})
     loaded = read_dataset(path)
-    assert [each.woven for each in loaded.instructions] == [False, True] and loaded.woven == 1
-    assert read_dataset(path, woven="skip").skipped == {"constraints woven into the prompt": 1}
-    with pytest.raises(HindsightError, match=r"rows.jsonl:2: the constraints are woven into the prompt .* 'criteria'"):
-        read_dataset(path, woven="refuse")
+    assert [each.inline for each in loaded.instructions] == [False, True] and loaded.inline == 1
+    assert read_dataset(path, inline="skip").skipped == {"inline constraints": 1}
+    with pytest.raises(HindsightError, match=r"rows.jsonl:2: the constraints are inline .* 'criteria'"):
+        read_dataset(path, inline="refuse")
 
 
 def test_demands_for_a_judge(tmp_path: Path) -> None:
@@ -235,13 +235,13 @@ def test_bad_sources_and_choices(tmp_path: Path) -> None:
         read_dataset(tmp_path / "no.jsonl")
     with pytest.raises(HindsightError, match="what: neither a file nor a dataset"):
         read_dataset("what")
-    with pytest.raises(HindsightError, match="woven is 'no': one of keep, skip, refuse"):
-        read_dataset(tmp_path, woven="no")
+    with pytest.raises(HindsightError, match="inline is 'no': one of keep, skip, refuse"):
+        read_dataset(tmp_path, inline="no")
 
 
 def test_published_prompts(shared_data: Path) -> None:
     loaded = read_dataset(shared_data / "ifeval" / "prompts.jsonl")
-    assert len(loaded.instructions) == 541 and loaded.woven > 300
+    assert len(loaded.instructions) == 541 and loaded.inline > 300
     assert all(each.prompt.startswith(each.task) or each.prompt.endswith(each.task) for each in loaded.instructions)
     loaded = read_dataset(shared_data / "muldimif" / "test.json", judged="skip")
     assert len(loaded.instructions) + sum(loaded.skipped.values()) == 1200

@@ -257,8 +257,8 @@ def test_a_pool_holds_no_more_of_an_id_than_one_instruction_asks_for() -> None:
     assert Pool.of([ASKED]).rewrite(Rollout(once, "", [False, False]), Drop(), np.random.default_rng(0)) is None
 
 
-def test_what_presupposes_something_or_is_woven_in_is_not_lent() -> None:
+def test_what_presupposes_something_or_is_inline_is_not_lent() -> None:
     leaning = Instruction("Talk.", (Says("a"), Says("b")), needs=((), (0,)))
     assert [each.letter for each in Pool.of([leaning]).constraints] == ["a"]  # type: ignore[attr-defined]
-    woven = Instruction("Say a.", (Says("a"),), prompt="Say a.")
-    assert woven.woven and not Pool.of([woven]).constraints
+    inline = Instruction("Say a.", (Says("a"),), prompt="Say a.")
+    assert inline.inline and not Pool.of([inline]).constraints

@@ -226,9 +226,9 @@ def test_what_is_lent_holds_and_fits_beside_what_is_there() -> None:
     assert Keep().lend(two, "a b c", []) is two
 
 
-def test_woven_constraints_cannot_be_dropped() -> None:
+def test_inline_constraints_cannot_be_dropped() -> None:
     rollout = rolled(Bare("a", False), Bare("b"), prompt="Talk.")
-    assert rollout.instruction.woven
+    assert rollout.instruction.inline
     assert not any(each.eligible(rollout) for each in (Drop(), Retarget(), Keep()))
 
 

@@ -190,10 +190,10 @@ def test_relabels_are_passed_on():
     assert sorted(each.source for each in made) == [0, 1, 1] and metrics["hir/rejected"] == 9
 
 
-def test_woven_constraints_are_trained_on_but_not_replayed():
-    woven = to_row(asked(), 0)
-    woven["extra_info"] = {"index": 0}
-    row = rollout("gold moon", extra_info=woven["extra_info"])
+def test_inline_constraints_are_trained_on_but_not_replayed():
+    inline = to_row(asked(), 0)
+    inline["extra_info"] = {"index": 0}
+    row = rollout("gold moon", extra_info=inline["extra_info"])
     assert replays([row])[0] == []
 
 

@@ -33,7 +33,7 @@ class Prepare:
     """Rows held back for validation."""
     judged: Literal["skip", "keep", "refuse"] = "skip"
     """Rows with demands that no program checks: leave out, ask for them unchecked, or stop."""
-    woven: Literal["keep", "skip", "refuse"] = "keep"
+    inline: Literal["keep", "skip", "refuse"] = "keep"
     """Rows whose constraints stand in the task's prose: train on them without replay, leave out, or stop."""
     stored_code: bool = False
     """Take rows that bring Python code to check them; it runs in a limited process."""
@@ -46,7 +46,7 @@ def prepare(wanted: Prepare) -> list[Path]:
     if wanted.stored_code:
         stored.allow()
     # HIR-16K has some rows whose constraints cannot be read; the rest is no worse for them.
-    loaded = read_dataset(wanted.source, judged=wanted.judged, woven=wanted.woven, bad="skip")
+    loaded = read_dataset(wanted.source, judged=wanted.judged, inline=wanted.inline, bad="skip")
     made = loaded.instructions
     if not 0 < wanted.held < len(made):
         raise HindsightError(f"--held {wanted.held}: {len(made)} rows can be used, so hold back 1 to {len(made) - 1}")
@@ -63,7 +63,7 @@ def prepare(wanted: Prepare) -> list[Path]:
     ):
         path = wanted.out / file
         pandas.DataFrame([to_row(each, at, generate, name) for at, each in enumerate(rows)]).to_parquet(path)
-        print(f"{path}: {len(rows)} rows, {sum(each.woven for each in rows)} of them without replay")
+        print(f"{path}: {len(rows)} rows, {sum(each.inline for each in rows)} of them without replay")
         paths.append(path)
     return paths
 

@@ -52,7 +52,7 @@ class Skip(Exception):
 class Choices:
     """What becomes of rows that are not plain.
 
-    woven: inline constraints, written into the prompt's prose: `keep` to train on the whole prompt without replay,
+    inline: constraints that are written into the prompt's prose: `keep` to train on the whole prompt without replay,
     `skip`, or `refuse` with an error. judged: demands that no program checks: with a `judge` (from a demand's text to a
     constraint) they are constraints like any; without, `keep` leaves them in the prompt unchecked. bad: rows without
     constraints, with unknown ids or with kwargs that do not fit: `refuse` or `skip`. layout: how tasks and
@@ -60,7 +60,7 @@ class Choices:
     checkers, see :func:`hindsight_rl.constraints.core.constraint`.
     """
 
-    woven: Literal["keep", "skip", "refuse"] = "keep"
+    inline: Literal["keep", "skip", "refuse"] = "keep"
     judged: Literal["keep", "skip", "refuse"] = "refuse"
     bad: Literal["skip", "refuse"] = "refuse"
     judge: Judge | None = None
@@ -69,7 +69,7 @@ class Choices:
 
     def __post_init__(self) -> None:
         for name, value, known in (
-            ("woven", self.woven, ("keep", "skip", "refuse")),
+            ("inline", self.inline, ("keep", "skip", "refuse")),
             ("judged", self.judged, ("keep", "skip", "refuse")),
             ("bad", self.bad, ("skip", "refuse")),
             ("layout", self.layout, (None, *LAYOUTS)),
@@ -86,9 +86,9 @@ class Loaded:
     skipped: dict[str, int] = field(default_factory=dict)
 
     @property
-    def woven(self) -> int:
+    def inline(self) -> int:
         """How many are trained on without replay, as their constraints are inline."""
-        return sum(each.woven for each in self.instructions)
+        return sum(each.inline for each in self.instructions)
 
 
 def read_dataset(source: str | Path, *, split: str = "train", limit: int | None = None, **choices: Any) -> Loaded:
@@ -129,12 +129,12 @@ def instruction(row: Row, where: str, choices: Choices | None = None) -> Instruc
             raise Skip("cannot be read") from error
         raise
     made = _judged(made, where, choices)
-    if made.woven and choices.woven != "keep":
-        if choices.woven == "skip":
-            raise Skip("constraints woven into the prompt")
+    if made.inline and choices.inline != "keep":
+        if choices.inline == "skip":
+            raise Skip("inline constraints")
         raise HindsightError(
-            f"{where}: the constraints are woven into the prompt and cannot be dropped from it; separate task and "
-            "'criteria' (hindsight decompose), or set woven to keep (no replay of such rows) or skip"
+            f"{where}: the constraints are inline (in the prose of the prompt) and cannot be dropped; separate task "
+            "and 'criteria' (hindsight decompose), or set inline to keep (no replay of such rows) or skip"
         )
     return made
 

@@ -25,23 +25,23 @@ _BETWEEN = re.compile(r"(?:[\s.,;*+\u2022\u2013\u2014-]|\(?\b\d{1,3}[.)]|\band\b
 
 
 def separated(prompt: str, texts: Sequence[str]) -> tuple[str, tuple[str, ...], str | FoundLayout]:
-    """(task, texts, layout) of a prompt that ends or begins with its constraints, word for word; else woven.
+    """(task, texts, layout) of a prompt that ends or begins with its constraints, word for word; else inline.
 
-    The texts come back in the prompt's own words, and the layout gives the prompt back byte for byte. Woven means
-    that the task is the whole prompt (:attr:`Instruction.woven`).
+    The texts come back in the prompt's own words, and the layout gives the prompt back byte for byte. Inline means
+    that the task is the whole prompt (:attr:`Instruction.inline`).
     """
-    woven = (prompt, tuple(texts), "plain")
+    inline = (prompt, tuple(texts), "plain")
     spans: list[tuple[int, int]] = []
     for text in texts:
         span = next((there for way in _ways(text) if (there := _span(prompt, way, spans))), None)
         if span is None:
-            return woven
+            return inline
         spans.append(span)
     order = sorted(range(len(spans)), key=spans.__getitem__)
     ordered = [spans[index] for index in order]
     gaps = [prompt[end:start] for (_, end), (start, _) in pairwise(ordered)]
     if not spans or not all(_BETWEEN.fullmatch(gap) for gap in gaps):
-        return woven
+        return inline
     head, tail = prompt[: ordered[0][0]], prompt[ordered[-1][1] :]
     if _BETWEEN.fullmatch(tail) and not _BETWEEN.fullmatch(head):
         task = _MARKER.sub("", head).rstrip()
@@ -52,9 +52,9 @@ def separated(prompt: str, texts: Sequence[str]) -> tuple[str, tuple[str, ...], 
         task = tail.lstrip(" .\n")
         task_first, opening, closing = False, head, tail[: len(tail) - len(task)]
     else:
-        return woven
+        return inline
     if not task:
-        return woven
+        return inline
     found = [prompt[start:end] for start, end in spans]
     stopped = tuple(found[index].endswith(".") for index in order)
     listed = "\n" in "".join(gaps) or (not gaps and _MARKER.search(opening))
@@ -68,7 +68,7 @@ def separated(prompt: str, texts: Sequence[str]) -> tuple[str, tuple[str, ...], 
         numbered=_counted((opening, *gaps)),
     )
     if render(layout, task, found) != prompt:
-        return woven
+        return inline
     return task, tuple(found), layout
 
 

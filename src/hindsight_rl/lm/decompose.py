@@ -1,4 +1,4 @@
-"""From an instruction in prose to a task and atomic constraints, for datasets whose demands are woven into it.
+"""From an instruction in prose to a task and atomic constraints, for datasets with inline demands.
 
     made = Decomposer(Endpoint(settings)).decompose("Write a poem about rain in at least 50 words, in a sad voice.")
     made.instruction.task, made.instruction.constraints, made.instruction.soft, made.dropped
@@ -200,7 +200,7 @@ def main(argv: list[str]) -> int:
             taken = made.instruction
             counts.update(prompts=1, checkable=len(taken.constraints), soft=len(taken.soft), dropped=len(made.dropped))
             line = {
-                "id": key, "prompt": taken.task, "woven": text, "criteria": [*taken.texts, *taken.soft],
+                "id": key, "prompt": taken.task, "original": text, "criteria": [*taken.texts, *taken.soft],
                 "instruction_id_list": [each.id for each in taken.constraints],
                 "kwargs": [each.kwargs for each in taken.constraints], "soft": list(taken.soft),
                 "dropped": [list(each) for each in made.dropped],

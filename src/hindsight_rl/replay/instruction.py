@@ -99,8 +99,8 @@ class Instruction:
             object.__setattr__(self, "prompt", render(self.layout, self.task, [*self.texts, *self.soft]))
 
     @property
-    def woven(self) -> bool:
-        """The constraints stand in the task's own prose: without them it cannot be told, so it is not rewritten."""
+    def inline(self) -> bool:
+        """The constraints stand in the task's own prose and cannot be taken out of it, so it is not rewritten."""
         return bool(self.constraints) and self.prompt == self.task
 
     @property

@@ -31,7 +31,7 @@ class Pool:
         found: list[tuple[Constraint, str]] = []
         most: Counter[str] = Counter()
         for each in {id(each): each for each in instructions}.values():
-            if each.woven:
+            if each.inline:
                 continue
             lone = [index for index, needs in enumerate(each.needs) if not needs]
             found += [(each.constraints[index], each.texts[index]) for index in lone]

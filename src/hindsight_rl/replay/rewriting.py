@@ -81,7 +81,7 @@ class Drop:
 
     def eligible(self, rollout: Rollout) -> bool:
         """Some constraints hold, not all."""
-        return 0 < sum(rollout.verdict) < len(rollout.verdict) and not rollout.instruction.woven
+        return 0 < sum(rollout.verdict) < len(rollout.verdict) and not rollout.instruction.inline
 
     def rewrite(self, rollout: Rollout) -> Rewrite | None:
         """The instruction with the constraints that hold, and not vacuously."""
@@ -111,7 +111,7 @@ class Retarget:
 
     def eligible(self, rollout: Rollout) -> bool:
         """Something failed; and something holds, or might hold at another value."""
-        if all(rollout.verdict) or rollout.instruction.woven:
+        if all(rollout.verdict) or rollout.instruction.inline:
             return False
         return any(rollout.verdict) or any(isinstance(each, Achieving) for each in rollout.instruction.constraints)
 

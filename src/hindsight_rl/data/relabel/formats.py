@@ -58,7 +58,7 @@ def line(row: Mapping[str, Any], asked: Instruction, source: str) -> bytes:
     made: Row = {**row, "key": "" if asked.key is None else str(asked.key), "source": source}
     made["ground_truth"] = json.dumps(truth, ensure_ascii=False)
     kept = {}
-    if not asked.woven:
+    if not asked.inline:
         kept = {"task": asked.task, "texts": asked.texts, "layout": layout_to_json(asked.layout)}
     if asked.soft:
         kept["soft"] = asked.soft

@@ -95,7 +95,7 @@ class Judging:
 
     def _rewritten(self, asked: Instruction, text: str, verdict: Verdict) -> Instruction | str:
         """The instruction that a failure met, verified anew; or why there is none. The replayer is used here alone."""
-        if asked.woven:
+        if asked.inline:
             return "inline constraints, which cannot be rewritten"
         found = self.replayer.replay([Rollout(asked, text, verdict)], step=1, budget=1)
         for item in found.replays:

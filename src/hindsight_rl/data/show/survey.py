@@ -179,7 +179,7 @@ def _count(made: Survey, asked: Instruction, where: str) -> None:
     made.words.append(len(asked.prompt.split()))
     made.soft += bool(asked.soft)
     made.turns += bool(asked.earlier)
-    if asked.woven:
+    if asked.inline:
         made.layouts["within the prompt"] += 1
     else:
         made.layouts[asked.layout if isinstance(asked.layout, str) else "beside the task, as found"] += 1

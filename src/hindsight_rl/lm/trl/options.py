@@ -45,7 +45,7 @@ class Options:
     )
     held_out_limit: int | None = _option(None, "Evaluate only the first of them.")
     evaluate_every: int | None = _option(None, "Steps between evaluations; a fifth of the run when absent.")
-    woven: Literal["keep", "skip", "refuse"] = _option("keep", "Rows whose constraints are part of the prose.")
+    inline: Literal["keep", "skip", "refuse"] = _option("keep", "Rows whose constraints are part of the prose.")
     judged: Literal["keep", "skip", "refuse"] = _option("refuse", "Rows with demands that no program checks.")
     bad: Literal["skip", "refuse"] = _option("refuse", "Rows that cannot be read.")
     judge_url: str | None = _option(None, "OpenAI-compatible server that judges what no program checks.")

@@ -52,7 +52,7 @@ class _Log(TrainerCallback):
 
 def load(options: Options) -> tuple[Loaded, Any]:
     """The instructions and what verifies them."""
-    choices: dict[str, Any] = {"woven": options.woven, "judged": options.judged, "bad": options.bad}
+    choices: dict[str, Any] = {"inline": options.inline, "judged": options.judged, "bad": options.bad}
     verify: Any = None
     if options.stored_code:
         from hindsight_rl.constraints import stored
@@ -147,7 +147,7 @@ def _held_out(options: Options, verify: Any) -> list[Instruction]:
     """The instructions of `--held_out`."""
     if options.held_out is None:
         return []
-    choices: dict[str, Any] = {"woven": options.woven, "judged": options.judged, "bad": options.bad}
+    choices: dict[str, Any] = {"inline": options.inline, "judged": options.judged, "bad": options.bad}
     if verify is not None:
         choices["judge"] = verify.constraint
     return list(read_dataset(options.held_out, split="test", limit=options.held_out_limit, **choices).instructions)
@@ -184,7 +184,7 @@ def _lora(rank: int) -> Any:
 
 def _tell(loaded: Loaded) -> None:
     said = [f"{len(loaded.instructions)} instructions"]
-    said += [f"{loaded.woven} of them without replay (constraints woven into the prompt)"] if loaded.woven else []
+    said += [f"{loaded.inline} of them without replay (inline constraints)"] if loaded.inline else []
     said += [f"{count} left out: {reason}" for reason, count in loaded.skipped.items()]
     print("; ".join(said), file=sys.stderr)
 
