@@ -21,9 +21,11 @@ rewritten prompt would still ask for what was dropped. Every row is read before 
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -106,15 +108,28 @@ def instructions(found: Iterable[tuple[str, Row]], source: str = "the data", cho
     choices = choices or Choices()
     made: list[Instruction] = []
     skipped: Counter[str] = Counter()
-    for where, row in found:
-        try:
-            made.append(instruction(row, where, choices))
-        except Skip as reason:
-            skipped[str(reason)] += 1
+    with _without_collection():
+        for where, row in found:
+            try:
+                made.append(instruction(row, where, choices))
+            except Skip as reason:
+                skipped[str(reason)] += 1
     if not made:
         why = "; ".join(f"{count} skipped: {reason}" for reason, count in skipped.items()) or "it has no rows"
         raise HindsightError(f"{source}: nothing to train on ({why})")
     return Loaded(made, dict(skipped))
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """No garbage collection meanwhile: all that is made stays, and would be searched through again and again."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def instruction(row: Row, where: str, choices: Choices | None = None) -> Instruction:
