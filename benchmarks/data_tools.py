@@ -4,8 +4,8 @@
     python benchmarks/data_tools.py --docs    # the tables alone, from the result files
 
 Each command runs in a process of its own, in one thread. Its processor's time is taken, start and imports included, so
-that other work on the machine hardly counts; memory is the process's largest resident set. What is measured already
-stays in the result file, so the command goes on where it was stopped. Responses are made of the composed rows'
+that other work on the machine hardly counts; memory is the process's largest resident set (Linux). What is measured
+already stays in the result file, so the command goes on where it was stopped. Responses are made of the composed rows'
 witnesses: half of the row's own, another row's, and several in a row of about 300 words.
 """
 
@@ -32,13 +32,12 @@ from hindsight_rl.run import machine
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 CHILD = """
-import json, os, resource, sys, time
+import json, os, re, sys, time
 sys.stdout = open(os.devnull, "w")
 from hindsight_rl.cli import main
 code = main(sys.argv[1:])
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(json.dumps({"code": code, "seconds": used.ru_utime + used.ru_stime, "mib": used.ru_maxrss / 1024}),
-      file=sys.__stdout__)
+peak = re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())  # ru_maxrss would hold the parent's
+print(json.dumps({"code": code, "seconds": time.process_time(), "mib": int(peak[1]) / 1024}), file=sys.__stdout__)
 """
 NUMBERS = [str(number) for number in range(1, 9)]
 
@@ -81,7 +80,7 @@ def measure(settings: Settings, out: Path, folder: Path) -> None:
         "rows": settings.rows,
         "rounds": settings.rounds,
         "times": {},
-        "memory": {"show": {}, "relabel": {}},
+        "memory": {"compose": {}, "relabel": {}, "show": {}},
     }
     if out.exists() and (there := json.loads(out.read_text("utf-8")))["command"] == result["command"]:
         result = there
@@ -106,6 +105,9 @@ def measure(settings: Settings, out: Path, folder: Path) -> None:
         "show": ["show", str(rows / "train.jsonl"), "--out", f"{folder}/page.html"],
     }.items():
         keep(result["times"], name, lambda command=command: timed(command, settings.rounds))  # type: ignore[misc]
+    for count in (settings.rows, 4 * settings.rows):
+        command = [*compose, f"{folder}/again", "--rows", str(count)]
+        keep(result["memory"]["compose"], str(count), lambda command=command: run(command))  # type: ignore[misc]
     for tool, make, parts in (("show", _many_rows, (100, 10, 1)), ("relabel", _many_responses, (100, 10))):
         for count in {settings.many // part: None for part in parts} if settings.many else ():
 
@@ -133,9 +135,8 @@ def run(arguments: list[str]) -> dict[str, float]:
 
 def timed(arguments: list[str], rounds: int) -> dict[str, Any]:
     """The median of several rounds, with all of them."""
-    found = [run(arguments) for _ in range(rounds)]
-    seconds = [each["seconds"] for each in found]
-    return {"seconds": statistics.median(seconds), "all": seconds, "mib": max(each["mib"] for each in found)}
+    seconds = [run(arguments)["seconds"] for _ in range(rounds)]
+    return {"seconds": round(statistics.median(seconds), 2), "all": seconds}
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -188,25 +189,21 @@ def tables(result: dict[str, Any]) -> None:
     """What was measured, between the comments of the three pages."""
     rows, times = result["rows"], result["times"]
     source = f"(`results/data_tools.json`: `{result['command']}`; {result['machine']['processor']}, one core)"
-    pages = {
-        "compose.md": ("compose", "compose, 1 to 8 constraints", "compose, 8 constraints"),
-        "relabel.md": ("relabel, retarget", "relabel, drop"),
-        "show.md": ("show",),
-    }
-    for page, names in pages.items():
+    for tool, names in {
+        "compose": ("compose", "compose, 1 to 8 constraints", "compose, 8 constraints"),
+        "relabel": ("relabel, retarget", "relabel, drop"),
+        "show": ("show",),
+    }.items():
+        unit = "responses" if tool == "relabel" else "rows"
         lines = ["| | seconds of one core | memory, MiB |", "|---|---|---|"]
         for name in names:
-            what = f"{rows:,} responses" if page == "relabel.md" else f"{rows:,} rows"
-            more = name.partition(", ")[2]
             lines.append(
-                f"| {what}{', ' * bool(more)}{more} | {times[name]['seconds']:.1f} | {times[name]['mib']:.0f} |"
+                f"| {', '.join([f'{rows:,} {unit}', *name.split(', ')[1:]])} | {times[name]['seconds']:.1f} | |"
             )
-        for count, found in result["memory"].get(page.removesuffix(".md"), {}).items():
-            if int(count) > rows:
-                what = "responses" if page == "relabel.md" else "rows"
-                size = f"{found['bytes'] / 2**20:,.0f} MiB"
-                lines.append(f"| {int(count):,} {what} ({size}) | {found['seconds']:.0f} | {found['mib']:.0f} |")
-        write_between(ROOT / "docs" / page, "data_tools", "\n".join([*lines, "", source]))
+        for count, found in result["memory"][tool].items():
+            size = f" ({found['bytes'] / 2**20:,.0f} MiB)" if "bytes" in found else ""
+            lines.append(f"| {int(count):,} {unit}{size} | {found['seconds']:.1f} | {found['mib']:.0f} |")
+        write_between(ROOT / "docs" / f"{tool}.md", "data_tools", "\n".join([*lines, "", source]))
 
 
 def example(result: dict[str, Any]) -> str:

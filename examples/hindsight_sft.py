@@ -63,11 +63,11 @@ class Settings:
     """How a failed instruction is rewritten, see `hindsight relabel`."""
     tests: int = 100
     """Held-out instructions, of prompts that are not trained on."""
-    epochs: float = 2.0
+    epochs: float = 1.0
     """Passes over the SFT file."""
-    learning_rate: float = 2e-5
+    learning_rate: float = 5e-5
     """Of SFT, constant after a short warm-up."""
-    batch: int = 8
+    batch: int = 4
     """Rows per update."""
     at_once: int = 32
     """Responses that are generated together."""
@@ -82,7 +82,7 @@ class Settings:
 def main() -> None:
     settings = tyro.cli(Settings, description=(__doc__ or "").splitlines()[0])
     if settings.smoke:
-        settings = replace(settings, instructions=24, tests=8, tokens=16, epochs=1.0, at_once=8)
+        settings = replace(settings, instructions=24, tests=8, tokens=16, at_once=8)
     try:
         print(json.dumps(run(settings), indent=1))
     except HindsightError as error:
@@ -274,7 +274,7 @@ def _train(settings: Settings) -> None:
             lr_scheduler_type="constant_with_warmup",
             warmup_steps=5,
             seed=settings.seed,
-            save_steps=10,
+            save_steps=20,
             save_total_limit=1,
             logging_steps=5,
             report_to=[],
