@@ -56,6 +56,7 @@ from hindsight_rl.agent.training.iteration import train_iteration
 from hindsight_rl.agent.training.loop import compile_cache
 from hindsight_rl.agent.training.presets import preset_of
 from hindsight_rl.agent.training.training_run import TrainingRun
+from hindsight_rl.atomic_files import write_text
 from hindsight_rl.run import Run, machine
 
 LAST = 1.0  # seconds before the bound at which the process ends, whatever it does
@@ -141,9 +142,7 @@ class Record:
         with self._lock:
             self.found.update(found)
             if self.out:
-                partial = Path(self.out).with_name(f".{Path(self.out).name}.{os.getpid()}.tmp")
-                partial.write_text(json.dumps(self.found, indent=1) + "\n", "utf-8")
-                os.replace(partial, self.out)
+                write_text(Path(self.out), json.dumps(self.found, indent=1) + "\n")
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

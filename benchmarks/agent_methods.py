@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from seeds import spread
 
 from hindsight_rl.agent.training.methods import METHODS
 from hindsight_rl.run import Run, machine
@@ -106,17 +107,6 @@ def shares(given: list[dict[str, int]]) -> dict[str, float]:
     """Of all instructions given in training, the share that each source chose; {} where none is seen."""
     total = sum(sum(row.values()) for row in given)
     return {name: round(sum(row[name] for row in given) / total, 4) for name in given[0]} if total else {}
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Mean, standard error and range."""
-    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
-    return {
-        "mean": round(statistics.mean(values), 4),
-        "standard_error": round(error, 4),
-        "min": min(values),
-        "max": max(values),
-    }
 
 
 def compare(rows: list[dict[str, Any]]) -> dict[str, Any]:

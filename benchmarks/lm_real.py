@@ -34,6 +34,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tyro
+from seeds import half_interval
+
+from hindsight_rl.atomic_files import write_text
 
 METHODS: dict[str, dict[str, Any]] = {
     "rlvr": {"replays_per_prompt": 0},
@@ -134,9 +137,7 @@ class Job:
 
 def _write(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    partial.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
-    partial.replace(path)
+    write_text(path, json.dumps(value, indent=1) + "\n")
 
 
 def _read(path: Path) -> Any:
@@ -473,13 +474,10 @@ def _fitting(study: Study, root: Path, last: float) -> tuple[tuple[int, ...], in
     return seeds, max(study.every, min(study.batches, fits))
 
 
-def _interval(values: list[float]) -> float | None:
-    """Half of the 95 % interval of a mean over seeds (Student's t)."""
-    if len(values) < 2:
-        return None
-    from scipy.stats import t
-
-    return round(float(t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values)), 4)
+def _mean(values: list[float]) -> dict[str, float | None]:
+    """Mean over seeds and half its 95 % interval, which one seed does not have."""
+    half = round(half_interval(values), 4) if len(values) > 1 else None
+    return {"mean": round(statistics.mean(values), 4), "half": half}
 
 
 def gathered(study: Study, root: Path) -> dict[str, Any]:
@@ -503,15 +501,15 @@ def gathered(study: Study, root: Path) -> dict[str, Any]:
         row: dict[str, Any] = {"learning_rate": mine[0]["learning_rate"], "seeds": [run["seed"] for run in mine]}
         for key in ("all", "each", "ended"):
             values = [each[key] for each in equal]
-            row[f"{key}_at_equal_rollouts"] = {"mean": round(statistics.mean(values), 4), "half": _interval(values)}
+            row[f"{key}_at_equal_rollouts"] = _mean(values)
         for key in ("perplexity", "kl", *(k for k in base["final"] if k.startswith(("ifeval", "ifbench")))):
             values = [each[key] for each in finals if key in each]
             if values:
-                row[key] = {"mean": round(statistics.mean(values), 4), "half": _interval(values)}
+                row[key] = _mean(values)
         for key in ("test", "unseen_kinds"):
             values = [each[key]["all"] for each in finals]
             if values:
-                row[f"{key}_final"] = {"mean": round(statistics.mean(values), 4), "half": _interval(values)}
+                row[f"{key}_final"] = _mean(values)
         row["rollouts"] = [run["rollouts"] for run in mine]
         row["seconds"] = [run["seconds"] for run in mine]
         table[method] = row

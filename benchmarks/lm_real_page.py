@@ -9,7 +9,7 @@ from typing import Any
 
 from grounding import write_between
 
-from hindsight_rl.evaluation.accuracy import wilson
+from hindsight_rl.intervals import wilson
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "experiments" / "real_model.md"

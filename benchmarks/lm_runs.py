@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from seeds import interval
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.sandbox.config import SandboxConfig, from_json, to_json
@@ -20,7 +21,7 @@ from hindsight_rl.lm.sandbox.train import train
 from hindsight_rl.run import Run, machine
 
 # Two-sided 95 % quantiles of Student's t, by degrees of freedom.
-T95 = dict(enumerate((12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179), start=1))
+
 OF_NO_EFFECT = ("out", "resume", "json", "jobs", "base", "checkpoints", "examples")
 
 
@@ -99,19 +100,6 @@ def read(wanted: Wanted) -> dict[str, Any]:
         "area",
     )
     return {"name": wanted.name, "arm": name, "regime": wanted.regime, "seed": wanted.seed} | {k: row[k] for k in kept}
-
-
-def interval(values: Sequence[float]) -> dict[str, float]:
-    """Mean and half the width of its 95 % interval (Student's t over seeds), lowest and highest."""
-    half = 0.0
-    if len(values) > 1:
-        half = T95.get(len(values) - 1, 1.96) * statistics.stdev(values) / len(values) ** 0.5
-    return {
-        "mean": round(statistics.mean(values), 4),
-        "half": round(half, 4),
-        "min": round(min(values), 4),
-        "max": round(max(values), 4),
-    }
 
 
 def at(xs: Sequence[float], ys: Sequence[float], x: float) -> float:

@@ -20,6 +20,7 @@ from typing import Any
 
 import tyro
 from grounding import shown, write_between
+from seeds import spread
 
 from hindsight_rl.run import Run, machine
 
@@ -101,13 +102,6 @@ def summary(arm: Arm, path: Path) -> dict[str, Any]:
             [row["step"], round(statistics.mean(row["success"].values()), 4)] for row in metrics if row.get("success")
         ],
     }  # fmt: skip
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Mean, standard error and range."""
-    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
-    mean = round(statistics.mean(values), 4)
-    return {"mean": mean, "standard_error": round(error, 4), "min": min(values), "max": max(values)}
 
 
 def compare(arms: list[Arm], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from hindsight_rl.cli import main as hindsight
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.report.curves import averaged, held, success_of
 from hindsight_rl.report.page import render, write_report
-from hindsight_rl.report.rates import Cell, wilson
+from hindsight_rl.report.rates import Cell
 from hindsight_rl.report.runs import chapters, read_run
 from hindsight_rl.report.svg import short, ticks
 
@@ -243,9 +243,9 @@ def test_report_imports_nothing_heavy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_wilson_ticks_and_short_numbers():
-    low, high = wilson(5, 10)
-    assert (round(low, 3), round(high, 3)) == (0.237, 0.763) and wilson(0, 0) == (0.0, 1.0)
+def test_spread_ticks_and_short_numbers():
+    low, high = Cell([0.5], 5, 10).spread
+    assert (round(low, 3), round(high, 3)) == (0.237, 0.763)
     assert Cell([0.1, 0.4], 5, 20).spread == (0.1, 0.4) and Cell([0.5]).spread == (0.5, 0.5)
     assert ticks(0, 1) == [0, 0.25, 0.5, 0.75, 1.0] and ticks(0, 0) == [0]
     assert [short(v) for v in (0, 0.25, 1500, 1.5e6)] == ["0", "0.25", "1.5k", "1.5M"]

@@ -22,6 +22,8 @@ BARRED = {
     "run": ENGINES,
     "display": ENGINES,
     "errors": ENGINES,
+    "atomic_files": ENGINES,
+    "intervals": ENGINES,
     "cli": ENGINES,
     "agent": {"trl", "verl", "transformers", "accelerate", "peft", "openai"},
     "lm": {"jax", "jaxlib", "flax", "optax", "craftax", "openai"},

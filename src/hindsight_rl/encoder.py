@@ -11,13 +11,13 @@ import importlib.util
 import json
 import os
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hindsight_rl.atomic_files import write_text
 from hindsight_rl.errors import HindsightError
 
 DEFAULT = "all-MiniLM-L6-v2"
@@ -270,7 +270,5 @@ def _file_hash(file: Path, cache: Path) -> str:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
     with contextlib.suppress(OSError):
         record.parent.mkdir(parents=True, exist_ok=True)
-        scratch = record.with_suffix(f".{os.getpid()}.{threading.get_ident()}.tmp")
-        scratch.write_text(json.dumps({"key": key, "sha256": digest}))
-        scratch.replace(record)
+        write_text(record, json.dumps({"key": key, "sha256": digest}))
     return digest

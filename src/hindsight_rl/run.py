@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hindsight_rl import __version__
+from hindsight_rl.atomic_files import write_text
 from hindsight_rl.errors import HindsightError
 
 NEEDED_BYTES = 200 * 2**20
@@ -91,10 +92,7 @@ class Run:
 
     def write(self, name: str, value: Any) -> None:
         """Replace a JSON file of the run, atomically."""
-        file = self.path / name
-        partial = file.with_name(f".{file.name}.tmp")
-        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        os.replace(partial, file)
+        write_text(self.path / name, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         """The objects of a `.jsonl` file; [] where it is absent. A last line cut off by a kill is left out."""
@@ -122,9 +120,7 @@ class Run:
         """Keep only the lines whose `step` is at most ``step``."""
         if (self.path / name).exists():
             kept = [row for row in self.lines(name) if row["step"] <= step]
-            partial = self.path / f".{name}.tmp"
-            partial.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept), "utf-8")
-            os.replace(partial, self.path / name)
+            write_text(self.path / name, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
 
 
 class ReadOnlyRun(Run):

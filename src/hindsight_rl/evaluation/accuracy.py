@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from hindsight_rl.intervals import wilson
 from hindsight_rl.replay.instruction import Instruction, Verdict
 
 # Constraint types of IFBench's test set that HIR-16K also trains on.
@@ -18,15 +19,6 @@ SEEN_BY_HIR = frozenset(
     + [f"ratio:{name}" for name in ("stop_words", "sentence_balance", "sentence_type")]
     + [f"words:{name}" for name in ("last_first", "no_consecutive", "prime_lengths", "consonants", "start_verb")]
 )
-_Z = 1.959963984540054
-
-
-def wilson(correct: int, total: int) -> tuple[float, float]:
-    """95 % interval of a share of independent trials."""
-    if not total:
-        return 0.0, 1.0
-    return _wilson(correct / total, total)
-
 
 Groups = Mapping[tuple[int, int], int]
 """Groups of trials by (correct, total): how many such groups there are."""
@@ -45,20 +37,13 @@ def clustered(groups: Groups) -> tuple[float, float]:
     square = sum(number * (held - share * size) ** 2 for (held, size), number in groups.items())
     error = math.sqrt(square * count / (count - 1)) / total
     effective = min(total, share * (1 - share) / error**2) if error else total
-    return _wilson(share, effective)
+    return wilson(share * effective, effective)
 
 
 def _sums(groups: Groups) -> tuple[int, int]:
     """All that are correct, and all."""
     correct = sum(held * number for (held, _), number in groups.items())
     return correct, sum(size * number for (_, size), number in groups.items())
-
-
-def _wilson(share: float, total: float) -> tuple[float, float]:
-    shrink = 1 + _Z * _Z / total
-    middle = (share + _Z * _Z / (2 * total)) / shrink
-    half = _Z * math.sqrt(share * (1 - share) / total + _Z * _Z / (4 * total * total)) / shrink
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _share(correct: int, total: int, interval: tuple[float, float]) -> dict[str, Any]:

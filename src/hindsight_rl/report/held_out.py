@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hindsight_rl.report.rates import wilson
+from hindsight_rl.intervals import wilson
 from hindsight_rl.report.runs import number, read_lines
 from hindsight_rl.report.sections import section
 from hindsight_rl.report.svg import Series, escaped, line_chart

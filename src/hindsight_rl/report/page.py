@@ -4,8 +4,6 @@ hindsight report runs/oir-0 runs/oir-1 runs/none-0 --out report.html
 hindsight report runs/lm-0 runs/lm-1 runs/oir-0 --out report.html
 """
 
-import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Annotated
 import tyro
 
 from hindsight_rl import __version__
+from hindsight_rl.atomic_files import write_output
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.report import arm_records, arm_sections, records, sections, trl_runs
 from hindsight_rl.report.arm_attention import attention
@@ -74,16 +73,7 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
         raise HindsightError("no run to report on: give one or more run folders")
     page = render([run for folder in folders for run in read(folder)])
     out = Path(out)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(page, "utf-8")
-        partial.replace(out)
-    except OSError as error:
-        raise HindsightError(f"cannot write {out}: {error.strerror or error}; choose another --out") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    write_output(out, lambda path: path.write_text(page, "utf-8"))
     return out
 
 

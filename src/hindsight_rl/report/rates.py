@@ -1,10 +1,10 @@
 """Success rates side by side: bars for one or two groups, a shaded table for more."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from hindsight_rl.intervals import wilson
 from hindsight_rl.report.runs import Group, Named, RunData
 from hindsight_rl.report.svg import escaped
 
@@ -45,16 +45,6 @@ class Line:
     label: str
     cells: list[Cell | None] = field(default_factory=list)
     title: str = ""
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a proportion (Wilson 1927)."""
-    if not trials:
-        return 0.0, 1.0
-    z, p = 1.96, successes / trials
-    centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def lines(groups: Sequence[Group], kind: str, key: Callable[[dict], str]) -> list[Line]:

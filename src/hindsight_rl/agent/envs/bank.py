@@ -20,6 +20,7 @@ import numpy as np
 from flax import struct
 
 from hindsight_rl.agent.envs.environment import Environment
+from hindsight_rl.atomic_files import replacing
 from hindsight_rl.errors import HindsightError
 
 SPLITS = {"train": 0, "eval": 1}
@@ -109,9 +110,8 @@ def load_bank(env: Environment, split: str, count: int, cache: Path | None = Non
     arrays = {f"leaf{i}": _plain(leaf) for i, leaf in enumerate(jax.tree.leaves(bank.states))}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.tmp.npz")
-        np.savez(partial, observations=np.asarray(bank.observations), **arrays)  # type: ignore[arg-type]
-        partial.replace(path)
+        with replacing(path) as partial:
+            np.savez(partial, observations=np.asarray(bank.observations), **arrays)  # type: ignore[arg-type]
     except OSError as error:
         raise HindsightError(f"cannot keep worlds in {path.parent}: {error.strerror}; set HINDSIGHT_CACHE") from error
     return bank

@@ -18,6 +18,7 @@ from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS, 
 from hindsight_rl.agent.envs.craftax.phrases import NONE, SPLITS, labelled, phrases
 from hindsight_rl.agent.reward.calibration import best_global
 from hindsight_rl.agent.reward.semantic import Mode, SemanticReward
+from hindsight_rl.atomic_files import write_text
 from hindsight_rl.encoder import load_encoder
 from hindsight_rl.errors import HindsightError
 
@@ -52,9 +53,7 @@ def run(argv: list[str]) -> int:
     result["command"] = " ".join(["hindsight agent reward", *argv])
     show(result, config.verbose)
     if config.out is not None:
-        scratch = config.out.with_name(config.out.name + ".tmp")
-        scratch.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        scratch.replace(config.out)
+        write_text(config.out, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     return 0
 
 

@@ -1,8 +1,6 @@
 """Pictures to files: GIF always, MP4 where ffmpeg is at hand."""
 
-import contextlib
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -81,25 +79,3 @@ def write_mp4(pictures: Sequence[Image.Image], out: Path, fps: int) -> None:
     except OSError as error:
         first = (str(error).splitlines() or ["no reason given"])[0]
         raise HindsightError(f"ffmpeg could not write {out}: {first}; or name the film .gif") from error
-
-
-def write_whole(out: Path, write: Callable[[Path], object]) -> None:
-    """Write a file whole or not at all.
-
-    Args:
-        out: the file; its folder is made.
-        write: writes to the path that it is given, which has the same ending.
-
-    Raises:
-        HindsightError: it cannot be written.
-    """
-    partial_file = out.with_name(f".{out.stem}.{os.getpid()}.tmp{out.suffix}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write(partial_file)
-        partial_file.replace(out)
-    except OSError as error:
-        raise HindsightError(f"cannot write {out}: {error.strerror or error}; choose another --out") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial_file.unlink(missing_ok=True)

@@ -22,8 +22,9 @@ from hindsight_rl.agent.evaluation.suite import EPSILON
 from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.agent.reward.semantic import refuse_unseen
 from hindsight_rl.agent.training.trainer import load_policy
-from hindsight_rl.agent.video.files import check_target, write_gif, write_mp4, write_whole
+from hindsight_rl.agent.video.files import check_target, write_gif, write_mp4
 from hindsight_rl.agent.video.renderer import TEXELS, Caption, EventLine, Painter
+from hindsight_rl.atomic_files import write_output
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 
@@ -137,10 +138,10 @@ def film(
     env = "classic-32, a smaller map than the game's" if config["env"] == "classic-32" else config["env"]
     source = f"{config['method']}  ·  {env}  ·  held-out world {made.world_index}"
     pictures = frames(made, policy, source, tile)
-    write_whole(out, lambda path: (write_mp4 if out.suffix.lower() == ".mp4" else write_gif)(pictures, path, fps))
+    write_output(out, lambda path: (write_mp4 if out.suffix.lower() == ".mp4" else write_gif)(pictures, path, fps))
     if frame is not None:
         last = pictures[made.fulfilled] if made.fulfilled else pictures[-1]
-        write_whole(Path(frame), lambda path: last.save(path, format="PNG", optimize=True))
+        write_output(Path(frame), lambda path: last.save(path, format="PNG", optimize=True))
     return {
         "fulfilled": made.success,
         "steps": made.steps,

@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hindsight_rl.atomic_files import replacing
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.layouts import layout_to_json
 
@@ -145,8 +146,10 @@ def parquet(path: Path, lines: Path) -> None:
             ("extra_info", pyarrow.struct(info)),
         ]
     )
-    aside = path.with_name(path.name + ".tmp")
-    with lines.open(encoding="utf-8") as file, files.ParquetWriter(aside, columns) as out:
+    with (
+        replacing(path) as partial,
+        lines.open(encoding="utf-8") as file,
+        files.ParquetWriter(partial, columns) as out,
+    ):
         while part := [json.loads(row) for row in islice(file, _GROUP)]:
             out.write_table(pyarrow.Table.from_pylist(part, columns))
-    os.replace(aside, path)

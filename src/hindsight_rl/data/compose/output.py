@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hindsight_rl import __version__
+from hindsight_rl.atomic_files import write_text
 from hindsight_rl.data.compose import formats
 from hindsight_rl.data.compose.composer import Maker, Plan, one_splitter, plan
 from hindsight_rl.data.compose.config import ComposeConfig
@@ -158,9 +159,7 @@ class Output:
             "settings": self.settings,
             "bytes": self._bytes,
         }
-        aside = self._part(self.state.name)
-        aside.write_text(json.dumps(state, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        os.replace(aside, self.state)
+        write_text(self.state, json.dumps(state, indent=1, ensure_ascii=False) + "\n")
 
     def finish(self) -> None:
         """Give the files their names."""

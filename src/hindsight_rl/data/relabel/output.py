@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hindsight_rl.atomic_files import write_text
 from hindsight_rl.data.relabel.counts import Counts
 from hindsight_rl.errors import HindsightError
 
@@ -57,7 +58,6 @@ class Output:
     def save(self) -> None:
         """Write what was added, then the counts."""
         block = b"".join(self._block)
-        aside = self.beside.with_name(self.beside.name + ".part")
         try:
             left = memoryview(block)
             while left:
@@ -65,8 +65,7 @@ class Output:
             self._bytes += len(block)
             self._block.clear()
             state = {**self.counts.to_json(), "bytes": self._bytes, "settings": self.settings}
-            aside.write_text(json.dumps(state, indent=1, ensure_ascii=False) + "\n", "utf-8")
-            os.replace(aside, self.beside)
+            write_text(self.beside, json.dumps(state, indent=1, ensure_ascii=False) + "\n")
         except OSError as error:
             raise self._unwritable(error) from None
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from hindsight_rl import __version__
+from hindsight_rl.atomic_files import write_output
 from hindsight_rl.data.show.survey import Places, Survey
-from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Instruction
 from hindsight_rl.report.svg import escaped
 
@@ -23,15 +21,8 @@ _LAYOUTS = "type1 to type6 are HiR's layouts: task and constraints stand apart, 
 
 def write(found: Survey, out: Path) -> Path:
     """Write the page, whole or not at all; returns its path. Raises :class:`HindsightError`."""
-    partial = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(render(found), "utf-8", errors="replace")
-        partial.replace(out)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise HindsightError(f"cannot write {out}: {error.strerror or error}; choose another --out") from error
+    page = render(found)
+    write_output(out, lambda path: path.write_text(page, "utf-8", errors="replace"))
     return out
 
 

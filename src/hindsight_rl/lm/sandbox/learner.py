@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from hindsight_rl.atomic_files import replacing
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.sandbox import reinforce
 from hindsight_rl.lm.sandbox.batch import Batch, assemble
@@ -289,9 +290,8 @@ class Learner:
             "totals": dataclasses.asdict(self.totals),
             "rngs": {str(n): rng.bit_generator.state for n, rng in self.rngs.items()},
         }
-        partial = path.with_suffix(".tmp")
-        save_file({name: value.clone() for name, value in tensors.items()}, partial, {"host": json.dumps(host)})
-        partial.replace(path)
+        with replacing(path) as partial:
+            save_file({name: value.clone() for name, value in tensors.items()}, partial, {"host": json.dumps(host)})
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint.

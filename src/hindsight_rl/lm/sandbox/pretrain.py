@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from hindsight_rl.atomic_files import replacing
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.sandbox.instructions import Instructions
 from hindsight_rl.lm.sandbox.language import LONGEST, PAD, TOKEN, prompt_tokens, response_tokens
@@ -57,9 +58,8 @@ def base_model(
         return path
     folder.mkdir(parents=True, exist_ok=True)
     model = pretrain(rules, model_rules, seed, tell)
-    partial = path.with_suffix(".tmp")
-    save_file(model.state_dict(), partial)
-    partial.replace(path)
+    with replacing(path) as partial:
+        save_file(model.state_dict(), partial)
     return path
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from transformers import TrainerCallback
 
+from hindsight_rl.atomic_files import replacing
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl.rows import Batch, Ids
 from hindsight_rl.replay.buffer import ReplayBuffer
@@ -53,9 +54,8 @@ class TokenBuffer:
 
     def save(self, folder: str | Path) -> None:
         """Write it into a checkpoint; it is there whole or not at all."""
-        partial = Path(folder) / f"{FILE}.tmp"
-        partial.write_bytes(self._buffer.to_bytes())
-        partial.replace(Path(folder) / FILE)
+        with replacing(Path(folder) / FILE) as partial:
+            partial.write_bytes(self._buffer.to_bytes())
 
     def load(self, folder: str | Path) -> None:
         """Become what a checkpoint holds.
