@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,52 @@ def pytest_runtest_teardown() -> Iterator[None]:
         sys.modules["jax"].clear_caches()
         hand_back()
     _Settled.size = resident()
+
+
+# Files that train the agent with one configuration: a process that runs them all compiles it once.
+TOGETHER = ("test_train.py", "test_resume.py", "test_llm_train.py", "test_iteration.py", "test_sharding.py")
+# Files that take most of the time of the rest. They begin first, so that no worker is left alone with one at the end.
+LONG = (
+    "test_compose.py",
+    "test_compose_output.py",
+    "test_docs.py",
+    "test_notebooks.py",
+    "test_trl_processes.py",
+    "test_trl_train.py",
+    "test_lm_train.py",
+    "test_full_game.py",
+    "test_world.py",
+    "test_film.py",
+    "test_rollout.py",
+    "test_trials.py",
+    "test_gpu_scripts.py",
+    "test_trainer.py",
+    "test_trl.py",
+    "test_trl_buffer.py",
+    "test_attention.py",
+    "test_constraints_properties.py",
+)
+ORDER = {name: place for place, name in enumerate((*TOGETHER, *LONG))}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: ORDER.get(item.path.name, len(ORDER)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`--dist loadfile` in the order above, and the files that belong together as one."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "together" if Path(file).name in TOGETHER else file
+
+    config.option.loadscopereorder = False  # else the files with the most tests would begin, which are short ones
+    return ByFile(config, log)
 
 
 def shared_folder() -> Path | None:
