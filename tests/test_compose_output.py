@@ -152,3 +152,9 @@ def test_a_full_disk_leaves_what_was_saved(tmp_path: Path, monkeypatch: pytest.M
     assert write(config).resumed == 16
     write(ComposeConfig(rows=40, out=tmp_path / "whole", **FEW))  # type: ignore[arg-type]
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_out_is_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli(["compose", "--rows", "2", "--out", str(tmp_path / "rows.jsonl")]) == 2
+    assert f"give a folder, which will hold train.jsonl: {tmp_path / 'rows'}" in capsys.readouterr().err
+    assert not (tmp_path / "rows.jsonl").exists()

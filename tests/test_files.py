@@ -160,6 +160,8 @@ def test_a_folder_is_its_files_by_name(tmp_path: Path) -> None:
     for name, at in (("data/train-00001.jsonl", 2), ("data/train-00000.jsonl", 1), ("data/test-00000.jsonl", 9)):
         written(tmp_path / "hub", name, {"at": at})
     assert [row["at"] for row in read(tmp_path / "hub")] == [1, 2]
+    written(tmp_path / "hub", "data/train-00000.witness.jsonl", {"response": "of compose"})
+    assert [row["at"] for row in read(tmp_path / "hub")] == [1, 2]
     written(tmp_path / "eval", "results_2026.json", {"results": 1})
     written(tmp_path / "eval", "samples_ifeval_2026.jsonl", {"at": 5})
     assert read(tmp_path / "eval") == [{"at": 5}]

@@ -14,7 +14,9 @@ from hindsight_rl.data.compose.counts import Counts
 from hindsight_rl.data.compose.formats import SUFFIXES
 from hindsight_rl.data.compose.output import write
 from hindsight_rl.data.compose.ranges import FAMILY_IDS
+from hindsight_rl.data.files import SUFFIXES as FILES
 from hindsight_rl.display import Display
+from hindsight_rl.errors import HindsightError
 
 _SHOWN = 8  # reasons; all of them are in compose.json
 
@@ -42,6 +44,9 @@ class _Progress(Display):
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit code. Raises :class:`HindsightError` on bad input."""
     config = tyro.cli(ComposeConfig, args=argv, prog="hindsight compose", description=(__doc__ or "").splitlines()[0])
+    if config.out.suffix in FILES:
+        name = f"train{SUFFIXES[config.format]}"
+        raise HindsightError(f"--out {config.out}: give a folder, which will hold {name}: {config.out.with_suffix('')}")
     with _Progress(config) as progress:
         counts = write(config, progress.step)
     print("\n".join(summary(counts, config)))
