@@ -34,7 +34,7 @@ from hindsight_rl.run import Run
 from patience import HUNG
 
 ROWS = UpdateRules(prompts=4, samples=4, minibatch=16)
-TIMES = ("seconds", "cpu_seconds", "examining_cpu_seconds")
+TIMES = ("seconds", "cpu_seconds", "evaluation_cpu_seconds")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_every_arm_trains_and_differs_only_as_declared(tiny: Any) -> None:
         assert (sum(line["replays"] for line in lines) > 0) == (method.rewriter is not None)
         assert (lines[-1]["rows"] > 80) == (method.rewriter is not None or method.repeat or method.buffer)
         # Nothing is remembered before the first step is over.
-        assert lines[0]["again"] == 0 and (lines[-1]["again"] > 0) == method.buffer
+        assert lines[0]["buffer_rows"] == 0 and (lines[-1]["buffer_rows"] > 0) == method.buffer
         # The same instructions and the same rollouts, as long as the policies are the same.
         for key in ("success", "fraction", "entropy", "length"):
             assert first[name][key] == first["rlvr"][key]
@@ -229,7 +229,7 @@ def test_what_is_trained_on_again_fulfils_its_instruction(tiny: Any, monkeypatch
             assert all(demand(words).check(text) for words in item.prompt.split(" ; "))
 
 
-def test_what_is_remembered_is_imitated_whatever_was_likely_once(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_the_buffer_need_no_old_log_probability(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     rules = ReplayRules(replays_per_prompt=4, buffer_rows_per_prompt=6)
     runs = {"whole": train(tiny("retarget", "whole", evaluations=0, replay=rules))}
     real = learning.assemble
@@ -323,7 +323,7 @@ def test_killed_and_resumed_equals_uninterrupted(tiny: Any, tmp_path: Path) -> N
         assert same(weights(out, name), weights(whole, name))
 
 
-def test_killed_before_its_first_checkpoint_it_begins_anew(tiny: Any) -> None:
+def test_without_a_checkpoint_training_starts_from_the_beginning(tiny: Any) -> None:
     config = tiny("hir")
     path = train(config)
     whole = rows(path, "hir", "evals.jsonl")
@@ -339,7 +339,7 @@ def test_a_torn_checkpoint_is_named(tiny: Any) -> None:
     path = train(config)
     (path / "arms/hir/summary.json").unlink()
     (path / "arms/hir/checkpoint.safetensors").write_bytes(b"torn")
-    with pytest.raises(HindsightError, match=r"checkpoint\.safetensors is torn"):
+    with pytest.raises(HindsightError, match=r"checkpoint\.safetensors is damaged"):
         train(dataclasses.replace(config, resume=True))
 
 

@@ -1,8 +1,9 @@
-"""Where a model looks while it answers: attention from a response's tokens to each constraint's words.
+"""Attention from the tokens of a response to the words of each constraint.
 
-Computed from the queries and keys of trained models, once at the end of a run; training knows nothing of it. Shares
-are means over layers, heads and tokens of the response; *lift* is the share per word over what even attention to all
-that is visible would give it, so 1 is no preference. Attention tells where a model reads, not why it answers.
+It is computed from the queries and keys of trained models, once at the end of a run. Training does not use it. Shares
+are means over layers, heads and tokens of the response. *Lift* is the share per word, divided by the share per word
+of uniform attention over all visible tokens; 1 means no preference. Attention shows which words a model reads. It
+does not show why the model answers as it does.
 """
 
 import math
@@ -44,15 +45,15 @@ SHOWN = 2
 
 @torch.no_grad()
 def attention(model: Model, prompts: Tensor, responses: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Attention while each token of a response is chosen, mean over heads.
+    """Attention at the moment when each token of a response is chosen; mean over heads.
 
     Args:
         prompts: [P, L], padded on the right.
         responses: [P, T], one to each prompt, their end included.
 
     Returns:
-        to the prompt's tokens [layers, P, T, L], to the response so far (first what opens it) [layers, P, T, T], and
-        the logits [P, T, vocabulary], which are those of :meth:`Model.answer`.
+        attention to the prompt's tokens [layers, P, T, L], attention to the response so far, its start token first
+        [layers, P, T, T], and the logits [P, T, vocabulary], equal to those of :meth:`Model.answer`.
     """
     read = model.read(prompts)
     tokens = torch.cat((torch.full_like(responses[:, :1], TOKEN[ANSWER]), responses[:, :-1]), 1)[:, None]
@@ -69,7 +70,7 @@ def attention(model: Model, prompts: Tensor, responses: Tensor) -> tuple[Tensor,
         scores = torch.cat(
             (query @ read.keys[number].transpose(-1, -2) + hidden, query @ key.transpose(-1, -2) + future), -1
         )
-        # The mask is -inf, so scaling after it is scaling before it.
+        # The mask is -inf, so the order of masking and scaling does not matter.
         weight = (scores * model.scale).softmax(-1)
         to_prompt.append(weight[..., :length].mean(1))
         to_own.append(weight[..., length:].mean(1))
@@ -80,8 +81,8 @@ def attention(model: Model, prompts: Tensor, responses: Tensor) -> tuple[Tensor,
 
 
 def spans(instruction: Instruction) -> list[tuple[int, int]]:
-    """Where each constraint's words stand among the prompt's tokens, by first and one past the last."""
-    found, at = [], 1  # after what opens a prompt
+    """The range of each constraint's words in the prompt's tokens: first index, and last index + 1."""
+    found, at = [], 1  # after the start token of a prompt
     for text in instruction.texts:
         words = len(text.split())
         found.append((at, at + words))
@@ -90,7 +91,7 @@ def spans(instruction: Instruction) -> list[tuple[int, int]]:
 
 
 class Look:
-    """The attention of one model to some instructions while it gives, or is led through, one response to each.
+    """The attention of one model to some instructions, for one given response to each.
 
     Args:
         responses: tokens of each, their end included.
@@ -115,8 +116,8 @@ class Look:
         return self.matrix(index) / widths * visible[:, None]
 
     def summary(self) -> dict[str, Any]:
-        """Shares that add up to 1, lifts by kind of constraint, and lifts of a word's own constraint while that word
-        is written and while another one is."""
+        """Shares that add up to 1; lifts by kind of constraint; and lifts of the constraint that asks for a word, while
+        that word is written and while another word is written."""
         parts: list[tuple[float, float, float]] = []
         layers: list[np.ndarray] = []
         kinds: dict[str, list[float]] = {}
@@ -146,10 +147,11 @@ class Look:
 
 
 def study(run: Run, config: SandboxConfig, base: Path) -> dict[str, Any]:
-    """The contents of `attention.json`: the base model and the final model of each arm that is done.
+    """The contents of `attention.json`: the base model, and the final model of each method that has finished.
 
-    On the first test instructions each model is led through one response that fulfils the instruction, the same for
-    all models (`same`), and answers by itself, greedily (`own`). A model that is not finite is left out.
+    Measured on the first test instructions, for two responses: one that fulfils the instruction and is the same for
+    all models (`same`), and the model's own greedy response (`own`). Models with weights that are not finite are
+    skipped.
     """
     rng = np.random.default_rng([config.seed, TEST_SEED])
     low, high = config.regime
@@ -185,7 +187,7 @@ def study(run: Run, config: SandboxConfig, base: Path) -> dict[str, Any]:
 def _own(
     model: Model, instructions: Sequence[Instruction], tokens: Tensor, texts: Sequence[tuple[str, bool]]
 ) -> dict[str, Any]:
-    """A model's own responses: besides the summary, lifts of the constraints that they met, and missed."""
+    """For a model's own responses: the summary, and the lifts of the constraints that were met and that were missed."""
     responses = [[token for token in row if token != TOKEN[PAD]] or [TOKEN[END]] for row in tokens.tolist()]
     look = Look(model, instructions, responses)
     lifts: dict[bool, list[float]] = {True: [], False: []}
@@ -197,10 +199,10 @@ def _own(
 
 
 def load_arm(path: Path, rules: ModelRules) -> Model:
-    """The final model of an arm.
+    """The final model of a method.
 
     Raises:
-        HindsightError: absent, torn, or of another size.
+        HindsightError: the file is missing, damaged, or holds a model of another size.
     """
     model = Model(rules)
     try:
@@ -215,6 +217,6 @@ def load_arm(path: Path, rules: ModelRules) -> Model:
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    """Rounded mean; None (null in JSON) where there is nothing or it is not a number."""
+    """Rounded mean; None (null in JSON) without values, or if the mean is not finite."""
     mean = sum(values) / len(values) if values else math.nan
     return round(float(mean), 4) if math.isfinite(mean) else None

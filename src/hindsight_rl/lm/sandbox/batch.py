@@ -1,4 +1,4 @@
-"""The rows of one step: originals, their replays, and what comes from the replay buffer."""
+"""The rows of one step: originals, their replays, and rows from the replay buffer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ class Rows:
 class Batch:
     """Rows of one step.
 
-    originals: P prompts, K responses to each [P, K, T]. replays: R rows, those from the replay buffer last; these have
-    no old log-probabilities (0), they are imitated. advantage: [P * K + R, T], originals first. items: what the
-    replays are [R]. groups: the prompt whose minibatch each replay is in [R]: the one that it came from; those from
-    the buffer are spread evenly.
+    originals: P prompts, K responses to each [P, K, T]. replays: R rows, those from the replay buffer last. Rows from
+    the buffer have no old log-probabilities (0); the policy imitates them. advantage: [P * K + R, T], originals first.
+    items: the replays of these rows [R]. groups: the index of the prompt whose minibatch holds each replay [R]. A
+    replay is in the minibatch of its own prompt; rows from the buffer are spread evenly.
     """
 
     originals: Rows
@@ -59,9 +59,12 @@ def assemble(
     """Rows, old log-probabilities and advantages of a step.
 
     Args:
-        model: the policy that drew the responses. base: for the KL penalty, where there is one. prompts: [P, L].
-        sampled: K responses to each. rewards: of the responses [P * K]. items: replays of this step, and after them
-            those from the replay buffer.
+        model: the policy that sampled the responses.
+        base: the base model, for the KL penalty; None without one.
+        prompts: [P, L].
+        sampled: K responses to each prompt.
+        rewards: of the responses [P * K].
+        items: replays of this step, followed by rows from the replay buffer.
     """
     tokens, mask = sampled.tokens.flatten(0, 1), sampled.mask.flatten(0, 1)
     sources = [each.source for each in items if each.source is not None]
@@ -69,10 +72,10 @@ def assemble(
     count, longest = len(sources), tokens.shape[1]
     replay_tokens, replay_mask = tokens[sources], mask[sources]
     if buffered:
-        again = padded([response_tokens(each.completion) for each in buffered])
-        longest = max(longest, again.shape[1])
-        replay_tokens = torch.cat((_wide(replay_tokens, longest), _wide(again, longest)))
-        replay_mask = torch.cat((_wide(replay_mask, longest), _wide((again != TOKEN[PAD]).float(), longest)))
+        buffered_tokens = padded([response_tokens(each.completion) for each in buffered])
+        longest = max(longest, buffered_tokens.shape[1])
+        replay_tokens = torch.cat((_wide(replay_tokens, longest), _wide(buffered_tokens, longest)))
+        replay_mask = torch.cat((_wide(replay_mask, longest), _wide((buffered_tokens != TOKEN[PAD]).float(), longest)))
     asked = [prompt_tokens(each.prompt) for each in items]
     replay_prompts = padded(asked) if asked else prompts[:0]
     original, original_mask = _wide(sampled.tokens, longest), _wide(sampled.mask, longest)

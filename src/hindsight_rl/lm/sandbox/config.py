@@ -1,4 +1,4 @@
-"""The settings of training in the sandbox, and what is wrong with them."""
+"""The settings of training in the sandbox, and their checks."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -17,28 +17,28 @@ from hindsight_rl.replay.selection import Scope, Strategy
 from hindsight_rl.run import known_settings
 
 FAILURES = 8
-"""Failures that a method replays per prompt; with 8 rollouts of each, all of them."""
+"""Failures that a method replays per prompt. With 8 rollouts per prompt, this is all of them."""
 BUFFER_ROWS = 64
-"""Rows per prompt that a method with a replay buffer trains on again."""
+"""Rows per prompt that a method with a replay buffer draws from it."""
 
 
 @dataclass(frozen=True)
 class ReplayRules:
-    """Which failures are replayed; what is absent is the method's own choice."""
+    """Which failures are replayed. Settings that are not given are chosen by the method."""
 
     rewriter: RewriterName | None = None
     """`drop`, `retarget` or `keep`, for the methods that replay."""
     replays_per_prompt: int | None = None
-    """The budget of a step is this times its prompts, relabels included; absent, 8 failures with their relabels."""
+    """Replays of a step, divided by its prompts; relabels count. By default 8 failures with all their relabels."""
     relabels: int | None = None
-    """Relabels per failure: its own instruction, rewritten, and others made of the batch's constraints."""
+    """Relabels per failure: its own instruction, rewritten, and instructions made of constraints of the batch."""
     strategy: Strategy | None = None
     """`curriculum`, `random`, `integrity` or `diversity`."""
     layout: Layout | None = None
-    """Of rewritten instructions: `list` as the originals, `numbered`, `bullets`, `bare`, `mixed` (one of these by
-    chance) or `shuffled` (a list in another order)."""
+    """Layout of rewritten instructions: `list` (the layout of the originals), `numbered`, `bullets`, `bare`, `mixed`
+    (one of these, at random) or `shuffled` (a list in another order)."""
     repeat: bool = False
-    """A control: in place of replays as many rollouts a second time."""
+    """A control: instead of replays, train a second time on the same number of rollouts."""
     scope: Scope = "batch"
     """`batch` (as released) or `group` (the paper's text)."""
     lambda_start: float = 2.0
@@ -46,16 +46,16 @@ class ReplayRules:
     lambda_growth: float = 0.05
     """Growth of that weight per step."""
     lambda_cap: float = float("inf")
-    """The most that the weight becomes."""
+    """Upper limit of that weight."""
     closed: bool = True
-    """Drop with a constraint what presupposes it."""
+    """If a constraint is dropped, also drop the constraints that presuppose it."""
     buffer_rows_per_prompt: int | None = None
-    """Rows of earlier steps (replays and successes) that are trained on again, times the prompts of a step; 0 for no
-    replay buffer; absent, 64 for a method that has one."""
+    """Rows drawn from the replay buffer (replays and successes of earlier steps), per prompt of a step. 0: no replay
+    buffer. By default 64 for a method that has a buffer."""
     buffer_capacity: int = 200_000
-    """Replays that the replay buffer keeps, the newest, and as many successes."""
+    """The buffer keeps the newest replays, up to this number, and the same number of successes."""
     buffer_successes: float = 0.5
-    """Share of the rows from the buffer that are successes, where there are so many; the others are replays."""
+    """Share of successes among the rows drawn from the buffer; the others are replays."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ class UpdateRules:
     """Rows per gradient step, replays included."""
     epochs: int = 1
     learning_rate: float | None = None
-    """Of AdamW; the arm's own when absent."""
+    """Learning rate of AdamW; by default the method's own."""
     decay: float | None = None
-    """The learning rate at the end, as a share of that at the start, linear; the arm's own when absent."""
+    """The learning rate falls linearly to this share of its first value; by default the method's own."""
     gradient_clip: float = 1.0
     patience: int = 20
-    """Updates in a row that are left out because they are not finite, before an arm is given up."""
+    """Training of a method stops after this many updates in a row that are not finite. Single ones are skipped."""
 
 
 @dataclass
@@ -83,33 +83,34 @@ class SandboxConfig:
     """Train a tiny model in the sandbox; the defaults suit a laptop."""
 
     arms: str = "rlvr,fraction,hir,retarget"
-    """Methods to train, by commas."""
+    """Methods to train, separated by commas."""
     constraints: str = "7-8"
     """Constraints per instruction: a number or a range."""
     rollouts: int = 30_720
-    """Of every arm."""
+    """Rollouts that each method trains on."""
     reward: Literal["all", "fraction"] | None = None
-    """Of the rollouts: 1 if all constraints hold, or the share that holds; the method's own when absent."""
+    """Reward of a rollout. `all`: 1 if all constraints hold, else 0. `fraction`: the share of constraints that hold. By
+    default the method's own."""
     seed: int = 0
     out: str = "runs/lm"
-    """The run folder to make."""
+    """The run folder to create."""
     resume: bool = False
-    """Go on with the run in --out; its own settings are used, finished arms are not run again."""
+    """Continue the run in --out with its own settings. Methods that have finished are skipped."""
     json: bool = False
-    """Print the accuracy of each arm at each evaluation as JSON, on standard output."""
+    """Print the accuracy of each method at each evaluation as JSON, on standard output."""
     dependent: float = 0.0
-    """Share of constraints that presuppose another one."""
+    """Share of constraints that presuppose another constraint."""
     evaluations: int = 6
-    """During training, beside the one before it; spaced evenly."""
+    """Evaluations during training, evenly spaced. One more is done before training."""
     test: int = 600
-    """Fresh instructions per evaluation."""
+    """New instructions per evaluation."""
     examples: int = 2
-    """Rewrites kept to look at, per sampled step."""
+    """Rewrites that are saved as examples, per sampled step."""
     checkpoints: int = 6
     jobs: int = 2
-    """Arms side by side, one thread each."""
+    """Methods trained at the same time, one thread each."""
     base: str | None = None
-    """Folder of base models; the run's own when absent."""
+    """Folder of base models; by default the run folder."""
     model: ModelRules = field(default_factory=ModelRules)
     pretrain: PretrainRules = field(default_factory=PretrainRules)
     replay: Annotated[ReplayRules, tyro.conf.OmitArgPrefixes] = field(default_factory=ReplayRules)
@@ -118,7 +119,7 @@ class SandboxConfig:
 
     @property
     def names(self) -> list[str]:
-        """The arms, in order, each once."""
+        """The methods, in order, without repeats."""
         return list(dict.fromkeys(name.strip() for name in self.arms.split(",") if name.strip()))
 
     @property
@@ -132,11 +133,11 @@ class SandboxConfig:
 
     @property
     def steps(self) -> int:
-        """Training steps of an arm."""
+        """Training steps of a method."""
         return self.rollouts // (self.update.prompts * self.update.samples)
 
     def chosen(self, name: str) -> Method:
-        """The method as it is run: its own choices, and those settings that override them."""
+        """The method as it is run: its own choices, replaced by the settings that are given."""
         own, rules = method(name), self.replay
         return dataclasses.replace(
             own,
@@ -152,13 +153,13 @@ class SandboxConfig:
         )
 
     def added(self, name: str) -> int:
-        """Rows per prompt that the method adds to a step, the replay buffer's aside."""
+        """Rows per prompt that the method adds to a step, without rows from the replay buffer."""
         usual = int(self.chosen(name).settings(failures=FAILURES, buffer_rows=0)["replays_per_prompt"])
         given = self.replay.replays_per_prompt
         return given if usual and given is not None else usual
 
     def replay_config(self, name: str) -> ReplayConfig:
-        """The replay of a method as it is run."""
+        """The replay settings of a method as it is run."""
         chosen, rules = self.chosen(name), self.replay
         return ReplayConfig(
             rewriter=chosen.rewriter or "drop",
@@ -170,19 +171,19 @@ class SandboxConfig:
             lambda_growth=rules.lambda_growth,
             lambda_cap=rules.lambda_cap,
             closed=rules.closed,
-            distinct=False,  # as in the published results, which this must reproduce
+            distinct=False,  # the seed of the published results, which must stay reproducible
             seed=self.seed,
         )
 
     def buffer_config(self, name: str) -> BufferConfig:
-        """The replay buffer of a method as it is run."""
+        """The replay buffer settings of a method as it is run."""
         rules = self.replay
         usual = self.chosen(name).settings(failures=0, buffer_rows=BUFFER_ROWS)["buffer_rows_per_prompt"]
         rows = usual if rules.buffer_rows_per_prompt is None else rules.buffer_rows_per_prompt
         return BufferConfig(rows, rules.buffer_capacity, rules.buffer_successes)
 
     def checked(self) -> "SandboxConfig":
-        """The same settings, or a HindsightError that names the bad one."""
+        """These settings, checked; raises HindsightError with the name of a bad one."""
         if not self.names:
             raise HindsightError("--arms is empty: name one, e.g. --arms retarget")
         for name in self.names:
@@ -243,7 +244,7 @@ class SandboxConfig:
 
 
 def to_json(config: SandboxConfig) -> dict[str, Any]:
-    """Settings as `config.json` keeps them; an unlimited lambda as null."""
+    """Settings as stored in `config.json`; an unlimited lambda becomes null."""
     values = dataclasses.asdict(config)
     if values["replay"]["lambda_cap"] == float("inf"):
         values["replay"]["lambda_cap"] = None
@@ -251,7 +252,7 @@ def to_json(config: SandboxConfig) -> dict[str, Any]:
 
 
 def from_json(stored: dict[str, Any], where: str) -> SandboxConfig:
-    """Settings of a run made before."""
+    """Settings of an existing run."""
     parts: dict[str, Any] = {
         "model": ModelRules,
         "pretrain": PretrainRules,

@@ -1,4 +1,4 @@
-"""Accuracy on fresh instructions: all constraints of an instruction met (ILA), and each constraint by itself (CLA)."""
+"""Accuracy on new instructions, per instruction (ILA: all its constraints met) and per single constraint (CLA)."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ TEST_SEED, DRAW_SEED = 7, 8  # streams of random numbers that training never dra
 
 
 @dataclass(frozen=True)
-class Examined:
+class Accuracies:
     """accuracy: share of instructions with every constraint met. constraint_accuracy: share of constraints met.
     by_count: accuracy by the number of constraints. by_kind: share met, by kind of constraint."""
 
@@ -26,7 +26,7 @@ class Examined:
     by_kind: dict[str, float]
 
 
-class Exam:
+class Evaluator:
     """The same test instructions at every evaluation of a seed and regime."""
 
     def __init__(self, source: Instructions, seed: int, size: int):
@@ -35,7 +35,7 @@ class Exam:
         self.instructions: list[Instruction] = [source.draw(rng)[0] for _ in range(size)]
         self.prompts = padded([prompt_tokens(each) for each in self.instructions])
 
-    def take(self, model: Model) -> dict[str, Examined]:
+    def evaluate(self, model: Model) -> dict[str, Accuracies]:
         """Sampled at temperature 1 (`sampled`) and greedily (`greedy`), one response each."""
         with torch.no_grad():
             read = model.read(self.prompts)
@@ -45,7 +45,7 @@ class Exam:
             "greedy": self._mark(sample(model, read, 1, None).texts()),
         }
 
-    def _mark(self, texts: list[tuple[str, bool]]) -> Examined:
+    def _mark(self, texts: list[tuple[str, bool]]) -> Accuracies:
         passed: dict[str, list[bool]] = {}
         kinds: dict[str, list[bool]] = {}
         pairs = [(asked, text) for asked, (text, _) in zip(self.instructions, texts, strict=True)]
@@ -53,7 +53,7 @@ class Exam:
             passed.setdefault(str(len(verdict)), []).append(all(verdict))
             for each, holds in zip(instruction.constraints, verdict, strict=True):
                 kinds.setdefault(each.id.removeprefix("sandbox:"), []).append(holds)
-        return Examined(
+        return Accuracies(
             _share([holds for row in passed.values() for holds in row]),
             _share([holds for row in kinds.values() for holds in row]),
             {count: _share(passed[count]) for count in sorted(passed)},

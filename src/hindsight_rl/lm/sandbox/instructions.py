@@ -1,4 +1,4 @@
-"""Instructions that can be fulfilled: a response is drawn first, and demands are made that it meets."""
+"""Instructions that can be fulfilled: a response is drawn first, then demands are drawn that this response meets."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ TRIES = 1000
 class Instructions:
     """A source of instructions.
 
-    low, high: how many constraints, evenly. room: the most tokens that a prompt may have; longer ones are drawn anew
-    and counted in `too_long`. dependent: share of the constraints that presuppose another one, as far as they fit in
-    with those; 0 for the nine usual kinds alone.
+    low, high: fewest and most constraints, drawn uniformly. room: most tokens of a prompt; longer prompts are
+    discarded, counted in `too_long`, and drawn once more. dependent: share of the constraints that presuppose another
+    one, if they fit together with it; with 0 only the nine usual kinds are drawn.
     """
 
     low: int
@@ -63,7 +63,7 @@ class Instructions:
         )
 
     def _kinds(self, rng: np.random.Generator, count: int) -> list[str]:
-        """Kinds in random order, none more often than it may be; what is presupposed is among them."""
+        """Kinds in random order, each at most as often as allowed; the kinds that others presuppose are included."""
         pool = [name for name in USUAL for _ in range(KINDS[name].repeats)]
         chosen: list[str] = []
         wanted = int(rng.binomial(count, self.dependent)) if self.dependent else 0
@@ -82,7 +82,7 @@ class Instructions:
 
 
 def _respond(rng: np.random.Generator, kinds: list[str]) -> tuple[list[str], list[int], str]:
-    """A random response that meets what has no parameters: its words, which of them open a bullet, its text."""
+    """A random response that meets the kinds without parameters: its words, the words that open a bullet, its text."""
     pool = WITHOUT_E if "no_e" in kinds else WORDS
     words = [pool[i] for i in rng.permutation(len(pool))[: rng.integers(2, MOST_WORDS + 1)]]
     if "sorted" in kinds:
@@ -99,7 +99,7 @@ def _respond(rng: np.random.Generator, kinds: list[str]) -> tuple[list[str], lis
 
 
 def _bind(rng: np.random.Generator, kinds: list[str], words: list[str], bullets: list[int]) -> list[Demand] | None:
-    """The demands of these kinds that the response meets; None where it has too few words for them."""
+    """Demands of these kinds that the response meets; None if the response has too few words."""
     count = Counter(kinds)
     edges = {words[0]} if count["start"] else set()
     edges |= {words[-1]} if count["end"] else set()

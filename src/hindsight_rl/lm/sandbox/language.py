@@ -1,7 +1,7 @@
 """The sandbox's language: 16 words, bullets, and the demands that can be made of a response.
 
-An instruction reads ``all capitals ; include jump ; end pink ; 2 bullets``; a response is a few words, some of them
-opening a bullet on a line of its own. Everything is checked on the decoded text, as it would be for a real model.
+An instruction reads ``all capitals ; include jump ; end pink ; 2 bullets``. A response is a few words; some of them
+open a bullet on a new line. Everything is checked on the decoded text, as for a real model.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TOKEN = {word: token for token, word in enumerate(VOCABULARY)}
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A response as the checks see it: its words, in lower case and as written, and the first word of each bullet."""
+    """A response, parsed for the checks: its words in lower case and as written, and the first word of each bullet."""
 
     words: tuple[str, ...]
     written: tuple[str, ...]
@@ -63,10 +63,10 @@ Values = dict[str, Any]
 class Kind:
     """One kind of demand.
 
-    wording: with the kwargs' names in braces. holds: the check. achieved: kwargs at which this response would meet
-    it, given the kwargs asked for; None where there are none that are worth asking. repeats: how often an
-    instruction may hold it. needs: the kind that it presupposes. usual: one of the nine; the others are for
-    instructions whose constraints depend on each other.
+    wording: with the names of the kwargs in braces. holds: the check. achieved: from the kwargs asked for to kwargs
+    that this response meets; None if there are none worth asking for. repeats: how often an instruction may have it.
+    needs: the kind that it presupposes. usual: one of the nine usual kinds; the others occur only in instructions
+    whose constraints depend on each other.
     """
 
     wording: str
@@ -78,7 +78,7 @@ class Kind:
 
 
 def _draw(choices: Sequence[str], *seed: object) -> str:
-    """One of the choices, always the same for the same seed, evenly over seeds."""
+    """One of the choices: the same for the same seed, uniform over seeds."""
     return choices[crc32(repr(seed).encode()) % len(choices)]
 
 
@@ -152,17 +152,17 @@ class Demand:
 
     @property
     def id(self) -> str:
-        """`sandbox:` and the kind."""
+        """`sandbox:` followed by the kind."""
         return f"sandbox:{self.kind}"
 
     def presupposes(self, other: Demand) -> bool:
-        """Whether it makes no sense without the other one: a bullet's word without bullets, what follows a word
-        without that word."""
+        """Whether this constraint makes no sense without the other one. Examples: a bullet's word without bullets; the
+        word after another word, without that other word."""
         same_word = self.kwargs.get("word") == other.kwargs.get("word")
         return KINDS[self.kind].needs == other.kind and (other.kind != "include" or same_word)
 
     def describe(self) -> str:
-        """The demand as the prompt says it."""
+        """The demand in the words of the prompt."""
         return KINDS[self.kind].wording.format_map(self.kwargs)
 
     def check(self, response: str, prompt: str | None = None) -> bool:
@@ -184,7 +184,7 @@ def joined(task: str, texts: Sequence[str]) -> str:
 
 
 def _numbered(task: str, texts: Sequence[str]) -> str:
-    # There is no word for ten: whatever comes after the ninth goes without a number.
+    # The language has no word for ten: constraints after the ninth get no number.
     return " ".join(f"{number} {text}" if number < 10 else text for number, text in enumerate(texts, 1))
 
 
@@ -197,18 +197,18 @@ def _bare(task: str, texts: Sequence[str]) -> str:
 
 
 LAYOUTS: dict[str, Layout] = {"list": joined, "numbered": _numbered, "bullets": _bulleted, "bare": _bare}
-"""What the sandbox's words allow of the layouts of HiR's data: sentences in a row (types 1 and 2; its own), rules with
-numbers (3), bullets (4), nothing but the demands (6). There is no task that they could stand before (5)."""
+"""The layouts of HiR's data that the sandbox's words allow: sentences in a row (types 1 and 2; the usual layout here),
+numbered rules (3), bullets (4), and only the demands (6). Type 5 puts the demands before the task; here is no task."""
 
 
 def instruct(demands: Sequence[Demand], key: int | None = None) -> Instruction:
-    """The instruction that makes these demands; what a demand presupposes is noted by place."""
+    """The instruction with these demands; the demands that others presuppose are stored by index."""
     needs = tuple(tuple(i for i, other in enumerate(demands) if each.presupposes(other)) for each in demands)
     return Instruction("", tuple(demands), key=key, layout=joined, needs=needs)
 
 
 def laid_out(instruction: Instruction, layout: str = "list", order: Sequence[int] | None = None) -> Instruction:
-    """The same demands in a layout of :data:`LAYOUTS`, or made in another order (indices of the constraints)."""
+    """The same demands in a layout of :data:`LAYOUTS`, or in another order (indices of the constraints)."""
     indices = range(len(instruction.constraints)) if order is None else order
     return Instruction("", tuple(instruction.constraints[index] for index in indices), layout=LAYOUTS[layout])
 
@@ -225,7 +225,7 @@ def response_tokens(response: str) -> list[int]:
 
 
 def decode(tokens: Sequence[int]) -> tuple[str, bool]:
-    """The text of generated tokens up to the end, and whether they came to an end."""
+    """The text of generated tokens up to the end token, and whether there was an end token."""
     words: list[str] = []
     for token in tokens:
         if token == TOKEN[END]:

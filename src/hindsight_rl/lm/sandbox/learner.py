@@ -1,4 +1,4 @@
-"""One method: rollouts, verdicts, replays, updates; step by step, and the same whether or not it was interrupted."""
+"""Training of one method, step by step: rollouts, verdicts, replays, updates. A resumed run gives the same results."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.sandbox import reinforce
 from hindsight_rl.lm.sandbox.batch import Batch, assemble
 from hindsight_rl.lm.sandbox.config import SandboxConfig
-from hindsight_rl.lm.sandbox.evaluate import Exam
+from hindsight_rl.lm.sandbox.evaluate import Evaluator
 from hindsight_rl.lm.sandbox.instructions import Instructions
 from hindsight_rl.lm.sandbox.language import LAYOUTS, laid_out, prompt_tokens
 from hindsight_rl.lm.sandbox.model import Model, padded
@@ -30,13 +30,13 @@ from hindsight_rl.replay.replayer import Replayed, Replayer
 from hindsight_rl.replay.rollout import Rollout
 from hindsight_rl.replay.verification import verify_batch
 
-# Streams of random numbers; the instructions are the same for every arm of a seed.
+# Streams of random numbers; all methods of a seed get the same instructions.
 INSTRUCTIONS, SELECTION, ORDER = 1, 2, 3
 
 
 @dataclass
 class Totals:
-    """What an arm has cost so far; rows are those trained on, replays included."""
+    """Totals of a method so far. rows: rows trained on, replays included."""
 
     step: int = 0
     rollouts: int = 0
@@ -52,7 +52,7 @@ class Totals:
 
 @dataclass
 class Attempts:
-    """What the policy did in a step: P prompts [P, L], K responses to each, and the P * K rollouts in their order."""
+    """The policy's work of a step: P prompts [P, L], K responses to each, and the P * K rollouts in this order."""
 
     prompts: Tensor
     sampled: Sampled
@@ -80,7 +80,9 @@ class Learner:
         self.rngs = {n: np.random.default_rng([config.seed, n]) for n in (INSTRUCTIONS, SELECTION, ORDER)}
         self.generator = torch.Generator().manual_seed(config.seed)
         self.totals = Totals()
-        self.exam = Exam(Instructions(low, high, config.model.room, config.dependent), config.seed, config.test)
+        self.evaluator = Evaluator(
+            Instructions(low, high, config.model.room, config.dependent), config.seed, config.test
+        )
         self.replayer = Replayer(config.replay_config(name), rng=self.rngs[SELECTION])
         rules = config.buffer_config(name)
         self.buffer, self.buffer_rows = rules.buffer(), rules.buffer_rows_per_prompt * config.update.prompts
@@ -95,7 +97,7 @@ class Learner:
         """One step of training.
 
         Returns:
-            its metrics; rewrites to look at are in :attr:`examples`.
+            its metrics; some rewrites are kept in :attr:`examples`.
 
         Raises:
             HindsightError: the policy or its updates are not finite.
@@ -105,21 +107,21 @@ class Learner:
         totals.step += 1
         attempts = self._attempts()
         found = self._replays(attempts.rollouts)
-        again = self.buffer.draw(self.buffer_rows, self.rngs[SELECTION]) if self.buffer is not None else []
-        batch = self._batch(attempts, [*found.replays, *again])
+        buffered = self.buffer.draw(self.buffer_rows, self.rngs[SELECTION]) if self.buffer is not None else []
+        batch = self._batch(attempts, [*found.replays, *buffered])
         losses, norms = self._learn(batch)
-        self._remember(attempts.rollouts, found)
+        self._keep(attempts.rollouts, found)
         totals.rollouts += len(attempts.rollouts)
         totals.replays += len(found.replays)
         totals.rows += (len(attempts.rollouts) + len(batch.items)) * epochs + self._extra() * self.config.update.samples
         totals.too_long = self.source.too_long
         totals.seconds += time.perf_counter() - began
         totals.cpu_seconds += time.process_time() - began_cpu
-        costs = {"loss": _finite(losses), "gradient": _finite(norms), "again": len(again)}
+        costs = {"loss": _finite(losses), "gradient": _finite(norms), "buffer_rows": len(buffered)}
         return self._metrics(attempts, found) | costs
 
     def _attempts(self) -> Attempts:
-        """Fresh instructions, responses to them, and their verdicts."""
+        """New instructions, responses to them, and their verdicts."""
         rules = self.config.update
         drawn = [self.source.draw(self.rngs[INSTRUCTIONS])[0] for _ in range(rules.prompts)]
         prompts = padded([prompt_tokens(each) for each in drawn])
@@ -137,14 +139,14 @@ class Learner:
         ]
         return Attempts(prompts, sampled, rollouts)
 
-    def _remember(self, rollouts: list[Rollout], found: Replayed[str]) -> None:
-        """Keep the replays, and what succeeded at once."""
+    def _keep(self, rollouts: list[Rollout], found: Replayed[str]) -> None:
+        """Add replays and successful rollouts to the replay buffer."""
         if self.buffer is not None:
             done = (each for each in rollouts if each.succeeded and each.complete)
             self.buffer.keep(found.replays, (ReplayItem(None, each.instruction.prompt, each.response) for each in done))
 
     def _replays(self, rollouts: list[Rollout]) -> Replayed[str]:
-        """The replays of a step, their prompts laid out as the method says."""
+        """The replays of a step, with prompts in the method's layout."""
         found = self.replayer.replay(rollouts, self.totals.step)
         found = replace(found, replays=[replace(each, prompt=self._laid_out(each)) for each in found.replays])
         if self.replayer.config.replays_per_prompt:
@@ -153,7 +155,7 @@ class Learner:
         return found
 
     def _example(self, item: ReplayItem[str], rollouts: list[Rollout]) -> dict[str, Any]:
-        """A rewrite to look at."""
+        """A rewrite as a row of `rewrites.jsonl`."""
         assert item.source is not None and item.rewrite is not None
         source = rollouts[item.source]
         return {
@@ -191,7 +193,7 @@ class Learner:
         return min(rows // rules.samples, rules.prompts) if self.method.repeat else 0
 
     def _learn(self, batch: Batch) -> tuple[list[float], list[float]]:
-        """Gradient steps on minibatches of whole groups, each prompt's replays beside it."""
+        """Gradient steps on minibatches of whole groups; each prompt is in the same minibatch as its replays."""
         rules, totals = self.config.update, self.totals
         p, k = batch.originals.tokens.shape[:2]
         places = np.asarray(batch.groups, int)
@@ -204,7 +206,7 @@ class Learner:
             order = np.concatenate([order, order[: self._extra()]])
             parts = min(math.ceil((len(order) * k + len(places)) / rules.minibatch), len(order))
             for chosen in np.array_split(order, parts):
-                # A prompt that comes twice brings its replays twice; only arms without replays do that.
+                # A prompt that is used twice brings its replays twice; only methods without replays do that.
                 replays = torch.from_numpy(np.flatnonzero(np.isin(places, chosen)))
                 value, norm = self._update(batch, torch.from_numpy(chosen), replays)
                 losses.append(value)
@@ -213,7 +215,7 @@ class Learner:
 
     def _update(self, batch: Batch, chosen: Tensor, replays: Tensor) -> tuple[float, float]:
         rules = self.config.update
-        own, again = batch.originals, batch.replays
+        own, replay_rows = batch.originals, batch.replays
         p, k, t = own.tokens.shape
         lengths = (own.prompts[chosen] != 0).sum(1).max()
         log_probs = self.model.log_probs(own.prompts[chosen, :lengths], own.tokens[chosen]).flatten(0, 1)
@@ -221,11 +223,11 @@ class Learner:
         advantage = batch.advantage[: p * k].view(p, k, t)[chosen].flatten(0, 1)
         replayed = torch.zeros(len(mask), dtype=torch.bool)
         if len(replays):
-            now = self.model.log_probs(again.prompts[replays], again.tokens[replays][:, None])[:, 0]
+            now = self.model.log_probs(replay_rows.prompts[replays], replay_rows.tokens[replays][:, None])[:, 0]
             log_probs = torch.cat((log_probs, now))
-            # What the buffer gives is imitated: a ratio to itself is 1, and its gradient that of the log-likelihood.
-            before = torch.where((replays >= batch.fresh)[:, None], now.detach(), again.old[replays])
-            old, mask = torch.cat((old, before)), torch.cat((mask, again.mask[replays]))
+            # Rows from the buffer are imitated: with old = new the ratio is 1; the gradient is the log-likelihood's.
+            before = torch.where((replays >= batch.fresh)[:, None], now.detach(), replay_rows.old[replays])
+            old, mask = torch.cat((old, before)), torch.cat((mask, replay_rows.mask[replays]))
             advantage = torch.cat((advantage, batch.advantage[p * k :][replays]))
             replayed = torch.cat((replayed, torch.ones(len(replays), dtype=torch.bool)))
         value = reinforce.loss(log_probs, old, advantage, mask, replayed, self.config.reinforce)
@@ -279,7 +281,7 @@ class Learner:
         }
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint; it exists whole or not at all."""
+        """Write a checkpoint atomically."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
@@ -294,10 +296,10 @@ class Learner:
             save_file({name: value.clone() for name, value in tensors.items()}, partial, {"host": json.dumps(host)})
 
     def restore(self, path: Path) -> None:
-        """Go on from a checkpoint.
+        """Continue from a checkpoint.
 
         Raises:
-            HindsightError: it is torn or of other settings.
+            HindsightError: it is damaged, or was made with other settings.
         """
         try:
             with safe_open(path, "pt") as file:
@@ -309,7 +311,9 @@ class Learner:
                 self.buffer.load_bytes(bytes(tensors["buffer"].numpy()))
         except (SafetensorError, RuntimeError, KeyError, TypeError, OSError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise HindsightError(f"checkpoint {path} is torn ({reason}): delete it to train that arm anew") from error
+            raise HindsightError(
+                f"checkpoint {path} is damaged ({reason}): delete it to train that arm from the start"
+            ) from error
         whole = self.optimizer.state_dict()
         for name, value in tensors.items():
             if name.startswith("optimizer."):
@@ -324,6 +328,6 @@ class Learner:
 
 
 def _finite(values: list[float]) -> float | None:
-    """Their mean, None (null in JSON) where it is not a number."""
+    """The mean; None (null in JSON) if it is not finite."""
     mean = sum(values) / len(values) if values else 0.0
     return round(mean, 6) if math.isfinite(mean) else None

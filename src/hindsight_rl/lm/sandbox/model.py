@@ -1,8 +1,8 @@
 """A tiny causal language model that reads a prompt once for all of its responses.
 
 The keys and values of a prompt are computed once (:meth:`Model.read`) and shared by every response to it, in training
-as in generation; only positions of responses go through the whole network (:meth:`Model.answer`). At eight responses a
-prompt that is several times cheaper than rows of prompt and response, and equal to them.
+as in generation; only positions of responses go through the whole network (:meth:`Model.answer`). With
+eight responses per prompt this is several times cheaper than rows of prompt and response. The results are equal.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from hindsight_rl.lm.sandbox.language import ANSWER, LONGEST, PAD, TOKEN, VOCABULARY
 
-THETA = 1000.0  # of the rotary positions; sequences are short
+THETA = 1000.0  # of the rotary positions; small, because sequences are short
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
 
 @dataclass
 class Prompts:
-    """Prompts as read: keys, values per layer [P, heads, L, head], lengths [P], and which keys are padding [P, L]."""
+    """Prompts after reading: keys and values per layer [P, heads, L, head], lengths [P], padding mask [P, L]."""
 
     keys: list[Tensor]
     values: list[Tensor]
@@ -66,7 +66,7 @@ class Past:
 
 
 class Block(nn.Module):
-    """One layer: attention, then a two-layer perceptron, both behind a norm and beside a residual."""
+    """One layer: attention, then a two-layer perceptron, both with a norm before them and a residual connection."""
 
     norm_in: nn.RMSNorm
     norm_out: nn.RMSNorm
@@ -80,21 +80,21 @@ class Block(nn.Module):
         self.up, self.down = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
 
     def split(self, x: Tensor, parts: Tensor) -> tuple[Tensor, ...]:
-        """x [P, K, T, d] through some rows of qkv, as heads: each [P, heads, K, T, head]."""
+        """x [P, K, T, d] times some rows of qkv, split into heads: each [P, heads, K, T, head]."""
         p, k, t, _ = x.shape
         mixed = F.linear(self.norm_in(x), parts)
         shaped = mixed.view(p, k, t, -1, self.heads, x.shape[-1] // self.heads)
         return shaped.permute(3, 0, 4, 1, 2, 5).unbind(0)
 
     def after(self, x: Tensor, seen: Tensor) -> Tensor:
-        """The rest of the layer, once attention has seen [P, heads, K, T, head]."""
+        """The rest of the layer, from the output of attention [P, heads, K, T, head]."""
         p, h, k, t, d = seen.shape
         x = x + self.join(seen.permute(0, 2, 3, 1, 4).reshape(p, k, t, h * d))
         return x + self.down(F.gelu(self.up(self.norm_out(x)), approximate="tanh"))
 
 
 class Model(nn.Module):
-    """The language model; its output embedding is its input embedding."""
+    """The language model; input and output embedding are shared."""
 
     cos: Tensor
     sin: Tensor
@@ -113,18 +113,18 @@ class Model(nn.Module):
         self.scale = head**-0.5
         for name, weight in self.named_parameters():
             if weight.ndim == 2:
-                # d ** -0.5 throughout learns single constraints about four times as fast as the usual 0.02.
+                # With d ** -0.5 everywhere, single constraints are learnt about 4 times faster than with 0.02.
                 nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
                 if name.endswith(("join.weight", "down.weight")):
                     weight.data /= (2 * rules.layers) ** 0.5
 
     @property
     def layers(self) -> list[Block]:
-        """The blocks, as what they are."""
+        """The blocks, with their type."""
         return [block for block in self.blocks if isinstance(block, Block)]
 
     def read(self, prompts: Tensor) -> Prompts:
-        """Read prompts [P, L], padded on the right. Of the last layer only keys and values are needed."""
+        """Read prompts [P, L], padded on the right. The last layer computes only keys and values."""
         lengths = (prompts != TOKEN[PAD]).sum(1)
         x = self.embedding(prompts)[:, None]
         turn = (self.cos[: prompts.shape[1]], self.sin[: prompts.shape[1]])
@@ -150,7 +150,7 @@ class Model(nn.Module):
         Args:
             prompts: P prompts as read.
             tokens: [P, K, T], K responses to each prompt; the first token of a response is ANSWER.
-            past: what was generated before; it is extended.
+            past: keys and values of the tokens generated before; it is extended.
 
         Returns:
             [P, K, T, vocabulary].
@@ -183,7 +183,7 @@ class Model(nn.Module):
         return F.linear(self.norm(x), self.embedding.weight)
 
     def log_probs(self, prompts: Tensor, responses: Tensor) -> Tensor:
-        """Log-probabilities of responses [P, K, T] to prompts [P, L]: [P, K, T]; past the end they mean nothing."""
+        """Log-probabilities [P, K, T] of responses [P, K, T] to prompts [P, L]; undefined after the end token."""
         first = torch.full_like(responses[..., :1], TOKEN[ANSWER])
         logits = self.answer(self.read(prompts), torch.cat((first, responses[..., :-1]), -1))
         return -F.cross_entropy(logits.flatten(0, 2), responses.flatten(), reduction="none").view(responses.shape)

@@ -1,4 +1,4 @@
-"""The base model: trained from scratch on instructions with one or two constraints, once per seed, then shared."""
+"""The base model: trained from scratch on instructions with one or two constraints. All methods of a seed share it."""
 
 import hashlib
 import json
@@ -23,32 +23,32 @@ WARM_UP = 50
 
 @dataclass(frozen=True)
 class PretrainRules:
-    """How the base model is made."""
+    """How the base model is trained."""
 
     steps: int = 1800
     batch: int = 64
     learning_rate: float = 3e-3
-    """Of AdamW; falls to a tenth along a cosine."""
+    """Learning rate of AdamW; it falls to a tenth with a cosine schedule."""
     low: int = 1
     high: int = 2
     """Constraints per instruction."""
     dependent: float = 0.0
-    """Share of constraints that presuppose another (see --dependent)."""
+    """Share of constraints that presuppose another constraint (see --dependent)."""
 
 
 def base_name(rules: PretrainRules, model: ModelRules, seed: int) -> str:
-    """File name of the base model of these settings."""
+    """File name of the base model for these settings."""
     digest = hashlib.sha256(json.dumps([asdict(rules), asdict(model)]).encode()).hexdigest()[:8]
     return f"base-{seed}-{digest}.safetensors"
 
 
 def base_model(
-    folder: Path, rules: PretrainRules, model_rules: ModelRules, seed: int, tell: Callable[[int, float], None]
+    folder: Path, rules: PretrainRules, model_rules: ModelRules, seed: int, notify: Callable[[int, float], None]
 ) -> Path:
-    """The base model's file in the folder; trained first where it is not there.
+    """The base model's file in the folder; if it is missing, the model is trained first.
 
     Args:
-        tell: is given the step and the loss now and then.
+        notify: is called with the step and the loss from time to time.
 
     Raises:
         HindsightError: the loss is not finite.
@@ -57,7 +57,7 @@ def base_model(
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    model = pretrain(rules, model_rules, seed, tell)
+    model = pretrain(rules, model_rules, seed, notify)
     with replacing(path) as partial:
         save_file(model.state_dict(), partial)
     return path
@@ -67,7 +67,7 @@ def load_base(path: Path, rules: ModelRules) -> Model:
     """The model in a file.
 
     Raises:
-        HindsightError: absent, torn, or of another size.
+        HindsightError: the file is missing, damaged, or holds a model of another size.
     """
     model = Model(rules)
     try:
@@ -78,8 +78,8 @@ def load_base(path: Path, rules: ModelRules) -> Model:
     return model
 
 
-def pretrain(rules: PretrainRules, model_rules: ModelRules, seed: int, tell: Callable[[int, float], None]) -> Model:
-    """Supervised learning of witness responses; the loss counts response tokens only."""
+def pretrain(rules: PretrainRules, model_rules: ModelRules, seed: int, notify: Callable[[int, float], None]) -> Model:
+    """Supervised learning on responses that fulfil their instructions; the loss counts only response tokens."""
     torch.manual_seed(seed)
     model = Model(model_rules)
     rng = np.random.default_rng([seed, 0])
@@ -102,5 +102,5 @@ def pretrain(rules: PretrainRules, model_rules: ModelRules, seed: int, tell: Cal
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % 100 == 0 or step == rules.steps:
-            tell(step, loss.item())
+            notify(step, loss.item())
     return model

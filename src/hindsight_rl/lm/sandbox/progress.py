@@ -1,6 +1,6 @@
-"""What a person sees while arms train: a live table in a terminal, plain lines at each evaluation elsewhere.
+"""The progress display of training: a live table in a terminal; otherwise plain lines at each evaluation.
 
-Whatever goes wrong in here is swallowed (see :mod:`hindsight_rl.display`).
+Errors in the display are ignored (see :mod:`hindsight_rl.display`).
 """
 
 from typing import Any
@@ -13,10 +13,10 @@ from hindsight_rl.lm.sandbox.config import SandboxConfig
 
 
 class Progress(Display):
-    """Shows pretraining and the messages of the arms as they come; a context manager.
+    """Shows pretraining, and the messages of the methods when they arrive; a context manager.
 
     Args:
-        config: of the run.
+        config: settings of the run.
         console: where to write; standard error by default.
     """
 
@@ -26,20 +26,20 @@ class Progress(Display):
         self.metrics: dict[str, dict[str, Any]] = {}
         self.evals: dict[str, dict[str, Any]] = {}
         self.states: dict[str, str] = {}
-        self.said = ""
+        self.headline = ""
 
     def pretraining(self, step: int, loss: float) -> None:
-        """Take in the progress of the base model; never raises."""
+        """Show the progress of the base model; never raises."""
         steps = self.config.pretrain.steps
-        self.said = f"base model: step {step} of {steps}, loss {loss:.3f}"
-        self._draw(plain=self.said if step % max(steps // 4, 1) == 0 or step == steps else None)
+        self.headline = f"base model: step {step} of {steps}, loss {loss:.3f}"
+        self._draw(plain=self.headline if step % max(steps // 4, 1) == 0 or step == steps else None)
 
     def show(self, message: dict[str, Any]) -> None:
-        """Take in a message of an arm; never raises."""
+        """Show a message of a method; never raises."""
         try:
             name = message["arm"]
             if message["kind"] == "metrics":
-                self.said = ""
+                self.headline = ""
                 self.metrics[name] = message
                 self.states[name] = "training"
                 self._draw()
@@ -53,7 +53,7 @@ class Progress(Display):
             pass
 
     def line(self, name: str) -> str:
-        """One arm's newest evaluation."""
+        """The newest evaluation of one method."""
         mark, metrics = self.evals[name], self.metrics.get(name, {})
         counts = "  ".join(f"n={count} {share:.3f}" for count, share in mark["sampled"]["by_count"].items())
         text = f"{name:<18} {mark['rollouts']:>7,} rollouts  accuracy {mark['sampled']['accuracy']:.3f}  ({counts})"
@@ -66,7 +66,9 @@ class Progress(Display):
     def render(self) -> Table:
         """The live table."""
         low, high = self.config.regime
-        table = Table(title=self.said or f"{self.config.constraints} constraints, seed {self.config.seed}", expand=True)
+        table = Table(
+            title=self.headline or f"{self.config.constraints} constraints, seed {self.config.seed}", expand=True
+        )
         table.add_column("arm")
         for heading in ("rollouts", "accuracy", *(f"n={n}" for n in range(low, high + 1))):
             table.add_column(heading, justify="right")

@@ -1,8 +1,8 @@
-"""Reinforce++ with replayed rows: advantages and loss, and nothing else.
+"""Reinforce++ with replayed rows: advantages and loss.
 
-Outcome rewards without a discount, one whitening over the tokens of the batch (no group baseline), the clipped PPO
-loss averaged over tokens. What the released HiR does and what the sandbox does by default differ in two choices, each
-a setting: how replays are normalised, and under which prompt their old log-probability is taken.
+Outcome rewards without a discount; one whitening over the tokens of the batch (no group baseline); the clipped PPO
+loss, averaged over tokens. The released HiR and the sandbox's defaults differ in two choices. Each choice is a
+setting: how the advantages of replays are normalised, and under which prompt their old log-probability is computed.
 """
 
 from dataclasses import dataclass
@@ -20,28 +20,28 @@ class ReinforceRules:
     """The choices of the update."""
 
     advantage: Advantage = "split"
-    """`split`: originals are whitened on their own, replays get a fixed advantage; `pooled`: all rows together, as
-    released."""
+    """`split`: only originals are whitened, replays get a fixed advantage. `pooled`: all rows are whitened together
+    (released code)."""
     replay_advantage: float = 1.0
-    """Of replays, where it is not pooled."""
+    """Advantage of replays, for `split`."""
     replay_end: float = 1.0
-    """Share of it that is left at the end. Replays teach what can be done, the reward makes
-    it sure: imitated to the end, they keep the policy as random as they are."""
+    """Share of the replays' advantage that remains at the end of training. Replays show the policy new behaviour; the
+    reward makes this behaviour reliable. If replays are imitated until the end, the policy stays too random."""
     replay_hold: float = 0.3
-    """Share of training after which it begins to fall, linearly."""
+    """Share of training after which this advantage begins to fall, linearly."""
     old_logps: OldLogps = "rewritten"
-    """Old log-probabilities of replays: under the rewritten prompt, or copied from the original one, as released."""
+    """Old log-probabilities of replays: under the rewritten prompt, or under the original prompt (released code)."""
     clip: float = 0.2
     clip_replays: bool = True
-    """Replays are clipped like other rows."""
+    """Clip replays like other rows."""
     dual_clip: float = 3.0
-    """Bound of the loss at negative advantages."""
+    """Bound of the loss for negative advantages (dual clip)."""
     kl: float = 0.0
-    """Coefficient of the KL penalty to the base model, taken off the reward token by token; 0 for none."""
+    """Coefficient of the KL penalty to the base model, subtracted from the reward at each token; 0 for none."""
 
 
 def replay_share(rules: ReinforceRules, done: float) -> float:
-    """What is left of the advantage of replays when this share of training is done."""
+    """Remaining share of the replays' advantage after this share of training."""
     return 1.0 - (1.0 - rules.replay_end) * max(0.0, done - rules.replay_hold) / max(1.0 - rules.replay_hold, 1e-9)
 
 
@@ -54,7 +54,7 @@ def whiten(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def returns(rewards: Tensor, mask: Tensor, penalty: Tensor | None = None) -> Tensor:
-    """Return-to-go of each token: the outcome, less what the KL penalty takes from here on.
+    """Return-to-go of each token: the outcome minus the KL penalties from this token on.
 
     Args:
         rewards: [N]. mask: [N, T]. penalty: [N, T], kl * (log pi_old - log pi_base) per token.

@@ -1,4 +1,4 @@
-"""What a run of several arms came to: accuracy at each evaluation and cost, per arm."""
+"""Results of a run of several methods: accuracy at each evaluation, and cost, per method."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from hindsight_rl.run import Run
 
 
 def results(run: Run, names: Sequence[str]) -> dict[str, Any]:
-    """The contents of `eval.json`: for each arm that has any evaluation its curve, its last evaluation, its cost."""
+    """The contents of `eval.json`: curve, last evaluation and cost of each method with at least one evaluation."""
     arms: dict[str, Any] = {}
     for name in names:
         files = Run(arm_folder(run, name))

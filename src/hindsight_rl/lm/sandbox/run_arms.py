@@ -1,4 +1,4 @@
-"""All arms of a run: side by side in processes, each with a folder of its own, each going on where it was killed."""
+"""Train all methods ("arms") of a run, several processes at a time. Each arm has its own folder and can be resumed."""
 
 import dataclasses
 import multiprocessing
@@ -15,26 +15,26 @@ from hindsight_rl.lm.sandbox.config import SandboxConfig
 from hindsight_rl.lm.sandbox.learner import Learner
 from hindsight_rl.run import Run
 
-Tell = Callable[[dict[str, Any]], None]
+Notify = Callable[[dict[str, Any]], None]
 CHECKPOINT, SUMMARY = "checkpoint.safetensors", "summary.json"
 
 
 def arm_folder(run: Run, name: str) -> Path:
-    """Where an arm's files are."""
+    """The folder of an arm."""
     return run.path / "arms" / name
 
 
 def is_done(run: Run, name: str) -> bool:
-    """Was the arm trained to its end?"""
+    """Whether the training of the arm has finished."""
     return (arm_folder(run, name) / SUMMARY).exists()
 
 
-def run_arm(config: SandboxConfig, name: str, folder: Path, base: Path, tell: Tell) -> None:
-    """Train one arm: `metrics.jsonl` (a line a step), `evals.jsonl`, `rewrites.jsonl`, `model.safetensors` and
-    `summary.json`.
+def run_arm(config: SandboxConfig, name: str, folder: Path, base: Path, notify: Notify) -> None:
+    """Train one arm. Writes `metrics.jsonl` (one line per step), `evals.jsonl`, `rewrites.jsonl`, `model.safetensors`
+    and `summary.json`.
 
     Args:
-        tell: is given every line of metrics and every evaluation.
+        notify: is called with every line of metrics and every evaluation.
     """
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def run_arm(config: SandboxConfig, name: str, folder: Path, base: Path, tell: Te
     checkpoint = folder / CHECKPOINT
     if checkpoint.exists():
         learner.restore(checkpoint)
-    # Killed before its first checkpoint it begins anew, its first evaluation included.
+    # Without a checkpoint the arm starts from the beginning, its first evaluation included.
     standing = learner.totals.step or -1
     for file in ("metrics.jsonl", "evals.jsonl", "rewrites.jsonl"):
         files.cut_back(file, standing)
@@ -52,24 +52,24 @@ def run_arm(config: SandboxConfig, name: str, folder: Path, base: Path, tell: Te
         step, steps = learner.totals.step, config.steps
         return times > 0 and step * times // steps > (step - 1) * times // steps
 
-    def examine() -> None:
+    def evaluate() -> None:
         began = time.process_time()
-        marks = {how: dataclasses.asdict(mark) for how, mark in learner.exam.take(learner.model).items()}
+        marks = {how: dataclasses.asdict(mark) for how, mark in learner.evaluator.evaluate(learner.model).items()}
         spent = {n: round(getattr(learner.totals, n), 3) for n in ("rows", "updates", "seconds", "cpu_seconds")}
         line = {"arm": name, "step": learner.totals.step, "rollouts": learner.totals.rollouts, **marks, **spent}
-        files.append("evals.jsonl", {**line, "examining_cpu_seconds": round(time.process_time() - began, 3)})
-        tell({"kind": "eval", **line})
+        files.append("evals.jsonl", {**line, "evaluation_cpu_seconds": round(time.process_time() - began, 3)})
+        notify({"kind": "eval", **line})
 
     if learner.totals.step == 0:
-        examine()
+        evaluate()
     while not learner.finished:
         metrics = learner.advance()
         files.append("metrics.jsonl", metrics)
-        tell({"kind": "metrics", **metrics})
+        notify({"kind": "metrics", **metrics})
         if due(max(config.evaluations, 10)):
             files.append("rewrites.jsonl", *learner.examples)
         if due(config.evaluations) or (learner.finished and not config.evaluations):
-            examine()
+            evaluate()
         if due(config.checkpoints) and not learner.finished:
             learner.save(checkpoint)
     learner.save(folder / "model.safetensors")
@@ -87,11 +87,11 @@ def run_arm(config: SandboxConfig, name: str, folder: Path, base: Path, tell: Te
         },
     )
     checkpoint.unlink(missing_ok=True)
-    tell({"kind": "done", "arm": name})
+    notify({"kind": "done", "arm": name})
 
 
 def area(evals: list[dict[str, Any]]) -> float:
-    """Mean sampled accuracy of the evaluations after the start."""
+    """Mean sampled accuracy of the evaluations, without the one before training."""
     later = [line["sampled"]["accuracy"] for line in evals if line["step"]]
     return round(sum(later) / len(later), 4) if later else 0.0
 
@@ -105,21 +105,21 @@ def _worker(config: SandboxConfig, name: str, folder: Path, base: Path, messages
         pass
 
 
-def run_arms(config: SandboxConfig, run: Run, base: Path, tell: Tell) -> dict[str, str]:
-    """Train the arms that are not done, as many side by side as `config.jobs`.
+def run_arms(config: SandboxConfig, run: Run, base: Path, notify: Notify) -> dict[str, str]:
+    """Train the arms that have not finished, `config.jobs` at a time.
 
     Returns:
-        the error of each arm that could not be trained to its end; the others are not held up by it.
+        the error of each arm that failed, by its name; the other arms are still trained.
     """
     waiting = [name for name in config.names if not is_done(run, name)]
     errors: dict[str, str] = {}
     if min(config.jobs, len(waiting)) <= 1:
         for name in waiting:
             try:
-                run_arm(config, name, arm_folder(run, name), base, tell)
+                run_arm(config, name, arm_folder(run, name), base, notify)
             except HindsightError as error:
                 errors[name] = str(error)
-                tell({"kind": "failed", "arm": name, "error": str(error)})
+                notify({"kind": "failed", "arm": name, "error": str(error)})
         return errors
     context = multiprocessing.get_context("spawn")
     messages = context.Queue()
@@ -140,9 +140,9 @@ def run_arms(config: SandboxConfig, run: Run, base: Path, tell: Tell) -> dict[st
             if message is not None:
                 if message["kind"] == "failed":
                     errors[message["arm"]] = message["error"]
-                tell(message)
+                notify(message)
                 if message["kind"] in ("failed", "done") and message["arm"] in running:
-                    running.pop(message["arm"]).join()  # the next arm starts while the others go on
+                    running.pop(message["arm"]).join()  # the next arm starts while the others continue
                 continue
             for name, process in list(running.items()):
                 if not process.is_alive() and messages.empty():

@@ -1,4 +1,4 @@
-"""Generation: several responses to each prompt, one token at a time, with keys and values kept."""
+"""Generation: several responses to each prompt, one token at a time, with cached keys and values."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ from hindsight_rl.lm.sandbox.model import Model, Past, Prompts
 class Sampled:
     """Responses to P prompts, K each, of T tokens.
 
-    tokens: [P, K, T], padded after the end. mask: [P, K, T], 1 on tokens of the response, its end included.
-    log_probs: of the tokens under the policy that drew them [P, K, T]. entropy: mean per token, in nats [P, K].
+    tokens: [P, K, T], padded after the end. mask: [P, K, T], 1 for tokens of the response, its end token included.
+    log_probs: of the tokens, under the policy that sampled them [P, K, T]. entropy: mean per token, in nats [P, K].
     """
 
     tokens: Tensor
@@ -24,7 +24,7 @@ class Sampled:
     entropy: Tensor
 
     def texts(self) -> list[tuple[str, bool]]:
-        """Text of each response and whether it came to an end, prompt by prompt."""
+        """Text of each response, and whether it has an end token; ordered by prompt."""
         return [decode([t for t in row if t != TOKEN[PAD]]) for row in self.tokens.flatten(0, 1).tolist()]
 
 
@@ -32,7 +32,7 @@ class Sampled:
 def sample(
     model: Model, prompts: Tensor | Prompts, count: int, generator: torch.Generator | None, longest: int = LONGEST
 ) -> Sampled:
-    """Draw `count` responses to each prompt at temperature 1; the likeliest tokens where `generator` is None.
+    """Sample `count` responses to each prompt at temperature 1; with `generator` None, decode greedily.
 
     Raises:
         HindsightError: the logits are not finite.
@@ -50,7 +50,7 @@ def sample(
         probs = log_probs.exp()
         if generator is None:
             drawn = log_probs.argmax(-1)
-        else:  # exponential races: the first to arrive is a draw from probs
+        else:  # the index of the smallest Exp(1) / p is a sample from p
             drawn = (probs / torch.empty_like(probs).exponential_(generator=generator)).argmax(-1)
         chosen = log_probs.gather(-1, drawn[..., None])[..., 0]
         entropy = -(probs * log_probs).sum(-1)

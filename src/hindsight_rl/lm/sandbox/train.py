@@ -1,4 +1,4 @@
-"""`hindsight sandbox train`: a tiny language model from scratch, by several methods, from the same start.
+"""`hindsight sandbox train`: train a tiny language model with several methods, all from the same base model.
 
 hindsight sandbox train --arms rlvr,fraction,hir,retarget --constraints 7-8 --seed 0 --out runs/lm
 """
@@ -13,17 +13,17 @@ from hindsight_rl.errors import HindsightError
 
 
 def train(config: Any) -> Path:
-    """Pretrain the base model of the seed where it is missing, then train the arms.
+    """Pretrain the base model of the seed if it is missing, then train each method.
 
     Args:
         config: a :class:`hindsight_rl.lm.sandbox.config.SandboxConfig`.
 
     Returns:
-        the run folder: config, base model, a folder per arm, `eval.json`, `attention.json`.
+        the run folder: config, base model, a folder per method, `eval.json`, `attention.json`.
 
     Raises:
-        HindsightError: bad settings, a folder in use, no space, an arm that could not be trained to its end (the
-            others are, first).
+        HindsightError: bad settings, a folder in use, no disk space, or a method whose training failed (raised
+            after the other methods are trained).
     """
     import torch
 
