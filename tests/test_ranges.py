@@ -56,7 +56,7 @@ def test_what_must_lie_below_another() -> None:
         (["--learning.q-lambda", "7"], "--learning.q-lambda 7.0: must be between 0 and 1"),
         (["--learning-rate", "-1"], "--learning-rate -1.0: must be above 0 and at most 1"),
         (["--epsilon-end", "3"], "--epsilon-end 3.0: must be between 0 and 1"),
-        (["--acting.fresh", "7"], "--acting.fresh 7.0: must be between 0 and 1"),
+        (["--acting.new-event-share", "7"], "--acting.new-event-share 7.0: must be between 0 and 1"),
         (["--composed", "7"], "--composed 7.0: must be between 0 and 1"),
         (["--delta", "2"], "--delta 2.0: must be above 0 and at most 1"),
         (["--total-timesteps", "0"], "--total-timesteps 0: must be at least 1"),

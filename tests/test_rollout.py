@@ -189,7 +189,7 @@ def test_fresh_instructions_ask_for_what_the_life_has_not_done(played: Any) -> N
     tables = asking((["collect_diamond"], False), (["reach_tree"], False), (["reach_water"], False))
     tables = tables.replace(chance=jnp.asarray([1.0, 0.0, 0.0]))  # type: ignore[attr-defined]
     tables = waypoints(tables, reach_tree=1, reach_water=2)
-    rules = ActingRules(patience=8, mean_life=10**9, fresh=1.0)
+    rules = ActingRules(patience=8, mean_life=10**9, new_event_share=1.0)
     _, seen = played(tables, rules, jnp.full(32, 0.9), jax.random.key(7))
     given, event_counts = np.asarray(seen.instruction), np.asarray(seen.event_counts) > 0
     first = np.concatenate([np.ones((1, 32), bool), np.asarray(seen.ended)[:-1]])[1:]  # the step after a new one
@@ -218,7 +218,7 @@ def test_a_share_of_instructions_is_drawn_from_the_initial_ones(played: Any) -> 
         assert shares(nobody, without).tolist() == [1.0, 0.0, 0.0]
 
 
-def test_again_asks_for_what_much_stands_on_and_was_not_done_since_the_newest(played: Any) -> None:
+def test_repeated_events_are_required_by_others_and_not_done_since_the_newest(played: Any) -> None:
     tables = asking((["collect_diamond"], False), (["reach_tree"], False), (["reach_water"], False))
     tables = tables.replace(chance=jnp.asarray([1.0, 0.0, 0.0]))  # type: ignore[attr-defined]
     tables = waypoints(tables, reach_tree=1, reach_water=2)
@@ -228,7 +228,7 @@ def test_again_asks_for_what_much_stands_on_and_was_not_done_since_the_newest(pl
     precedence = Precedence(
         precedence.before.at[0, diamond, tree, 0].set(10.0), precedence.count.at[0, diamond].set(10.0)
     )
-    rules = ActingRules(patience=8, mean_life=10**9, fresh=1.0, again=1.0, waypoints=False)
+    rules = ActingRules(patience=8, mean_life=10**9, new_event_share=1.0, repeated_event_share=1.0, waypoints=False)
     _, seen = played(tables, rules, jnp.full(32, 0.9), jax.random.key(7), precedence=precedence)
     given, ended = np.asarray(seen.instruction), np.asarray(seen.ended)
     event_counts, events = np.asarray(seen.event_counts) > 0, np.asarray(seen.events)

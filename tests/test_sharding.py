@@ -30,7 +30,7 @@ from patience import HUNG
 SMALL = shlex.split(
     "--total-timesteps 8192 --num-envs 32 --num-steps 16 --num-updates 4 --num-worlds 128 --width 32 --rank 8 "
     "--depth 1 --trajectories 8 "
-    "--num-evals 0 --num-checkpoints 2 --no-final-eval --learning.hindsight 8 --buffer.trial 4"
+    "--num-evals 0 --num-checkpoints 2 --no-final-eval --learning.hindsight 8 --buffer.min-attempts 4"
 )
 
 
@@ -119,7 +119,7 @@ def test_a_placement_divides_environments_and_copies_the_rest() -> None:
     [
         (ProcessRules(count=2, index=0), "--processes.coordinator is missing"),
         (ProcessRules("127.0.0.1:1", count=2), "give both"),
-        (ProcessRules("127.0.0.1:1", count=2, index=2), "from 0 to one less than the count"),
+        (ProcessRules("127.0.0.1:1", count=2, index=2), "the index is from 0 to count - 1"),
     ],
 )
 def test_processes_that_cannot_meet_are_told_why(rules: ProcessRules, said: str) -> None:

@@ -33,7 +33,7 @@ def tiny(out: Path, **changes: Any) -> TrainConfig:
     base = TrainConfig(
         out=str(out), total_timesteps=8192, num_envs=32, num_steps=16, num_updates=4, num_worlds=128, width=32,
         rank=8, depth=1, trajectories=8, num_evals=0, num_checkpoints=2, final_eval=False,
-        learning=LearningRules(hindsight=8), buffer=BufferRules(trial=4),
+        learning=LearningRules(hindsight=8), buffer=BufferRules(min_attempts=4),
     )  # fmt: skip
     return dataclasses.replace(base, **changes)
 
@@ -72,7 +72,7 @@ def test_the_run_tells_what_it_did(run: Run) -> None:
     assert load_config(run) == dataclasses.replace(tiny(run.path), num_evals=1, settled=True)
     given = [row["given"] for row in rows]
     assert all(set(row) == set(SOURCES) for row in given)
-    assert all(sum(row[source] for row in given) > 0 for source in ("initial", "slots", "undone", "again"))
+    assert all(sum(row[source] for row in given) > 0 for source in ("initial", "slots", "new_event", "repeated_event"))
 
 
 def test_evaluation_reports_every_question_with_counts(run: Run) -> None:
@@ -111,7 +111,7 @@ def test_the_papers_method_takes_its_instructions_from_the_buffer(tmp_path: Path
     run = Run.open(train(tiny(tmp_path / "paper", method="oir-paper")))
     config, rows = load_config(run), run.lines("metrics.jsonl")
     assert config.buffer.capacity == 10 and config.reward_mode == "global" and config.acting.reset_on_success
-    assert config.buffer.trial == 4 and config.learning.hindsight == 8  # what was set is kept
+    assert config.buffer.min_attempts == 4 and config.learning.hindsight == 8  # what was set is kept
     first, *later = (row["given"] for row in rows)
     assert first["initial"] > 0 and first["slots"] == 0, "the buffer is empty until the first relabels"
     assert all({k for k, v in row.items() if v} == {"slots"} for row in later)

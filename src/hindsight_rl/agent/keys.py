@@ -1,13 +1,13 @@
-"""Keys whose random numbers are drawn without a loop: the same bits as JAX's own, sooner on a CPU.
+"""Random keys that are faster on a CPU and give the same bits as JAX's own keys.
 
-On CPUs JAX compiles the rounds of its generator to a loop, which for the few dozen numbers of one environment step is
-nearly all overhead; a step of Craftax draws dozens of times. Here the same rounds are written out, so that they become
-one fused operation.
+On CPUs, JAX compiles the rounds of its generator to a loop. For the few random numbers of an environment step this is
+mostly overhead, and a step of Craftax draws dozens of times. Here the rounds are written out, so that they become one
+fused operation.
 
-    key = swift(jax.random.key(0))    # any function of jax.random takes it, and draws what it drew before
+    key = swift(jax.random.key(0))    # works with all functions of jax.random, which give the same numbers
 
-The generator is Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), its
-counters laid out as JAX does since `jax_threefry_partitionable`; tests compare bit by bit.
+The generator is Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), with
+the counter layout of JAX's `jax_threefry_partitionable`. Tests compare the results bit by bit.
 """
 
 import math
@@ -26,7 +26,7 @@ _GROUPS = 5  # of four rounds
 
 
 def threefry(key: jax.Array, high: jax.Array, low: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Two uint32 words of every counter, whose words are ``high`` and ``low``.
+    """Two random uint32 words for each counter, which is given as the words ``high`` and ``low``.
 
     Args:
         key: uint32 [2].
@@ -79,20 +79,20 @@ SWIFT = define_prng_impl(
 
 
 def swift(key: jax.Array) -> jax.Array:
-    """The same key, drawn from faster; any shape."""
+    """The same key, but faster; keys of any shape."""
     return jax.random.wrap_key_data(jax.random.key_data(key), impl=SWIFT)
 
 
 def plain(key: jax.Array) -> jax.Array:
-    """Back to JAX's own kind of key, as it is stored and compared."""
+    """Convert back to JAX's own kind of key, for storing and comparing."""
     return jax.random.wrap_key_data(jax.random.key_data(key), impl="threefry2x32")
 
 
 def same_kinds(tree: T, like: T) -> T:
-    """``tree`` with each of its keys turned into the kind of key that ``like`` holds in that place; the bits stay.
+    """``tree`` with each key converted to the kind of key at the same place of ``like``. The bits stay the same.
 
-    An environment that keeps a key in its state keeps one made from the key of its step, which may be of another kind
-    than the one that it began with.
+    This is needed if an environment stores a key in its state: it is derived from the key of the step, which may be of
+    another kind than the first key.
     """
 
     def turned(leaf: jax.Array, model: jax.Array) -> jax.Array:

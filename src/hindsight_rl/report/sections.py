@@ -298,8 +298,8 @@ SOURCES = {
     "initial": "the initial instructions",
     "slots": "the buffer's slots",
     "rehearsal": "mastered, left the buffer, rehearsed",
-    "undone": "found by relabeling, not yet done in this life",
-    "again": "found by relabeling, not done lately",
+    "new_event": "found by relabeling, new in this life",
+    "repeated_event": "found by relabeling, not done lately",
 }
 
 

@@ -1,6 +1,7 @@
-"""Environments: the protocol for one of your own (`environment.py`), and those with a name.
+"""Environments: the protocol for your own environment (`environment.py`), and the built-in ones.
 
-`classic-32` is the fast preset, `classic` the game's own 64 x 64 map, `craftax` the full game.
+`classic` is Craftax-Classic with the game's own 64 x 64 map, `classic-32` has a smaller map, `craftax` is the full
+game.
 """
 
 from functools import cache
@@ -18,11 +19,11 @@ __all__ = ["NAMES", "make_env"]
 
 @cache
 def make_env(name: str, observation: str = "compact") -> "Environment":
-    """The environment of that name, the same object every time: programs are compiled for an environment by identity.
+    """The environment of that name. Always the same object, because compiled programs belong to an object.
 
     Args:
         name: `classic-32`, `classic` (or any `classic-N`, N a multiple of 16), or `craftax`.
-        observation: `compact` or `raw`; `craftax` offers `raw` alone.
+        observation: `compact` or `raw`; `craftax` offers only `raw`.
 
     Raises:
         HindsightError: unknown name or observation.
@@ -31,7 +32,7 @@ def make_env(name: str, observation: str = "compact") -> "Environment":
         raise HindsightError(f"unknown observation '{observation}': use 'compact' or 'raw'")
     if name == "craftax":
         if observation != "raw":
-            raise HindsightError("environment 'craftax' has raw observations alone: add --observation raw")
+            raise HindsightError("environment 'craftax' has raw observations only: add --observation raw")
         from hindsight_rl.agent.envs.craftax.full import CraftaxFull
 
         return CraftaxFull()

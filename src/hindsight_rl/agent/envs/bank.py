@@ -1,8 +1,9 @@
-"""A bank of worlds, generated once: a reset copies one in, instead of running the world generator at every step.
+"""A bank of worlds that are generated once. A reset copies one of them, because the world generator is too slow for
+that.
 
     hindsight agent worlds --env classic-32 --count 1024
 
-Training and evaluation draw from banks of different seeds, so evaluation worlds are never seen in training.
+Training and evaluation use banks with different seeds, so evaluation worlds are never seen in training.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ _BATCH = 128
 
 @struct.dataclass
 class Bank:
-    """Worlds in their first state, and the observation of each; every leaf has the leading axis [n]."""
+    """The first states of n worlds and their observations. Every leaf has the leading axis [n]."""
 
     states: Any
     observations: jax.Array  # float32 [n, observation_size]
@@ -43,7 +44,7 @@ class Bank:
         return jax.tree.map(lambda leaf: leaf[index], self.states), self.observations[index]
 
     def renew(self, key: jax.Array, over: jax.Array, states: Any, observations: jax.Array) -> tuple[Any, jax.Array]:
-        """Replace the states of environments that are over by worlds drawn uniformly from the bank.
+        """Replace the states of environments that have ended by worlds drawn uniformly from the bank.
 
         Args:
             key: a PRNG key.
@@ -51,7 +52,7 @@ class Bank:
             states: the environments' states.
             observations: float32 [n_envs, observation_size].
 
-        Nothing is copied on the steps, nearly all of them, on which no environment is over.
+        On steps where no environment has ended (nearly all steps), nothing is copied.
         """
 
         def replace() -> tuple[Any, jax.Array]:
@@ -66,7 +67,7 @@ class Bank:
 
 
 def cache_dir() -> Path:
-    """Where banks, compiled programs and embeddings are kept between runs (`HINDSIGHT_CACHE` overrides)."""
+    """Folder in which banks, compiled programs and embeddings are cached. `HINDSIGHT_CACHE` overrides it."""
     if override := os.environ.get("HINDSIGHT_CACHE"):
         return Path(override)
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hindsight-rl"
@@ -76,12 +77,12 @@ _IN_MEMORY: WeakKeyDictionary[Environment, dict[tuple[str, int], Bank]] = WeakKe
 
 
 def load_bank(env: Environment, split: str, count: int, cache: Path | None = None) -> Bank:
-    """The bank of ``count`` worlds of a split, generated on first use and kept: on disk where the environment has a
-    `cache_key`, else as long as the environment lives.
+    """The bank of ``count`` worlds of a split. It is generated on first use, then cached: on disk if the environment
+    has a `cache_key`, else in memory as long as the environment object exists.
 
     Args:
         env: where the worlds come from.
-        split: `train` or `eval`; each has worlds of its own.
+        split: `train` or `eval`; they have different worlds.
         count: how many worlds; a bank is a prefix of every larger bank of the same environment and split.
         cache: a folder; by default :func:`cache_dir`.
 
@@ -105,7 +106,7 @@ def load_bank(env: Environment, split: str, count: int, cache: Path | None = Non
                 leaves = [_restore(stored[f"leaf{i}"], s) for i, s in enumerate(jax.tree.leaves(shapes))]
                 return Bank(jax.tree.unflatten(structure, leaves), jnp.asarray(stored["observations"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            path.unlink(missing_ok=True)  # cut off by a kill: make it again
+            path.unlink(missing_ok=True)  # incomplete because the process was killed: generate it again
     bank = _generate(env, split, count)
     arrays = {f"leaf{i}": _plain(leaf) for i, leaf in enumerate(jax.tree.leaves(bank.states))}
     try:
@@ -142,14 +143,14 @@ def _restore(array: np.ndarray, like: Any) -> jax.Array:
 
 @dataclass
 class WorldsConfig:
-    """Generate the worlds ahead of training."""
+    """Generate and cache the worlds before training."""
 
     env: str = "classic-32"
-    """`classic-32`, `classic` (64 x 64) or `craftax`."""
+    """The environment: `classic-32`, `classic` (64 x 64) or `craftax`."""
     count: int = 1024
-    """Worlds per split."""
+    """Number of worlds per split (train, eval)."""
     observation: str = "compact"
-    """`compact` or `raw`, as in training; `craftax` has `raw` alone."""
+    """`compact` or `raw`, as in training. `craftax` has only `raw`."""
 
 
 def main(argv: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""What an environment must offer: steps inside `jit` that say which events happened.
+"""The protocol of an environment: steps inside `jit` that report which events happened.
 
 All functions of an :class:`Environment` are for one environment; :func:`step_each` steps many.
 """
@@ -15,12 +15,12 @@ from hindsight_rl.errors import HindsightError
 
 
 class Step(NamedTuple):
-    """What one step of one environment yields.
+    """The result of one step of one environment.
 
     Attributes:
         state: the environment's state afterwards.
         observation: float32 [observation_size], of ``state``.
-        events: bool [n_events], in the order of ``Environment.events``; repeats fire again.
+        events: bool [n_events], in the order of ``Environment.events``; an event fires each time it happens.
         reward: float32 scalar, the game's own reward; only the reference method `game` may learn from it.
         done: bool scalar, the environment has ended (death or the game's own time limit).
     """
@@ -35,13 +35,12 @@ class Step(NamedTuple):
 class Environment(Protocol):
     """An environment that reports the events of each transition.
 
-    Derive a class from it, so that what has a default here may be left as it is; then
-    `Trainer(TrainConfig(...), env=MyEnvironment())` trains in it. An instance is a constant of the compiled programs:
-    it must not change after it is made.
+    Derive your class from it and override what you need; `Trainer(TrainConfig(...), env=MyEnvironment())` then trains
+    in it. Compiled programs treat an instance as a constant, so it must not change after its creation.
     """
 
     name: str
-    """For run folders and messages."""
+    """The name in run folders and messages."""
     events: tuple[Event, ...]
     """The vocabulary, the order of `Step.events`."""
     instructions: tuple[str, ...]
@@ -49,14 +48,14 @@ class Environment(Protocol):
     n_actions: int
     observation_size: int
     exploration: tuple[float, ...] | None = None
-    """Relative chance of each action when an action is drawn at random, the same for every method; None: all alike."""
+    """Relative probability of each random action, the same for every method. None: all are equally likely."""
     moves: tuple[int, ...] = ()
-    """The actions that move the agent. With some, an agent that sees nothing new walks on in trials."""
+    """The actions that move the agent. If given, an agent in a trial walks on when nothing new happens."""
     symmetries: Symmetries | None = None
-    """Transitions that are worth the same, such as mirror images; None: there are none."""
+    """Symmetries of transitions, such as mirror images. None: there are none."""
     cache_key: str | None = None
-    """Names everything that generated states depend on, the version of the game too: states with the same key are kept
-    on disk. None: they are generated anew by each process."""
+    """Identifies everything that generated states depend on, including the version of the game. States are cached on
+    disk under this key. None: each process generates them again."""
 
     def generate(self, key: jax.Array) -> Any:
         """The first state of a new life."""
@@ -86,10 +85,10 @@ def exploration_odds(env: Environment) -> jax.Array:
 
 
 def check_environment(env: Environment) -> Environment:
-    """The environment itself, once one step of it has been checked for shapes.
+    """Check the shapes of one step, then return the environment.
 
     Raises:
-        HindsightError: names what does not fit the protocol.
+        HindsightError: the environment does not fit the protocol; the message says where.
     """
     try:
         hash(env)
@@ -108,7 +107,7 @@ def check_environment(env: Environment) -> Environment:
             "give at least one, and instruction i asks for event i"
         )
     if env.exploration is not None and len(env.exploration) != env.n_actions:
-        raise HindsightError(f"environment '{env.name}': exploration must have {env.n_actions} numbers, one an action")
+        raise HindsightError(f"environment '{env.name}': exploration must have {env.n_actions} numbers, one per action")
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = jax.eval_shape(env.generate, key)
     step = jax.eval_shape(env.step, key, state, jax.ShapeDtypeStruct((), jax.numpy.int32))
@@ -133,7 +132,7 @@ def step_each(env: Environment, keys: jax.Array, states: Any, actions: jax.Array
     """One transition of each of E environments.
 
     Args:
-        keys: [E], of any kind; keys in the states stay of the kind that they are.
+        keys: [E], of any kind; keys in the states keep their kind.
         states: leading axis [E].
         actions: int32 [E].
     """

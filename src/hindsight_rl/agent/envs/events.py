@@ -1,17 +1,17 @@
-"""Events: what a transition can do, in words."""
+"""Events: what can happen in a transition, with captions."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that a transition can do.
+    """One kind of thing that can happen in a transition.
 
     Attributes:
         name: identifier, unique in the vocabulary.
-        captions: sentences for it, without subject, the first one the plainest.
-        achievement: index of the game's achievement, None where no achievement names it.
-        implies: names of more general events; whoever did this did those too.
+        captions: sentences for it without a subject; the first one is the simplest.
+        achievement: index of the game's achievement, None if it is not an achievement.
+        implies: names of more general events, which this event fulfils too.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""Symmetries of an environment: transitions that differ in no way that matters, such as mirror images.
+"""Symmetries of an environment: transitions that are equivalent, such as mirror images.
 
-Learning from each transition in one of its images, drawn anew every time, shows the learner several times as many
+Each time a transition is learned from, a random image of it is used. So the learner sees several times as many
 different transitions as the environments have produced.
 """
 
@@ -26,7 +26,7 @@ class Symmetries(NamedTuple):
 def reflect(
     images: Symmetries, observation: jax.Array, action: jax.Array, key: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Each of N transitions in one of its images.
+    """Replace each of N transitions by a random image of it.
 
     Args:
         observation: float32 [N, F].

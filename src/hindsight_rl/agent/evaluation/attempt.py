@@ -1,4 +1,4 @@
-"""One attempt at an instruction, step by step, with every state kept: what `Policy.rollout` returns and a film shows.
+"""One attempt at an instruction. Every state is kept, so that `Policy.rollout` can return it and a film can show it.
 
 The agent follows its progress by its own semantic reward, which also decides `Attempt.success`. A trial (see `trials`)
 is judged by true events instead, and keeps only the outcome.
@@ -15,7 +15,7 @@ import numpy as np
 from hindsight_rl.agent.envs.bank import Bank, load_bank
 from hindsight_rl.agent.envs.environment import Environment, exploration_odds
 from hindsight_rl.agent.evaluation.suite import EPSILON, EVAL_WORLDS
-from hindsight_rl.agent.instructions.parser import MAX_GOALS
+from hindsight_rl.agent.instructions.parser import MAX_PARSED_GOALS
 from hindsight_rl.agent.policy.action_selection import (
     ActionKeys,
     Exploration,
@@ -33,7 +33,7 @@ from hindsight_rl.errors import HindsightError
 if TYPE_CHECKING:
     from hindsight_rl.agent.instructions.parser import ParsedInstruction
 
-STEPS_AFTER_SUCCESS = 10  # kept, so that a film does not end at once
+STEPS_AFTER_SUCCESS = 10  # steps kept after the success, so that a film does not end abruptly
 CHUNK = 50  # steps per call of the compiled loop
 MAX_STEPS = 5000
 
@@ -51,8 +51,8 @@ class Attempt:
         pursued: int [T], the goal pursued at each step.
         fulfilled: after how many steps all goals were reached; None when they were not.
         died: after how many steps the environment ended; None when it did not.
-        world_index: which world of the held-out bank.
-        tries: worlds tried up to this one.
+        world_index: index of the world in the held-out bank.
+        tries: number of worlds tried, this one included.
     """
 
     env: Environment
@@ -114,7 +114,7 @@ def _follow(
     keys: jax.Array,
     walk: jax.Array,
 ) -> Any:
-    """Some more steps of one agent.
+    """Run one agent for some more steps.
 
     Args:
         condition: float32 [K, C], of the task's goals.
@@ -191,16 +191,16 @@ def _attempt(
     epsilon: float,
     tries: int,
 ) -> Attempt:
-    # Always the same shapes: a second attempt, whatever its text and length, compiles nothing.
+    # The shapes are always the same, so that a second attempt does not compile again, whatever its text and length.
     texts, count = list(parsed.goals), len(parsed.goals)
-    padded = texts + texts[-1:] * (MAX_GOALS - count)
-    goals = np.where(np.arange(MAX_GOALS) < count, np.arange(MAX_GOALS), -1)
+    padded = texts + texts[-1:] * (MAX_PARSED_GOALS - count)
+    goals = np.where(np.arange(MAX_PARSED_GOALS) < count, np.arange(MAX_PARSED_GOALS), -1)
     fires = jnp.asarray(policy.reward.table(padded).T)
     task = Task(jnp.asarray(goals, jnp.int32)[None], jnp.asarray([parsed.ordered]), fires[None])
     condition = jnp.asarray(policy.conditions(padded))
     state, observation = bank.take(jnp.int32(index))
     start = jax.tree.map(np.asarray, plain_state(state))
-    carry = (state, observation, Progress.none(1, MAX_GOALS, len(policy.env.events)))
+    carry = (state, observation, Progress.none(1, MAX_PARSED_GOALS, len(policy.env.events)))
     key = jax.random.fold_in(jax.random.key(seed), index)
     keys, walk = jax.random.split(key, -(-steps // CHUNK) * CHUNK), jax.random.fold_in(key, 1)
     parts: list[Any] = []
@@ -212,7 +212,7 @@ def _attempt(
             now, walk,
         )  # fmt: skip
         parts.append(jax.tree.map(np.asarray, part))
-        # One more part after success holds what is shown afterwards.
+        # One more part after the success holds the steps that a film shows after it.
         over = bool(part[4].any()) or (len(parts) > 1 and bool(parts[-2][2][-1, :count].all()))
     after, events, reached, slot, done = jax.tree.map(lambda *x: np.concatenate(x)[:steps], *parts)
     whole = reached[:, :count].all(axis=1)

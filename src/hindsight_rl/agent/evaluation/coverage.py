@@ -5,14 +5,15 @@ from typing import Any
 import numpy as np
 
 SAME = 0.8
-"""Cosine from which two instructions count as one cluster."""
+"""Two instructions with at least this cosine belong to one cluster."""
 
 
 class Coverage:
-    """Counts unique accepted instructions and their clusters in embedding space (first come, first centre).
+    """Counts unique accepted instructions and their clusters in embedding space. The first instruction of a cluster is
+    its centre.
 
     Attributes:
-        sampled: how many relabels have been considered as examples (kept here so that a resumed run goes on alike).
+        sampled: number of relabels that were considered as examples; stored here for resumed runs.
     """
 
     def __init__(self) -> None:
@@ -25,7 +26,7 @@ class Coverage:
 
         Args:
             text: the instruction.
-            embedding: float [d]; of a composition, the mean of its goals'. Any length but zero.
+            embedding: float [d]; for a composition, the mean over its goals. Any norm except 0.
         """
         if text in self.texts:
             return False
@@ -42,7 +43,7 @@ class Coverage:
         return {"unique_instructions": len(self.texts), "clusters": len(self.centres)}
 
     def state(self) -> dict[str, Any]:
-        """Plain JSON; floats survive it exactly."""
+        """The state as plain JSON; floats are exact."""
         return {
             "texts": sorted(self.texts),
             "centres": [[float(x) for x in centre] for centre in self.centres],

@@ -35,19 +35,19 @@ def evaluate_run(
     batch: int = BATCH,
     parts: Sequence[str] = tuple(EPISODES),
 ) -> dict[str, Any]:
-    """Evaluate a run's newest policy; a whole evaluation is written to `eval.json`.
+    """Evaluate a run's newest policy. A full evaluation is written to `eval.json`.
 
     Args:
         run: a trained run.
         policy: its policy.
-        scale: multiplies the number of episodes.
+        scale: factor for the number of episodes.
         seed: of the trials.
-        batch: trials side by side.
-        parts: of the evaluation, among `EPISODES`; unless all are named, nothing is written.
+        batch: number of parallel trials.
+        parts: parts of the evaluation, from `EPISODES`. Unless all are given, nothing is written.
 
     Returns:
-        per instruction successes and trials, means; of a whole evaluation also forgetting, precision of the reward
-        and prerequisites.
+        successes and trials per instruction, and means. A full evaluation also has forgetting, the precision of the
+        reward, and prerequisites.
 
     Raises:
         HindsightError: no such part.
@@ -85,14 +85,14 @@ def evaluate_run(
 
 
 def prerequisites(policy: Policy) -> dict[str, list[str]]:
-    """For each event that the policy reaches by way of its prerequisites: their captions, how often each is required,
-    and what of it is consumed."""
+    """For each event with prerequisites: their captions, how often each is required, and how many of them are
+    consumed."""
     if policy.waypoints is None:
         return {}
     captions = [event.captions[0] for event in policy.env.events]
     found = policy.waypoints.prerequisites
     required, consumed = np.asarray(found.required), np.asarray(found.consumed)
-    # The longest list of prerequisites last: what requires nothing itself is done first.
+    # Events with fewer prerequisites come first.
     depth = (required > 0).sum(1)
     return {
         captions[event]: [
@@ -127,7 +127,7 @@ def _forgetting(metrics: list[dict[str, Any]], canonical: list[dict[str, Any]]) 
 
 
 def _reward_quality(policy: Policy) -> dict[str, dict[str, float]]:
-    """Precision and recall of the reward table against true events, over instructions that name an event."""
+    """Precision and recall of the reward table against true events, over instructions that ask for an event."""
     from hindsight_rl.agent.envs.craftax.captions import fulfilling
 
     truth = np.asarray(fulfilling(policy.env.events)).T
@@ -149,17 +149,19 @@ def _reward_quality(policy: Policy) -> dict[str, dict[str, float]]:
 
 @dataclass
 class EvalConfig:
-    """Success per instruction on held-out worlds: canonical, paraphrased, composed, other events."""
+    """Measure the success rate per instruction on held-out worlds: canonical, paraphrased and composed instructions,
+    and instructions for other events."""
 
     run: Annotated[str, tyro.conf.Positional]
     """The run folder."""
     json: bool = False
     """Print the result as one JSON object."""
     scale: float = 1.0
-    """Multiplies the number of episodes."""
+    """Factor for the number of episodes, e.g. 0.1 for a quick evaluation."""
     seed: int = 0
     parts: tuple[str, ...] = tuple(EPISODES)
-    """Only these of `canonical`, `paraphrased`, `others` and `composed`; with fewer, eval.json is not written."""
+    """Parts to evaluate, from `canonical`, `paraphrased`, `others` and `composed`. Unless all are given, eval.json is
+    not written."""
 
 
 def main(argv: list[str]) -> int:

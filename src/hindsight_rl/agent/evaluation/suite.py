@@ -1,7 +1,7 @@
-"""What a policy is evaluated on: canonical instructions, held-out paraphrases, compositions, and events that no
-instruction names.
+"""The instructions of an evaluation: canonical ones, held-out paraphrases, compositions, and events without an initial
+instruction.
 
-None of the paraphrases or compositions occurs in training. Every success is judged by true events.
+Training uses none of the paraphrases and compositions. True events decide on success.
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ from hindsight_rl.agent.reward.semantic import InstructionError
 HORIZON = 200
 """Steps per goal of an instruction."""
 EPSILON = 0.05
-"""Rate of random actions in every trial of every method: a greedy policy can be stuck for ever."""
+"""Rate of random actions in every trial of every method: a greedy policy can get stuck in a loop."""
 EVAL_WORLDS = 256
 BATCH = 704
 
-# Two or three achievements each, joined as people join them; (events, ordered, text).
+# Two or three achievements each, joined as people write them; (events, ordered, text).
 COMPOSED: tuple[tuple[tuple[str, ...], bool, str], ...] = (
     (("collect_wood", "place_table"), True, "collect wood, then place a table"),
     (("collect_wood", "collect_sapling"), False, "collect wood and collect a sapling"),
@@ -63,9 +63,9 @@ class EvalInstruction:
 
     Attributes:
         text: the instruction.
-        events: the event that each goal means, in order.
+        events: the true event of each goal, in order.
         ordered: whether the order counts.
-        goals: the goals' texts, as the agent itself splits the instruction.
+        goals: the texts of the goals into which the agent splits the instruction.
     """
 
     text: str
@@ -75,8 +75,8 @@ class EvalInstruction:
 
 
 def evaluation_suite(policy: Policy) -> dict[str, list[EvalInstruction]]:
-    """The parts of the evaluation: `canonical`, `paraphrased`, `others`, `composed`; those may be empty for which the
-    environment has no phrasings."""
+    """The parts of the evaluation: `canonical`, `paraphrased`, `others`, `composed`; a part is empty if the
+    environment has no phrasings for it."""
     events = policy.env.events
     named = events[: len(policy.env.instructions)]
     unnamed = [e for e in events[len(named) :] if e.name not in NOT_GOALS]
@@ -88,7 +88,7 @@ def evaluation_suite(policy: Policy) -> dict[str, list[EvalInstruction]]:
         try:
             goals = policy.reward.check(text).goals
         except InstructionError:
-            goals = (text,)  # what the reward cannot judge is tried all the same, and most likely fails
+            goals = (text,)  # an instruction that the reward cannot judge is tried too, and most likely fails
         composed.append(EvalInstruction(text, meant, ordered, goals))
     return {
         "canonical": [single(t, e) for t, e in zip(policy.env.instructions, named, strict=True)],
@@ -111,14 +111,14 @@ def evaluate_instructions(
     seed: int = 0,
     batch: int = BATCH,
 ) -> list[dict[str, Any]]:
-    """Try every instruction in ``episodes`` held-out worlds.
+    """Run trials of each instruction in ``episodes`` held-out worlds.
 
     Returns:
         one row for each instruction: text, events, ordered, successes, trials, success, mean_steps (of the successes),
         achievements (mean number of the events with an initial instruction per trial, within the same horizon).
 
-    The agent pursues the goals into which it splits an instruction, even where these are not the true ones; the true
-    goals decide.
+    The agent pursues the goals into which it splits an instruction, even if this split is wrong. Success is decided by
+    the true goals.
     """
     env = policy.env
     bank = load_bank(env, "eval", EVAL_WORLDS)

@@ -1,7 +1,7 @@
-"""Trials: the policy is given instructions in fresh environments, and true events judge it.
+"""Trials: the policy follows instructions in new environments and is judged by true events.
 
-The agent follows its progress by its own semantic reward, as it would in use. Whether the instruction was fulfilled is
-decided by the events that really happened, which the agent never sees.
+The agent follows its progress by its own semantic reward, as it would in use. Whether the instruction was
+fulfilled is decided by the true events, which the agent never sees.
 """
 
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ from hindsight_rl.agent.policy.action_selection import (
 )
 from hindsight_rl.agent.policy.network import QNetwork
 from hindsight_rl.agent.policy.policy import Policy
-from hindsight_rl.agent.training.tables import MAX_GOALS
+from hindsight_rl.agent.training.tables import MAX_TRAINED_GOALS
 
 
 class Tasks(NamedTuple):
-    """Instructions to try, one row each; goals padded to MAX_GOALS.
+    """Instructions to try, one row each. Goals are padded to K = MAX_TRAINED_GOALS.
 
     Attributes:
         condition: float32 [N, K, C].
@@ -59,7 +59,7 @@ class Tasks(NamedTuple):
         """Instructions for a policy.
 
         Args:
-            goals: for each instruction its goals, at most MAX_GOALS sentences.
+            goals: for each instruction its goals, at most MAX_TRAINED_GOALS sentences.
             ordered: for each instruction, whether order counts.
             truth: for each goal, bool [n_events]: the events that fulfil it.
         """
@@ -67,10 +67,10 @@ class Tasks(NamedTuple):
         texts = sorted({g for group in goals for g in group})
         row = {text: i for i, text in enumerate(texts)}
         conditions, fires = policy.conditions(texts), policy.reward.table(texts).T
-        out_condition = np.zeros((n, MAX_GOALS, conditions.shape[1]), np.float32)
-        out_fires = np.zeros((n, MAX_GOALS, n_events), bool)
-        out_truth = np.zeros((n, MAX_GOALS, n_events), bool)
-        present = np.zeros((n, MAX_GOALS), bool)
+        out_condition = np.zeros((n, MAX_TRAINED_GOALS, conditions.shape[1]), np.float32)
+        out_fires = np.zeros((n, MAX_TRAINED_GOALS, n_events), bool)
+        out_truth = np.zeros((n, MAX_TRAINED_GOALS, n_events), bool)
+        present = np.zeros((n, MAX_TRAINED_GOALS), bool)
         for i, group in enumerate(goals):
             for k, text in enumerate(group):
                 out_condition[i, k], out_fires[i, k] = conditions[row[text]], fires[row[text]]
@@ -85,10 +85,10 @@ class Tasks(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What N trials came to.
+    """The outcome of N trials.
 
     Attributes:
-        fulfilled: bool [N], by true events, within the horizon and before death.
+        fulfilled: bool [N], by true events, within the horizon and before the environment ended.
         steps: int32 [N], steps until then (the horizon where not fulfilled).
         happened: bool [N, n_events], every event before the environment ended.
     """
@@ -111,11 +111,11 @@ def run_trials(
     key: jax.Array,
     waypoints: Waypoints | None = None,
 ) -> Outcome:
-    """Try N instructions, each in a world of the bank.
+    """Run one trial for each of N instructions, each in one world of the bank.
 
     Args:
         worlds: int32 [N], indices into the bank.
-        epsilon: rate of random actions (a greedy policy can be stuck for ever).
+        epsilon: rate of random actions. A greedy policy can get stuck in a loop.
         horizon: steps per trial.
     """
     n, k = tasks.present.shape
@@ -130,14 +130,14 @@ def run_trials(
     def one_step(carry: Any, key: jax.Array) -> Any:
         states, observation, progress, fulfilled, truly_reached, alive, steps = carry
         whether, which, k_step = jax.random.split(key, 3)
-        # Believed fulfilled but not stopped: a mistaken belief must not end the trial.
+        # The agent may believe wrongly that it has succeeded, so its belief does not end the trial.
         progress = progress._replace(reached=jnp.where(fulfilled[:, None], False, progress.reached))
         keys = ActionKeys(whether, which, walk=walk)
         selection = select_action(view, task, progress, observation, exploration, keys)
         step = step_each(env, jax.random.split(k_step, n), states, selection.action)
         events = step.events & alive[:, None]
         progress, fulfilled = update_progress(task, progress, selection.slot, events, view.prerequisites)
-        # The truth has its own turn: the first goal not yet reached.
+        # For true events the turn is that of the first goal that was not truly reached.
         hits = (tasks.truth & events[:, None]).any(axis=2)
         turn = jnp.argmax(tasks.present & ~truly_reached, axis=1)
         truly_reached, truly = goals_reached(goals, tasks.ordered, truly_reached, turn, hits)

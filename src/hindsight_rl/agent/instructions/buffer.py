@@ -1,9 +1,9 @@
-"""The instruction buffer: a few slots of instructions to practise, chosen by what can be learned from them now.
+"""The instruction buffer: a few slots of instructions to practise, chosen by how much can be learned from them now.
 
 An instruction is *failing*, at the *learning boundary*, or *mastered*, by its mean return over its latest
-attempts; until it has had enough of them it is *new*. New and boundary instructions are given most; room for
-discoveries is made by evicting mastered ones, then failing ones. An evicted mastered instruction is rehearsed now
-and then, so that it is not forgotten. Every decision is logged.
+attempts. Until it has had enough attempts, it is *new*. New and boundary instructions are given most often. To admit a
+new discovery, the buffer evicts a mastered instruction, else a failing one. An evicted mastered instruction is
+rehearsed now and then, so that it is not forgotten. Every decision is logged.
 """
 
 from collections.abc import Sequence
@@ -18,31 +18,33 @@ NEW, FAILING, BOUNDARY, MASTERED = "new", "failing", "learning boundary", "maste
 
 @dataclass
 class BufferRules:
-    """How the buffer judges, samples and evicts."""
+    """How the instruction buffer rates, samples and evicts instructions."""
 
     capacity: int = 10
-    """Slots (B_max; the paper's value)."""
+    """Number of slots (B_max in the paper)."""
     failing_below: float = 0.1
+    """Mean return below which an instruction is failing."""
     mastered_above: float = 0.8
-    trial: int = 24
-    """Attempts before an instruction is judged."""
+    """Mean return above which an instruction is mastered."""
+    min_attempts: int = 24
+    """Attempts before an instruction is rated. Until then it is new."""
     window: float = 64.0
-    """Attempts over which the mean return is averaged (exponentially)."""
+    """Number of recent attempts in the mean return (an exponential average)."""
     weights: dict[str, float] = field(default_factory=lambda: {NEW: 1.0, BOUNDARY: 1.0, FAILING: 0.25, MASTERED: 0.25})
-    """Relative chance of a slot, by status."""
+    """Relative probability of sampling a slot, by its status."""
     favour_rare: float = 2.0
-    """A slot's chance is scaled by (0.1 + rarity) to this power: what seldom happens is practised more."""
+    """Exponent of (0.1 + rarity) in a slot's probability. Instructions for rare events are practised more."""
     rehearsal: float = 0.2
-    """Share of attempts given to mastered instructions that have left the buffer."""
+    """Share of attempts for mastered instructions that have left the buffer."""
     cooldown: int = 20
-    """Updates for which an evicted failing or stale instruction is not readmitted."""
+    """Updates during which a failing or stale instruction is not readmitted after its eviction."""
     tenure: int = 12
-    """Updates after which an instruction at the boundary must have improved, or gives up its slot: some are decided
-    by luck and stay at the boundary for ever."""
+    """Updates within which an instruction at the learning boundary must improve, or lose its slot. Some instructions
+    depend on luck and would stay at the boundary for ever."""
     progress: float = 0.1
-    """What counts as having improved, in mean return."""
+    """Increase of the mean return that counts as an improvement."""
     uniform: bool = False
-    """Give all slots the same chance, evict the oldest: the ablation."""
+    """Ablation: sample all slots with equal probability and evict the oldest."""
 
 
 @dataclass
@@ -58,7 +60,7 @@ class Entry:
     total: int = 0
     best: float = 0.0
     admitted: int = 0
-    renewed: int = 0  # when it was admitted, or last seen to have improved
+    renewed: int = 0  # when it was admitted or last improved
     renewed_return: float = 0.0
     evicted: int = -1
     mastered: bool = False
@@ -69,7 +71,7 @@ class Entry:
 
 
 class InstructionBuffer:
-    """Slots of instructions with return statistics; `entries` also remembers those that left.
+    """Slots of instructions with return statistics. `entries` also keeps the instructions that have left.
 
     Args:
         rules: see :class:`BufferRules`.
@@ -84,7 +86,7 @@ class InstructionBuffer:
 
     def status(self, entry: Entry) -> str:
         """`new`, `failing`, `learning boundary` or `mastered`."""
-        if entry.total < self.rules.trial:
+        if entry.total < self.rules.min_attempts:
             return NEW
         if entry.mean_return < self.rules.failing_below:
             return FAILING
@@ -117,17 +119,17 @@ class InstructionBuffer:
                 self._note("status", entry, status=after, was=before)
 
     def has_room(self, rarity: float) -> bool:
-        """Would a newcomer of this rarity find a slot, now?"""
+        """Would a new instruction of this rarity get a slot now?"""
         return len(self.slots) < self.rules.capacity or self._victim(rarity) is not None
 
     def admit(self, instruction: int, text: str, rarity: float, meaning: Sequence[int]) -> bool:
-        """Offer an instruction a slot; True when it holds one afterwards.
+        """Offer an instruction to the buffer. True if it has a slot afterwards.
 
         Args:
             instruction: its index in the tables.
             text: the instruction.
-            rarity: in [0, 1]; how seldom its rarest event happens. Rarer ones win over common ones.
-            meaning: the events that its goals name; no two slots hold the same.
+            rarity: in [0, 1]; how rare its rarest event is. Rarer instructions are preferred.
+            meaning: the events of its goals; no two slots hold the same events.
         """
         entry = self.entries.get(instruction)
         if entry is not None:
@@ -138,7 +140,7 @@ class InstructionBuffer:
             if waiting and self.status(entry) in (FAILING, BOUNDARY):
                 return False
             if self.status(entry) == MASTERED:
-                return False  # rehearsal looks after it
+                return False  # it is rehearsed already
         else:
             entry = Entry(instruction, text, rarity, list(meaning))
         if any(self.entries[i].meaning == entry.meaning for i in self.slots):
@@ -167,7 +169,7 @@ class InstructionBuffer:
         ):
             if ripe:
                 return min(ripe, key=lambda e: (e.rarity, e.admitted))
-        # All slots are being learned: only a clearly rarer instruction may displace the commonest one.
+        # All slots are being learned. Only a clearly rarer instruction may replace the most common one.
         commonest = min(held, key=lambda e: (e.rarity, e.admitted))
         waited = self.clock - commonest.admitted >= 4
         return commonest if waited and rarity > commonest.rarity + 0.1 else None
@@ -179,7 +181,7 @@ class InstructionBuffer:
 
     @property
     def rehearsed(self) -> list[int]:
-        """Instructions that were mastered once and hold no slot now."""
+        """Instructions that were mastered before and have no slot now."""
         if self.rules.uniform or self.rules.rehearsal <= 0:
             return []
         return [e.instruction for e in self.entries.values() if e.mastered and e.instruction not in self.slots]
@@ -189,7 +191,8 @@ class InstructionBuffer:
 
         Args:
             size: of the library.
-            initial: while there is nothing to practise, the first so many instructions are given, evenly.
+            initial: as long as there is nothing to practise, the first ``initial`` instructions are given with equal
+                probability.
         """
         chance = np.zeros(size, np.float32)
         for index in self.slots:
@@ -197,10 +200,11 @@ class InstructionBuffer:
             chance[index] = 1.0
             if not self.rules.uniform:
                 chance[index] = self.rules.weights[self.status(entry)] * (0.1 + entry.rarity) ** self.rules.favour_rare
-                chance[index] /= len(entry.meaning)  # a composition takes as many times the steps
+                chance[index] /= len(entry.meaning)  # an instruction with n goals takes n times the steps
         if chance.sum() > 0:
             chance /= chance.sum()
-        # Whatever was once mastered and is not practised now is rehearsed, the more the further it has fallen.
+        # Instructions that were mastered and are not practised now are rehearsed, more often if their return has fallen
+        # more.
         absent = [self.entries[index] for index in self.rehearsed]
         if absent:
             share = np.zeros(size, np.float32)
@@ -237,7 +241,7 @@ class InstructionBuffer:
         self.log.append(row | more)
 
     def state(self) -> dict[str, object]:
-        """Everything but the rules, as plain JSON (the log is written elsewhere as it grows)."""
+        """Everything except the rules, as plain JSON. The log is written to the run folder."""
         return {
             "clock": self.clock,
             "slots": list(self.slots),

@@ -1,4 +1,4 @@
-"""The library: every goal and instruction known so far, and the tables made of them.
+"""The library: all goals and instructions known so far, and the tables made from them.
 
 Text becomes numbers here, on the host and between training steps: the condition of a goal (its sentence embedding
 and its nearest-event distribution) and its column of the reward table.
@@ -13,11 +13,11 @@ import numpy as np
 from hindsight_rl.agent.envs.craftax.captions import fulfilling
 from hindsight_rl.agent.envs.events import Event
 from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS
-from hindsight_rl.agent.training.tables import MAX_GOALS, Tables
+from hindsight_rl.agent.training.tables import MAX_TRAINED_GOALS, Tables
 
 
 class Semantics(Protocol):
-    """What the library asks of a semantic reward."""
+    """What the library needs from a semantic reward."""
 
     def table(self, texts: Sequence[str]) -> np.ndarray:
         """bool [n_events, n_texts]."""
@@ -40,7 +40,7 @@ def condition(semantics: Semantics, texts: Sequence[str], parts: str = "both") -
         parts: `both`, `affinity` (nearest-event distribution alone) or `embedding` (the paper's: the sentence alone).
 
     Returns:
-        float32 [n_texts, n_events + d], the part left out set to zero.
+        float32 [n_texts, n_events + d], zero for a part that is not chosen.
     """
     affinity, embedding = semantics.affinity(texts), semantics.embed(texts)
     if parts == "affinity":
@@ -51,7 +51,7 @@ def condition(semantics: Semantics, texts: Sequence[str], parts: str = "both") -
 
 
 class Library:
-    """Goals and instructions in the order in which they became known; capacities are fixed, so nothing recompiles.
+    """Goals and instructions in the order in which they were added. Capacities are fixed, so nothing recompiles.
 
     Args:
         semantics: the semantic reward.
@@ -81,25 +81,25 @@ class Library:
         self.initial = 0  # the first so many instructions are the initial ones
         self._nameable = np.array([event.name not in NOT_GOALS for event in events])
         self.goals: list[str] = []
-        self.meant: list[int] = []  # the event that each goal was named for
+        self.meant: list[int] = []  # the event that each goal asks for
         self.instructions: list[str] = []
         self._goal_index: dict[str, int] = {}
         self._instruction_index: dict[str, int] = {}
         width = condition(semantics, ["x"], parts).shape[1]
         self._condition = np.zeros((max_goals, width), np.float32)
         self._fires = np.zeros((max_goals, len(self.events)), bool)
-        self._instruction_goals = np.full((max_instructions, MAX_GOALS), -1, np.int32)
+        self._instruction_goals = np.full((max_instructions, MAX_TRAINED_GOALS), -1, np.int32)
         self._ordered = np.zeros(max_instructions, bool)
         self.waypoint = np.full(len(self.events), -1, np.int32)  # the instruction that asks for each event alone
         self.counts = np.zeros(len(self.events))  # occurrences, exponentially averaged
 
     def add(self, text: str, goals: Sequence[str], meant: Sequence[int], ordered: bool) -> int | None:
-        """Make an instruction known.
+        """Add an instruction.
 
         Args:
             text: the instruction.
             goals: its goals, each a sentence.
-            meant: for each goal, the index of the event it was named for.
+            meant: for each goal, the index of the event that it asks for.
             ordered: must the goals be reached in this order?
 
         Returns:
@@ -109,7 +109,7 @@ class Library:
             return self._instruction_index[text]
         new = [g for g in dict.fromkeys(goals) if g not in self._goal_index]
         if (
-            len(goals) > MAX_GOALS
+            len(goals) > MAX_TRAINED_GOALS
             or len(self.instructions) >= self.max_instructions
             or len(self.goals) + len(new) > self.max_goals
         ):
@@ -132,7 +132,7 @@ class Library:
         return index
 
     def name(self, event: int, instruction: int | None) -> None:
-        """Remember an instruction that asks for this event alone, if it is the first whose reward agrees."""
+        """Store an instruction that asks for this event alone, if it is the first one whose reward agrees."""
         if instruction is not None and self.waypoint[event] < 0:
             goal = self._instruction_goals[instruction, 0]
             if self._fires[goal, event]:
@@ -148,14 +148,14 @@ class Library:
         return 1.0 - frequency / max(frequency.max(), 1e-9)
 
     def wanted(self) -> np.ndarray:
-        """float [n_events], how much an event is wanted: the rarer the more, and nothing for what is no goal."""
+        """float [n_events], the weight of each event: higher for rare events, 0 for events that are no goal."""
         return np.where(self._nameable, (0.1 + self.rarity()) ** 2, 0.0)
 
     def hindsight_weights(self, favour_rare: float) -> np.ndarray:
-        """float32 [max_goals]: every event weighs the same however many phrasings it has; rare ones more.
+        """float32 [max_goals]. An event's weight does not depend on its number of phrasings. Rare events weigh more.
 
         Args:
-            favour_rare: 0 weighs all events alike; 1 weighs the rarest twice as much as the most frequent.
+            favour_rare: with 0 all events weigh the same; with 1 the rarest weighs twice as much as the most frequent.
         """
         weights = np.zeros(self.max_goals, np.float32)
         if self.goals:

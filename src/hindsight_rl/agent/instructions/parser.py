@@ -1,9 +1,9 @@
 """Instructions as users write them, split into goals: "collect wood, then place a table".
 
-A goal is what one event can fulfil. Ordered goals must be fulfilled one after another, unordered goals in any
-order; one instruction is wholly ordered or wholly unordered, so "collect wood and stone, then place a table"
-asks for its three goals in the order said. The split is by grammar; where grammar is undecided (a plain
-"and"), the clauses must be able to stand alone.
+One event can fulfil a goal. Ordered goals must be fulfilled one after another, unordered goals in any
+order; all goals of an instruction are ordered, or none are, so "collect wood and stone, then place a table"
+asks for its three goals in this order. The split follows grammar. Where grammar does not decide (a plain "and"),
+it splits only clauses that can stand alone.
 """
 
 import re
@@ -16,7 +16,7 @@ from hindsight_rl.agent.envs.craftax.phrases import labelled
 if TYPE_CHECKING:
     from hindsight_rl.agent.reward.semantic import SemanticReward
 
-MAX_GOALS = 4
+MAX_PARSED_GOALS = 4  # that a user may ask for; instructions in training have at most `tables.MAX_TRAINED_GOALS`
 
 # "then" separates anywhere; its synonyms only at the head of a clause ("a young tree to plant later").
 _THEN = re.compile(
@@ -76,8 +76,8 @@ class ParsedInstruction:
     """An instruction and the goals in it.
 
     Attributes:
-        text: the instruction as written, outer blanks dropped.
-        goals: one text per goal, at most `MAX_GOALS`, in the order in which they are to be done or were said.
+        text: the instruction as written, without outer white space.
+        goals: one text per goal, at most `MAX_PARSED_GOALS`, in the order of the text or, for "after", of execution.
         ordered: the goals must be fulfilled in this order.
     """
 
@@ -96,7 +96,7 @@ def parse(text: str, reward: "SemanticReward | None" = None) -> ParsedInstructio
             begins with a verb and none refers back ("and eat it").
 
     Raises:
-        InstructionError: more than `MAX_GOALS` goals.
+        InstructionError: more than `MAX_PARSED_GOALS` goals.
     """
     from hindsight_rl.agent.reward.semantic import InstructionError
 
@@ -106,15 +106,15 @@ def parse(text: str, reward: "SemanticReward | None" = None) -> ParsedInstructio
         return ParsedInstruction(text, (body,), False)
     parts = _in_order(body)
     goals = _resolved([goal for part in parts for goal in _jointly(part, reward)])
-    if len(goals) > MAX_GOALS:
-        raise InstructionError(f"instruction '{text[:60]}': {len(goals)} goals, at most {MAX_GOALS}: give fewer")
+    if len(goals) > MAX_PARSED_GOALS:
+        raise InstructionError(f"instruction '{text[:60]}': {len(goals)} goals, at most {MAX_PARSED_GOALS}: give fewer")
     if len(goals) < 2:
         return ParsedInstruction(text, (_imperative(body) or body,), False)
     return ParsedInstruction(text, tuple(goals), len(parts) > 1)
 
 
 def join(goals: tuple[str, ...], ordered: bool) -> str:
-    """The plainest instruction that `parse` splits into these goals again."""
+    """The simplest instruction that `parse` splits back into these goals."""
     if len(goals) == 1:
         return goals[0]
     if ordered:
@@ -124,12 +124,12 @@ def join(goals: tuple[str, ...], ordered: bool) -> str:
 
 @cache
 def _single_phrasings() -> frozenset[str]:
-    """Known ways to say one thing, whatever "and" or "after" they hold ("lose all your health and die")."""
+    """Known phrasings of one goal, even if they contain "and" or "after" ("lose all your health and die")."""
     return frozenset(text.lower() for split in ("train", "calibration") for text in labelled(split)[0])
 
 
 def _in_order(body: str) -> list[str]:
-    """The parts that must be done one after another; one part where no order is asked for."""
+    """The parts that must be done one after another; a single part if no order is asked for."""
     parts = [part for part in _THEN.split(body) if part.strip(" ,.;")]
     if len(parts) > 1:
         return [inner for part in parts for inner in _in_order(part)]
@@ -170,12 +170,12 @@ def _jointly(part: str, reward: "SemanticReward | None") -> list[str]:
     clauses = [clause if verb else f"{lead} {clause}" for clause, verb in zip(clauses, verbs, strict=True)]
     meanings = [reward.meaning(clause) for clause in clauses]
     if all(verbs) and None in meanings and reward.meaning(part) is None:
-        return clauses  # nothing fits as a whole either: let `check` name the clause that does not
+        return clauses  # the whole does not fit either: `check` then names the clause that does not
     return clauses if None not in meanings and len(set(meanings)) == len(meanings) else whole
 
 
 def _resolved(goals: list[str]) -> list[str]:
-    """A goal is judged alone: in "hit the cow, then eat it" the pronoun gives way to its object."""
+    """A goal is judged alone, so a pronoun is replaced by its object: "hit the cow, then eat it"."""
     for i, goal in enumerate(goals[1:], 1):
         found = _BARE_PRONOUN.match(goal)
         _, _, thing = goals[i - 1].partition(" ")
@@ -190,7 +190,7 @@ def _first_word(clause: str) -> str:
 
 
 def _imperative(clause: str) -> str:
-    """Drop what only joins clauses; "placing a table", "you have placed a table" become "place a table"."""
+    """Drop words that only join clauses; "placing a table", "you have placed a table" become "place a table"."""
     clause = _SUBJECT.sub("", _LEAD.sub("", clause.strip(" ,.;")))
     if (found := _PERFECT.match(clause)) and _base(found.group(1).lower()) != found.group(1).lower():
         clause = clause[found.start(1) :]

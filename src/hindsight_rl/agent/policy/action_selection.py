@@ -1,11 +1,11 @@
-"""One control step, the same in training, trials and films: which goal is pursued, by which action, what came of it.
+"""One control step, the same in training, trials and films: choose a goal and an action, then update the progress.
 
     selection = select_action(view, task, progress, observation, exploration, keys)
     step = ...                                            # the environment's, with selection.action
     progress, fulfilled = update_progress(task, progress, selection.slot, step.events, view.prerequisites)
 
-An instruction is a few goals. Ordered goals are pursued one by one, unordered ones in the order that the values
-suggest. A goal whose prerequisites are not at hand is pursued by way of one of them.
+An instruction has a few goals. Ordered goals are pursued one by one; of unordered goals, the one with the highest value
+comes first. If prerequisites of a goal are missing, the agent pursues one of them first (a waypoint).
 """
 
 from collections.abc import Callable
@@ -27,7 +27,8 @@ from hindsight_rl.agent.policy.prerequisites import (
 )
 
 IDLE_STEPS, WALK_STEPS = 24, 8
-"""Steps without anything new after which the agent walks on, and how far, where walking is allowed."""
+"""Where walking is allowed: after IDLE_STEPS steps without a new event, the agent walks WALK_STEPS steps in one
+direction."""
 
 
 class Waypoints(NamedTuple):
@@ -36,7 +37,7 @@ class Waypoints(NamedTuple):
     Attributes:
         condition: float32 [n_events, C], of the goal that asks for each event.
         known: bool [n_events], whether there is such a goal.
-        prerequisites: what the order of events says.
+        prerequisites: of events, learned from their order.
     """
 
     condition: jax.Array
@@ -45,14 +46,14 @@ class Waypoints(NamedTuple):
 
 
 class PolicyView(NamedTuple):
-    """A policy as a control step sees it: computed once, used for many steps.
+    """What a control step needs of a policy. Computed once, used for many steps.
 
     Attributes:
         psi: observations float32 [E, F] -> [E, A, R].
         omega: float32 [G, R], of the goals that tasks refer to.
         waypoint_omega: float32 [n_events, R], of the goal that asks for each event.
         known: bool [n_events].
-        prerequisites: of events; None: they are not known, and nothing is consumed.
+        prerequisites: of events; None: unknown, so nothing is consumed.
         required: [G, n_events], what each goal requires; None: goals are pursued directly.
     """
 
@@ -67,7 +68,7 @@ class PolicyView(NamedTuple):
     def of(
         cls, network: QNetwork, params: Any, condition: jax.Array, fires: jax.Array, waypoints: Waypoints | None
     ) -> "PolicyView":
-        """The view for some goals.
+        """The view of a policy for the given goals.
 
         Args:
             condition: float32 [G, C], of the goals.
@@ -88,7 +89,7 @@ class PolicyView(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What each of E environments is asked for.
+    """The task of each of E environments.
 
     Attributes:
         goals: int32 [E, K], rows of the view's goals, padded with -1.
@@ -107,7 +108,7 @@ class Progress(NamedTuple):
     Attributes:
         reached: bool [E, K], goals of the task that were reached.
         event_counts: int32 [E, n_events], how often each event happened in this life, at most `MAX_COUNT`.
-        inventory: int32 [E, n_events], the estimate of what is at hand (see `prerequisites.update_inventory`).
+        inventory: int32 [E, n_events], the inventory estimate (see `prerequisites.update_inventory`).
         idle: int32 [E], steps since an event happened for the first time.
     """
 
@@ -118,12 +119,12 @@ class Progress(NamedTuple):
 
     @classmethod
     def none(cls, n: int, n_goals: int, n_events: int) -> "Progress":
-        """Nothing has happened yet."""
+        """The progress at the start."""
         nothing = jnp.zeros((n, n_events), jnp.int32)
         return cls(jnp.zeros((n, n_goals), bool), nothing, nothing, jnp.zeros(n, jnp.int32))
 
     def new_life(self, over: jax.Array) -> "Progress":
-        """Nothing has happened where ``over`` (bool [E]); goals reached stay as they are."""
+        """Reset the history where ``over``, bool [E]; the goals reached stay."""
         at = over[:, None]
         return self._replace(
             event_counts=jnp.where(at, 0, self.event_counts),
@@ -138,10 +139,10 @@ class Exploration(NamedTuple):
     Attributes:
         odds: float32 [A], the running sum of the chances of random actions.
         epsilon: float32, scalar or [E], the rate of random actions.
-        always: bool [E], act at random whatever the rate; None: nowhere.
+        always: bool [E], act at random regardless of the rate; None: nowhere.
         sticky: probability that a random action repeats ``last``; None: never.
         last: int32 [E], the last random action.
-        moves: actions that move the agent, for walking on where nothing new happens; empty: it never walks on.
+        moves: actions that move the agent, for walking on when nothing new happens. Empty: it never does.
     """
 
     odds: jax.Array
@@ -176,12 +177,12 @@ class Selection(NamedTuple):
         action: int32 [E].
         slot: int32 [E], which goal of the task is pursued.
         goal: int32 [E], its row among the view's goals.
-        waypoint: int32 [E], the event that is pursued on the way to it; without meaning where there is none.
+        waypoint: int32 [E], the event that is pursued first, as a waypoint; meaningless where there is none.
         by_waypoint: bool [E], whether there is one.
-        drawn: int32 [E], the random action, taken or not.
+        drawn: int32 [E], the random action that was drawn, even if it was not taken.
         random: bool [E], whether it was taken.
         psi: float32 [E, A, R], of the observation.
-        event_values: float32 [E, n_events], value of every event's goal here; None where waypoints are unknown.
+        event_values: float32 [E, n_events], value of every event's goal here; None if waypoints are unknown.
     """
 
     action: jax.Array
@@ -288,11 +289,11 @@ def pursued(
 def goals_reached(
     goals: jax.Array, ordered: jax.Array, reached: jax.Array, slot: jax.Array, hits: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Goals reached after a step: ordered goals count only in their turn, unordered ones whenever they happen.
+    """The goals reached after a step. An ordered goal counts only in its turn, an unordered one at any time.
 
     Args:
         goals, ordered, reached: as in :func:`pursued`.
-        slot: int32 [E], whose turn it is.
+        slot: int32 [E], the goal whose turn it is.
         hits: bool [E, K], which goals the step's events fulfil.
 
     Returns:
@@ -304,16 +305,16 @@ def goals_reached(
 
 
 def drawn_by(odds: jax.Array, luck: jax.Array) -> jax.Array:
-    """int32, which of K is drawn by each of some uniform numbers, given the running sum of their odds, [K]."""
-    # Written out: a search is a loop otherwise, and a loop on few numbers is mostly overhead.
+    """Draw one of K items for each uniform random number, int32; the items' odds are given as running sum [K]."""
+    # A comparison with all K sums, because a search compiles to a loop, which is slow for few numbers.
     found = jnp.searchsorted(odds, luck * odds[-1], method="scan_unrolled")
     return jnp.minimum(found, len(odds) - 1).astype(jnp.int32)
 
 
 def walk_on(action: jax.Array, idle: jax.Array, moves: tuple[int, ...], key: jax.Array) -> jax.Array:
-    """The action [E], or a step straight on where nothing new has happened for IDLE_STEPS: WALK_STEPS in one direction.
+    """The action [E]; after IDLE_STEPS steps without a new event, a walk of WALK_STEPS steps in one direction instead.
 
-    A policy without memory that sees nothing of what it looks for stays where it is for ever.
+    Without this, a policy without memory may stay in one place for ever if it cannot see what it needs.
 
     Args:
         idle: int32 [E], steps since something happened for the first time.

@@ -1,9 +1,9 @@
-"""The action-value network: what the agent sees on one side, what it is asked for on the other.
+"""The action-value network, a product of two parts: one for the observation, one for the goal.
 
 Q(s, a, g) = <psi(s)_a, omega(g)>: `psi` is an MLP with LayerNorm over the observation that ends in one vector per
 action, `omega` a map from the instruction's condition (sentence embedding and nearest-event distribution). The
 product form makes the values of *all* known goals for one observation a single small matrix product, so hindsight
-updates on many goals cost little more than on one.
+updates on many goals are almost as fast as on one.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,8 @@ from hindsight_rl.agent.policy.per_action import taken_linear
 
 
 class Head(nn.Module):
-    """One linear map per action: `kernel` [n_actions, width, rank], as products over blocks of an action want it.
+    """One linear map per action: `kernel` [n_actions, width, rank], the layout for products over blocks of samples with
+    the same action.
 
     Attributes:
         n_actions, width, rank: as in `QNetwork`.
@@ -34,7 +35,7 @@ class Head(nn.Module):
         self.bias = self.param("bias", nn.initializers.zeros, (self.n_actions, self.rank))
 
     def flat(self) -> jax.Array:
-        """The maps beside each other, [width, n_actions * rank]."""
+        """The kernels side by side, [width, n_actions * rank]."""
         return self.kernel.transpose(1, 0, 2).reshape(self.width, -1)
 
     def __call__(self, x: jax.Array, flat: jax.Array | None = None) -> jax.Array:
@@ -47,7 +48,7 @@ class Head(nn.Module):
         return taken_linear(x, self.kernel, self.bias, action)
 
     def values(self, x: jax.Array, omega: jax.Array) -> jax.Array:
-        """[..., width] and a few goals [H, rank] -> [..., H, n_actions], without the vectors between."""
+        """[..., width] and a few goals [H, rank] -> [..., H, n_actions], without computing each action's vector."""
         kernel = jnp.einsum("awr,hr->wha", self.kernel, omega)
         values = x @ kernel.reshape(self.width, -1) + jnp.einsum("ar,hr->ha", self.bias, omega).reshape(-1)
         return values.reshape(*x.shape[:-1], len(omega), self.n_actions)
@@ -60,7 +61,7 @@ class QNetwork(nn.Module):
         n_actions: number of actions.
         width: hidden units of each layer of psi.
         depth: hidden layers of psi.
-        rank: length of the vectors whose product is the value.
+        rank: length of the two vectors whose dot product is the value.
     """
 
     n_actions: int
@@ -86,7 +87,7 @@ class QNetwork(nn.Module):
         return self.head(self.trunk(observation), flat)
 
     def flat(self) -> jax.Array:
-        """The head's maps beside each other."""
+        """The head's kernels side by side."""
         return self.head.flat()
 
     def taken(self, observation: jax.Array, action: jax.Array) -> jax.Array:
@@ -112,7 +113,7 @@ def psi(network: QNetwork, params: Any, observation: jax.Array) -> jax.Array:
 
 
 def psi_of(network: QNetwork, params: Any) -> Callable[[jax.Array], jax.Array]:
-    """:func:`psi` of these parameters, many times over: the head's maps are laid beside each other once."""
+    """:func:`psi` of these parameters, for many calls: the head's kernels are joined only once."""
     flat = network.apply(params, method=network.flat)
 
     def psi(observation: jax.Array) -> jax.Array:

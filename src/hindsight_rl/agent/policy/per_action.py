@@ -1,8 +1,7 @@
 """One linear map per action, applied to samples of which each took one action.
 
-Nearly all of a wide action head is computed for actions that nobody took. Samples are laid into blocks of one action
-each, and every block is multiplied by the map of its action alone: the same values and gradients as computing the
-vectors of all actions and picking one, for a fraction of the work.
+Computing the vectors of all actions and then picking one wastes most of the work. Here samples are sorted into blocks
+of one action each, and each block is multiplied by the map of its action only. Values and gradients are the same.
 """
 
 from typing import Any, NamedTuple
@@ -11,13 +10,13 @@ import jax
 import jax.numpy as jnp
 
 BLOCK = 16
-"""Least samples per block: smaller ones waste fewer rows, larger ones multiply faster."""
+"""Minimum samples per block. Smaller blocks waste fewer rows; larger blocks are multiplied faster."""
 BLOCKS = 32
-"""Blocks that a large batch is divided into, beside those that are only partly filled."""
+"""Number of blocks of a large batch, in addition to partly filled ones."""
 
 
 class Layout(NamedTuple):
-    """Where N samples stand in B blocks of K rows.
+    """The places of N samples in B blocks of K rows.
 
     Attributes:
         slot: int32 [N], the row of each sample among B x K.
@@ -65,7 +64,7 @@ def _forward(x: jax.Array, kernel: jax.Array, at: Layout) -> tuple[jax.Array, An
     inside = _pick(x, at.sample).reshape(len(at.action), -1, width)
     kernels = kernel[at.action]
     outside = jnp.einsum("bkw,bwr->bkr", inside, kernels)
-    # The size of the kernel goes along as that of a small array: what is kept may hold arrays alone.
+    # Residuals must be arrays, so the size of the kernel is kept as the shape of a small array.
     return _pick(outside.reshape(-1, rank), at.slot), (inside, kernels, at, jnp.zeros(n_actions))
 
 
@@ -75,7 +74,7 @@ def _backward(kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array, Non
     outside = _pick(gradient, at.sample).reshape(blocks, -1, gradient.shape[1])
     to_x = jnp.einsum("bkr,bwr->bkw", outside, kernels)
     to_kernels = jnp.einsum("bkw,bkr->bwr", inside, outside)
-    # Blocks of an action are added up by a product: left to itself, JAX would scatter them, row by row.
+    # A product adds up the blocks of an action, because JAX would otherwise scatter them row by row, which is slow.
     which = jax.nn.one_hot(at.action, len(actions), axis=0)
     to_kernel = (which @ to_kernels.reshape(blocks, -1)).reshape(len(actions), width, -1)
     return _pick(to_x.reshape(-1, width), at.slot), to_kernel, None

@@ -1,4 +1,4 @@
-"""A trained policy, which follows instructions: `Trainer.fit` returns one, `load_policy` brings one back from a run."""
+"""A trained policy that follows instructions. `Trainer.fit` returns one; `load_policy` loads one from a run."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Policy:
-    """A network with its parameters, the environment it acts in and the reward by which it follows its progress.
+    """A network with its parameters, its environment, and the reward with which it tracks its own progress.
 
     Attributes:
         parts: which parts of the condition it was trained with (see `library.condition`).
-        unseen: for a policy that does not see the instruction, the one condition that it was trained with.
-        waypoints: what it knows about prerequisites; None where its method has none.
+        unseen: for a policy that does not see the instruction: the constant input that it was trained with.
+        waypoints: what it knows about prerequisites; None if its method does not use them.
     """
 
     network: QNetwork
@@ -34,7 +34,7 @@ class Policy:
     waypoints: Waypoints | None = None
 
     def conditions(self, goals: list[str]) -> np.ndarray:
-        """float32 [n, C], what the network is given for goals."""
+        """float32 [n, C], the network's input for goals."""
         if self.unseen is not None:
             return np.repeat(self.unseen[None], len(goals), axis=0)
         return condition(self.reward, goals, self.parts)
@@ -55,14 +55,14 @@ class Policy:
             steps: at most this many environment steps.
             seed: of the actions and, without ``world_index``, of the choice of the world.
             world_index: which held-out world, from 0 to 255.
-            epsilon: rate of random actions; a greedy policy can be stuck for ever.
+            epsilon: rate of random actions. A greedy policy can get stuck in a loop.
             tries: worlds to try, one after another, until the instruction is fulfilled in one.
 
         Returns:
             what happened: `success`, `steps`, `goals`, `captions` of the events, `frames`, ...
 
         Raises:
-            InstructionError: an instruction that the semantic reward cannot judge; says which part and why.
+            InstructionError: the semantic reward cannot judge the instruction. The message says which part and why.
             HindsightError: a number out of range.
         """
         from hindsight_rl.agent.evaluation.attempt import attempt

@@ -1,9 +1,9 @@
 """PQN: Q-learning on parallel environments, without replay buffer or target network, on many goals at once.
 
-Each transition teaches the goal that was pursued, by lambda-returns, and any number of other goals in hindsight:
-what it was worth for them follows from its events and the reward table. Those updates are off-policy (the actions
-were chosen for another goal), so their traces continue only through actions that are greedy for the goal in
-question (Watkins) and end where the goal is reached.
+The pursued goal is learned from each transition by lambda-returns. Other goals are learned from it in hindsight: their
+reward follows from the events of the transition and the reward table. Hindsight updates are off-policy, because the
+actions were chosen for another goal. So their traces continue only through actions that are greedy for the hindsight
+goal (Watkins), and end where it is reached.
 """
 
 from typing import Any, NamedTuple
@@ -25,42 +25,46 @@ from hindsight_rl.agent.training.tables import Tables
 
 @struct.dataclass
 class LearningRules:
-    """How the values are learned. Numbers that only scale something are traced, so changing them recompiles nothing."""
+    """How the action values are learned. Most numbers are traced: changing them does not recompile the program."""
 
     gamma: float = 0.95
     death: float = 0.0
-    """Value of dying, for every goal: below 0 the agent fears it beyond the success that it forgoes."""
+    """Value of death, for every goal. Below 0, death costs more than the success that it prevents."""
     q_lambda: float = 0.8
-    """Lambda of the returns of the goal pursued, and, while actions stay greedy, of hindsight goals."""
+    """Lambda of the returns: for the pursued goal, and for hindsight goals as long as the actions are greedy for
+    them."""
     off_policy_lambda: float = 1.0
-    """Share of lambda that survives an action not greedy for the hindsight goal: 0 is Watkins, 1 is Peng."""
+    """Share of lambda that is kept after an action that is not greedy for the hindsight goal. 0: Watkins's Q(lambda);
+    1: Peng's."""
     optimistic_lambda: float = 0.0
-    """Share of lambda that survives wherever the return was better than the value: what was done can be done."""
+    """Share of lambda that is kept where the return is above the value: the agent has shown that it can reach it."""
     hindsight: int = struct.field(pytree_node=False, default=12)
-    """Goals learned in hindsight from every transition; 0 is none."""
+    """Number of goals that are learned in hindsight from every transition. 0: none."""
     achieved: float = 10.0
-    """How many times likelier a goal is drawn for hindsight when this very rollout reached it."""
+    """How many times more likely a goal is drawn for hindsight learning if the current rollout reached it."""
     replay_windows: int = struct.field(pytree_node=False, default=32)
-    """Windows around rare events that are replayed beside every rollout, learned in hindsight; 0 is none."""
+    """Number of stored windows around rare events that are replayed with every rollout and learned in hindsight. 0:
+    none."""
     windows_per_event: int = struct.field(pytree_node=False, default=8)
-    """Windows of each event in the replay buffer."""
+    """Number of windows per event in the replay buffer."""
     own_weight: float = 1.0
-    """Weight of the pursued goal's loss beside the mean hindsight loss."""
+    """Weight of the loss of the pursued goal, relative to the mean hindsight loss."""
     reached_weight: float = 1.0
-    """Weight of transitions that reach a hindsight goal: they are rare."""
+    """Weight of transitions that reach a hindsight goal. Such transitions are rare."""
     missed_weight: float = 0.3
-    """Weight of transitions after which a hindsight goal was not reached within the rollout. 0 replays only what
-    succeeded; 1 learns every goal from every transition."""
+    """Weight of transitions after which the hindsight goal was not reached within the rollout. 0: learn from successes
+    only; 1: learn every goal from every transition."""
     mirrored: bool = struct.field(pytree_node=False, default=True)
-    """Learn from a mirror image of each sample, drawn anew every time, where the environment has symmetries."""
+    """Replace each sample by a random mirror image of it, if the environment has symmetries."""
     epochs: int = struct.field(pytree_node=False, default=2)
     minibatch: int = struct.field(pytree_node=False, default=256)
     bounded: bool = struct.field(pytree_node=False, default=True)
-    """Values are discounted probabilities of success: bootstrap within [0, 1]. False for the game's own reward."""
+    """Clip bootstrapped values to [0, 1], because they are discounted probabilities of success. Off for the game's own
+    reward."""
 
 
 class Samples(NamedTuple):
-    """What one update learns from; leading axis N = steps x environments.
+    """The data of one update; leading axis N = steps x environments.
 
     Attributes:
         observation: float32 [N, F].
@@ -97,8 +101,8 @@ def hindsight_goals(
     """int32 [count] distinct goals, drawn by their hindsight weight; every goal when there are no more than count.
 
     Args:
-        happened: bool [n_events], what this rollout did.
-        achieved: how many times more a goal weighs that the rollout reached.
+        happened: bool [n_events], the events of this rollout.
+        achieved: how many times more weight a goal has if the rollout reached it.
     """
     reached = (tables.fires & happened).any(axis=1)
     weight = tables.hindsight * jnp.where(reached, achieved, 1.0)
@@ -161,17 +165,17 @@ def targets(
         else:
             hindsight = weight = jnp.zeros((n, 0))
         own_weight = (now.pursuing & ~now.dropped).astype(jnp.float32)
-        # A reset ends the chain: the value before it comes from its own observation alone.
+        # A reset ends the chain: the value before it is bootstrapped from its own observation.
         carry = (own, hindsight, will_reach, now.action, now.goal, ~now.dropped)
         return carry, (own, own_weight, hindsight, weight)
 
-    # What the next observation is worth for the goal pursued was seen in acting, but for the last.
+    # The value of the next observation for the pursued goal was computed while acting, except for the last one.
     at_last = jnp.einsum("ear,er->ea", network_psi(network, params, last_observation), omega[transitions.goal[-1]]).max(
         axis=1
     )
     own_values = jnp.concatenate([transitions.previous[1:], at_last[None]])
     next_observations = jnp.concatenate([transitions.observation[1:], last_observation[None]])
-    # Values of few goals are found at once, without the actions' vectors; of many, by way of these, step by step.
+    # For few goals, values are computed at once, without the vectors of the actions; for many, step by step from these.
     few = len(chosen) <= network.rank
     ahead = network_values(network, params, next_observations, omega_chosen) if few else next_observations
     width = len(chosen) if rules.hindsight else 0
@@ -202,7 +206,7 @@ def targets(
 def loss(
     network: QNetwork, params: Any, tables: Tables, rules: LearningRules, chosen: jax.Array, batch: Samples
 ) -> jax.Array:
-    """Half the squared error of the taken actions' values, own and hindsight goals."""
+    """Half the squared error of the values of the actions taken, for pursued and hindsight goals."""
     psi = network_taken(network, params, batch.observation, batch.action)
     omega_own = network_omega(network, params, tables.condition[batch.goal])
     own = 0.5 * jnp.mean(batch.own * jnp.square((psi * omega_own).sum(1) - batch.target))
@@ -229,7 +233,7 @@ def learn(
     """One PQN update: returns from the current network, then a few epochs of minibatches.
 
     Args:
-        images: the environment's symmetries, an image of which is drawn for every sample of a minibatch.
+        images: the environment's symmetries. Each sample of a minibatch is replaced by a random image.
 
     Returns:
         parameters, optimiser state, mean loss.

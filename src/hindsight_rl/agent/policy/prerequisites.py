@@ -1,14 +1,16 @@
-"""Prerequisites of events, read off the order in which events happened.
+"""Prerequisites of events, learned from the order in which events happened.
 
-For every life we count how often each event had happened when another event happened for the first time. An event
-that (nearly) always came before another one counts as its prerequisite, and the number of times that it (nearly)
-always came before is the number required: a table that costs two pieces of wood has always come after two. What was
-required anew when the event happened for the second time is consumed by it (wood by a pickaxe); the rest lasts (the
-table). So the agent can estimate its inventory from events alone: what has happened, minus what was consumed since.
+In each life, when an event B happens for the first time, we count how often each other event A has happened before.
 
-A goal whose prerequisites are not at hand is pursued through them: first the one with the highest learned value, at
-last the goal itself. The policy then needs no long-range values. No reward is involved, and nothing is known about the
-environment's rules. A prerequisite that is only a coincidence costs a detour until one counter-example refutes it.
+* Prerequisite: A (nearly) always came before B. The required number is how often A (nearly) always came before. For
+  example, if a table costs two pieces of wood, two have always been collected before it.
+* Consumed: A was required again before B happened for the second time (wood for a second pickaxe). Otherwise A lasts
+  (the table).
+* Inventory estimate: what has happened, minus what was consumed since.
+
+If prerequisites of a goal are missing, the agent first pursues the missing one with the highest learned value, and the
+goal itself last. So the policy needs no long-range values. This uses no reward and no knowledge of the environment's
+rules. A prerequisite may be a coincidence: then the agent makes a detour until one counter-example shows it.
 """
 
 from typing import NamedTuple
@@ -20,11 +22,11 @@ from flax import struct
 SURE = 0.97
 """Share of an event's first occurrences that a prerequisite must have preceded."""
 MIN_OCCURRENCES = 3
-"""First occurrences of an event before it is taken to have prerequisites."""
+"""Number of first occurrences of an event that are needed to decide on its prerequisites."""
 MAX_COUNT = 9
-"""How often a prerequisite can be required: occurrences beyond are not counted."""
+"""Highest number of times that a prerequisite can be required. Further occurrences are not counted."""
 MAX_CHAIN = 8
-"""Length of the longest chain of prerequisites for which it is worked out which event consumes what."""
+"""Longest chain of prerequisites for which consumed items are computed."""
 
 
 @struct.dataclass
@@ -32,8 +34,8 @@ class Precedence:
     """Which events came before which.
 
     Attributes:
-        before: float32 [2, n_events, n_events, MAX_COUNT], first and second occurrences of the row's event in a life
-            that the column's event had preceded at least once, twice, ...
+        before: float32 [2, n_events, n_events, MAX_COUNT], number of first and second occurrences of the row's
+            event in a life before which the column's event had happened at least once, twice, ...
         count: float32 [2, n_events], first and second occurrences in a life.
     """
 
@@ -42,18 +44,18 @@ class Precedence:
 
     @classmethod
     def none(cls, n_events: int) -> "Precedence":
-        """Nothing has happened yet."""
+        """The counts at the start."""
         return cls(jnp.zeros((2, n_events, n_events, MAX_COUNT)), jnp.zeros((2, n_events)))
 
 
 class Prerequisites(NamedTuple):
-    """What has to come before each event.
+    """The prerequisites of each event.
 
     Attributes:
-        required: int32 [n_events, n_events], how often the column's event has to come before the row's first, 0 to
-            MAX_COUNT.
+        required: int32 [n_events, n_events], how often the column's event must happen before the first time of
+            the row's event, 0 to MAX_COUNT.
         consumed: int32 [n_events, n_events], how many of these the row's event itself consumes.
-        known: bool [n_events], events that have happened often enough to know their prerequisites.
+        known: bool [n_events], events that happened often enough to decide on their prerequisites.
     """
 
     required: jax.Array
@@ -66,7 +68,7 @@ class Requirements(NamedTuple):
 
     Attributes:
         fires: bool [..., n_events], the events that fulfil the goal.
-        required: int32 [..., n_events], how often each event has to come before.
+        required: int32 [..., n_events], how often each event must happen before.
         consumed: int32 [..., n_events], how many of these the goal consumes.
     """
 
@@ -76,7 +78,7 @@ class Requirements(NamedTuple):
 
 
 def observe(precedence: Precedence, events: jax.Array, event_counts: jax.Array) -> Precedence:
-    """Count what a rollout saw.
+    """Count the events of a rollout.
 
     Args:
         events: bool [N, n_events], of each transition.
@@ -90,10 +92,10 @@ def observe(precedence: Precedence, events: jax.Array, event_counts: jax.Array) 
 
 
 def prerequisites(precedence: Precedence, can_be_asked: jax.Array) -> Prerequisites:
-    """What has to come before each event, how often, and what of it is consumed.
+    """The prerequisites of each event, how often they are required, and how many of them it consumes.
 
-    An event consumes what it requires in all, minus what its other prerequisites consume on the way to it. It consumes
-    nothing of what was not required anew for its second occurrence.
+    An event consumes what it requires in total, minus what its other prerequisites consume. It does not consume what
+    was not required again for its second occurrence.
 
     Args:
         can_be_asked: bool [n_events], events for which there is a goal.
@@ -109,7 +111,7 @@ def prerequisites(precedence: Precedence, can_be_asked: jax.Array) -> Prerequisi
 
 
 def update_inventory(inventory: jax.Array, events: jax.Array, consumed: jax.Array) -> jax.Array:
-    """The inventory estimate after a step, int32 [E, n_events]: what happened, minus what that consumed, at least 0.
+    """The inventory estimate after a step, int32 [E, n_events]: what happened, minus what was consumed, at least 0.
 
     Args:
         inventory: int32 [E, n_events], before the step.
@@ -121,7 +123,7 @@ def update_inventory(inventory: jax.Array, events: jax.Array, consumed: jax.Arra
 
 
 def requirements(fires: jax.Array, found: Prerequisites) -> Requirements:
-    """What each goal requires: of a goal that several events fulfil, only what all of these require.
+    """What each goal requires. If several events fulfil a goal, it requires only what all of them require.
 
     Args:
         fires: bool [G, n_events], the events that fulfil each goal.
@@ -150,7 +152,7 @@ def choose_waypoint(
     Returns:
         event int32 [E], and whether there is one, bool [E].
     """
-    # What lasts must have happened as often as required; what is consumed must be at hand, for the goal and for that.
+    # Lasting items must have happened as often as required. Consumed items must be in the inventory estimate.
     to_do = jnp.where(goal.consumed > 0, 0, jnp.maximum(goal.required - event_counts, 0))
     open_ = ((to_do > 0) | (inventory < goal.consumed + to_do @ consumed)) & ~goal.fires
     best = jnp.argmax(jnp.where(open_, values, -jnp.inf), axis=1)
@@ -158,7 +160,7 @@ def choose_waypoint(
 
 
 def event_values(psi: jax.Array, omega: jax.Array, known: jax.Array) -> jax.Array:
-    """float32 [N, n_events]: value of every event's goal, 0 where it has no sentence yet.
+    """float32 [N, n_events]: value of the goal for each event, 0 if there is no such goal yet.
 
     Args:
         psi: float32 [N, A, R].

@@ -1,8 +1,9 @@
-"""A replay buffer of rare events: the latest rollouts in which each event happened, replayed beside the new ones.
+"""A replay buffer of rare events: the latest rollouts in which each event happened, replayed with the new ones.
 
-PQN has no replay buffer, and most events happen all the time. An event that happens once in ten thousand steps would be
-forgotten before it happens again. Here the windows around it are replayed, for every goal in hindsight. Returns are
-computed anew from the present values, so only the actions in a window are old, and hindsight learning is off-policy.
+PQN has no replay buffer. That is enough for frequent events, but an event that happens once in ten thousand steps would
+be forgotten before it happens again. So windows of steps around rare events are stored and replayed for hindsight
+goals. Returns are computed from the current values. Only the actions in a window are old, and hindsight learning is
+off-policy anyway.
 """
 
 from typing import Any
@@ -17,7 +18,7 @@ from hindsight_rl.agent.training.tables import Tables
 
 @struct.dataclass
 class RareEventBuffer:
-    """For every event V the latest D windows of T steps in which it happened.
+    """For each of V events, the latest D windows of T steps in which it happened.
 
     Attributes:
         observation: float32 [V, D, T + 1, F].
@@ -36,7 +37,7 @@ class RareEventBuffer:
 
     @classmethod
     def none(cls, n_events: int, depth: int, steps: int, features: int) -> "RareEventBuffer":
-        """Nothing stored yet."""
+        """An empty buffer."""
         shape = (n_events, depth, steps)
         no = jnp.zeros(shape, bool)
         return cls(
@@ -50,7 +51,7 @@ class RareEventBuffer:
 
 
 def store(buffer: RareEventBuffer, seen: Transitions, last_observation: jax.Array, key: jax.Array) -> RareEventBuffer:
-    """Store one window of every event that this rollout saw.
+    """Store one window for each event of this rollout.
 
     Args:
         seen: [T, E].
@@ -85,11 +86,11 @@ def with_replays(
     windows: int,
     key: jax.Array,
 ) -> tuple[Transitions, jax.Array]:
-    """The rollout with replayed windows beside it, as if they were more environments.
+    """The rollout with replayed windows appended, as if they were more environments.
 
     Args:
-        windows: how many, drawn by the rarity of their event. Before anything is stored, windows are empty and teach
-            nothing: they count as dropped.
+        windows: how many, drawn by the rarity of their event. Empty windows count as dropped, so nothing is learned
+            from them.
 
     Returns:
         transitions [T, E + windows] and the observations after the last step.

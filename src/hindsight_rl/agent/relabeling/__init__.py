@@ -1,1 +1,1 @@
-"""Relabelers say what a trajectory achieved (templates, an LLM); grounding verifies it."""
+"""Relabelers propose what a trajectory achieved (templates or an LLM); grounding verifies it."""

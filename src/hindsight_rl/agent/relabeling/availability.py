@@ -1,4 +1,4 @@
-"""Whether an endpoint can be asked now: after a failure it is left alone for a while, then asked one question."""
+"""Decides whether an endpoint may be called now. After a failure there is a pause, then one test call."""
 
 import threading
 import time
@@ -6,11 +6,11 @@ import time
 from hindsight_rl.endpoint import BudgetSpent
 
 PAUSES = (5.0, 60.0)
-"""Seconds without a question after the endpoint failed: first, and at most (it doubles)."""
+"""Seconds of pause after the endpoint failed: the first pause and the longest (it doubles)."""
 
 
 class Availability:
-    """Counts how long an endpoint fails, and says when to ask it again. Several threads may use it.
+    """Measures how long an endpoint fails and decides when to call it again. Thread-safe.
 
     Attributes:
         trouble: the last error, as text.
@@ -27,34 +27,34 @@ class Availability:
 
     @property
     def down(self) -> bool:
-        """Did the last question fail?"""
+        """Did the last call fail?"""
         return self._down_since is not None
 
     @property
     def down_seconds(self) -> float:
-        """Seconds for which the endpoint failed so far, until now if it still does."""
+        """Total seconds of failure so far, including the current failure."""
         since = self._down_since
         return self._seconds + (time.monotonic() - since if since is not None else 0.0)
 
     def restore(self, down_seconds: float) -> None:
-        """Go on from what an earlier process counted."""
+        """Continue from the count of an earlier process."""
         self._seconds = down_seconds
 
     def may_ask(self, under_way: int) -> bool:
-        """May a question be asked now, with so many under way? While the endpoint fails, one at a time."""
+        """May a call be made now, with this many calls in progress? While the endpoint fails, only one at a time."""
         if self.budget_spent or time.monotonic() < self._not_before:
             return False
         return not self.down or not under_way
 
     def answered(self) -> None:
-        """The endpoint answered, well or badly."""
+        """Record that the endpoint answered, even if the answer is unusable."""
         with self._lock:
             if self._down_since is not None:
                 self._seconds += time.monotonic() - self._down_since
                 self._down_since, self._pause = None, PAUSES[0]
 
     def failed(self, error: BaseException) -> None:
-        """The endpoint did not answer."""
+        """Record that the endpoint did not answer."""
         with self._lock:
             self.trouble = str(error)
             self.budget_spent |= isinstance(error, BudgetSpent)

@@ -1,7 +1,7 @@
-"""From an instruction that a language model proposed to a relabel that can be trusted, or the reason why not.
+"""Turns an instruction that a language model proposed into a verified relabel, or says why it is rejected.
 
-Three gates: the form (one short imperative sentence, none of the prompt's words), the vocabulary (every goal must be
-readable by the semantic reward), and the evidence (the reward must fire on what happened at the named steps).
+There are three checks. Form: one short imperative sentence, not copied from the prompt. Vocabulary: the semantic reward
+can judge every goal. Evidence: the reward fires on what happened at the given steps.
 """
 
 import re
@@ -11,16 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hindsight_rl.agent.relabeling.relabeler import MAX_PROPOSED_GOALS, NOT_GOALS, Relabel, verify
+from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS, Relabel, verify
 from hindsight_rl.agent.reward.semantic import InstructionError, SemanticReward
+from hindsight_rl.agent.training.tables import MAX_TRAINED_GOALS
 
 MAX_CHARACTERS = 120
 MAX_WORDS = 20
 COPIED_WORDS = 6
-"""As many words in a row from the prompt are a copy of it."""
+"""A candidate that shares this many consecutive words with the prompt counts as a copy of it."""
 
 _ALLOWED = re.compile(r"[^\W\d_](?:[^\W\d_]|[ ,'’\-])*[.!]?")
-# What cannot begin a command. Open-ended language has no list of verbs, so the rule names what is no verb instead.
+# Words that cannot begin a command. A list of all verbs is impossible, so this lists words that are not verbs.
 _NO_VERB_LIST = """
 a an the this that these those my your its his her their our i you he she it we they who what when where why how
 which there here agent player character is are was were am been has had having does did can could may might must
@@ -38,18 +39,18 @@ _INNER_STOP = re.compile(r"[.!?;:].*\w")
 
 @dataclass(frozen=True)
 class Rejected:
-    """A candidate that must not enter the buffer. kind: `form`, `vocabulary`, `harm` or `evidence`."""
+    """A rejected candidate. kind: `form`, `vocabulary`, `harm` or `evidence`."""
 
     kind: str
     reason: str
 
 
 def filtered(text: str, prompt: str = "") -> str | None:
-    """Why the text is no acceptable instruction by its form alone, None where it is.
+    """Why the form of the text is not acceptable; None if it is.
 
     Args:
         text: the candidate.
-        prompt: what the model reads before the events; its words must not come back as an instruction.
+        prompt: what the model reads before the events; an instruction must not repeat its words.
     """
     tidy = " ".join(text.split())
     if not tidy:
@@ -61,7 +62,7 @@ def filtered(text: str, prompt: str = "") -> str | None:
     if _INNER_STOP.search(tidy):
         return "it has more than one sentence"
     if not _ALLOWED.fullmatch(tidy):
-        return "it has characters other than letters, blanks, commas, hyphens and apostrophes"
+        return "it has characters other than letters, spaces, commas, hyphens and apostrophes"
     if not _imperative(tidy):
         return "it does not begin with a verb in the imperative"
     words, prompted = _words(tidy), " ".join(_words(prompt))
@@ -74,13 +75,13 @@ def filtered(text: str, prompt: str = "") -> str | None:
 def ground(
     text: str, steps: Sequence[int], events: np.ndarray, reward: SemanticReward, prompt: str = ""
 ) -> Relabel | Rejected:
-    """A relabel with its evidence found anew, or why there is none.
+    """A relabel with verified evidence, or the reason for rejecting it.
 
     Args:
         text: the candidate instruction.
-        steps: the steps that are said to prove it, best in the order of its goals.
+        steps: the steps that the model gives as evidence, ideally in the order of the goals.
         events: bool [T, n_events], what truly happened.
-        reward: reads each goal; the proposer's word counts for nothing.
+        reward: judges each goal; what the model claims is not trusted.
         prompt: see :func:`filtered`.
     """
     if why := filtered(text, prompt):
@@ -91,12 +92,12 @@ def ground(
     except InstructionError as error:
         return Rejected("vocabulary", str(error))
     goals = parsed.goals
-    if len(goals) > MAX_PROPOSED_GOALS:
-        return Rejected("form", f"it has {len(goals)} goals, at most {MAX_PROPOSED_GOALS}")
+    if len(goals) > MAX_TRAINED_GOALS:
+        return Rejected("form", f"it has {len(goals)} goals, at most {MAX_TRAINED_GOALS}")
     names = [event.name for event in reward.events]
     meanings = [reward.meaning(goal) for goal in goals]
     if harmful := [name for name in meanings if name in NOT_GOALS]:
-        return Rejected("harm", f"{harmful[0]} is nothing that an agent should be asked for")
+        return Rejected("harm", f"an agent must not be asked for {harmful[0]}")
     if len(set(goals)) < len(goals):
         return Rejected("form", "it names the same goal twice")
     table = reward.table(goals)
@@ -106,7 +107,7 @@ def ground(
         return Rejected("evidence", reason)
     evidence: list[tuple[int, str]] = []
     for column, goal in enumerate(goals):
-        # One step per goal, in their order, is what was asked for; otherwise any of the steps may prove a goal.
+        # The prompt asks for one step per goal, in order. Otherwise any of the steps may be the evidence for a goal.
         own = [steps[column]] if len(steps) == len(goals) else []
         proofs = ((step, event) for step in [*own, *steps] for event in np.flatnonzero(events[step] & table[:, column]))
         after = evidence[-1][0] if parsed.ordered and evidence else -1

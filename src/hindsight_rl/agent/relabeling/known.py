@@ -1,4 +1,4 @@
-"""Relabels known from a language model: found again in new trajectories, and never kept twice."""
+"""Relabels that a language model proposed before. They are reused for new trajectories; duplicates are not stored."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ class KnownRelabels:
     Args:
         events: the vocabulary.
         reward: embeds goals.
-        same: cosine from which two instructions for the same events are one.
+        same: two instructions for the same events are duplicates if their cosine is at least this.
     """
 
     def __init__(self, events: Sequence[Event], reward: SemanticReward, same: float):
@@ -32,7 +32,7 @@ class KnownRelabels:
         return len(self.relabels)
 
     def add(self, relabel: Relabel) -> None:
-        """Keep a relabel, while there is room."""
+        """Store a relabel, if there is room."""
         if len(self.relabels) >= MAX_KNOWN:
             return
         self.relabels.append(relabel)
@@ -41,16 +41,16 @@ class KnownRelabels:
         self._required = np.concatenate([self._required, row])
 
     def find(self, events: np.ndarray, k: int, rarity: np.ndarray, rng: np.random.Generator) -> list[Relabel]:
-        """At most k of those that a trajectory fulfils, with its own evidence.
+        """At most k known relabels that a trajectory fulfils, with evidence from this trajectory.
 
         Args:
             events: bool [T, n_events].
-            rarity: float [n_events]; the rarest event of an instruction decides how likely it is chosen.
+            rarity: float [n_events]; the probability of an instruction depends on its rarest event.
         """
         fits = np.flatnonzero(~(self._required & ~events.any(0)).any(1))
         if not len(fits):
             return []
-        # As with templates.
+        # As for templates.
         weight = np.where(self._required[fits], rarity, 0.0).max(1) + 0.05
         chosen = rng.choice(fits, size=min(k, len(fits)), replace=False, p=weight / weight.sum())
         found = []
@@ -68,7 +68,7 @@ class KnownRelabels:
         return found
 
     def once(self, relabel: Relabel) -> Relabel | Rejected:
-        """The relabel, or why it is a duplicate."""
+        """The relabel, or the reason why it is a duplicate."""
         names = tuple(name for _, name in relabel.evidence)
         key = ("then", *names) if relabel.ordered else tuple(sorted(names))
         vector = self.reward.embed(relabel.goals).mean(0)

@@ -1,8 +1,8 @@
-"""A language model says what trajectories achieved, beside training, which hands over snapshots and never waits.
+"""A language model proposes what trajectories achieved, in the background. Training passes snapshots and never waits.
 
-Snapshots of trajectories with new sets of events go to a chat endpoint. Its candidates are filtered, grounded and
-deduplicated in a worker, and handed to training when it next asks. Until the first usable answer, and while the
-endpoint fails, templates relabel exactly as they would without it.
+Snapshots of trajectories with new sets of events are sent to a chat endpoint. A worker thread filters, grounds and
+deduplicates the candidates, and training fetches them later. Before the first usable answer, and while the endpoint
+fails, templates relabel exactly as they do without a language model.
 """
 
 import contextlib
@@ -30,24 +30,25 @@ QUESTIONS = "questions.jsonl"
 
 @dataclass
 class LlmRules:
-    """How the language model is used."""
+    """Settings of relabeling by a language model."""
 
     candidates: int = 6
-    """Instructions asked for per trajectory (K), in one answer."""
+    """Number of instructions (K) that the model is asked for per trajectory, in one answer."""
     pending: int = 16
-    """Most trajectories under way; while there are as many, none is taken."""
+    """Maximum number of trajectories that wait for an answer. Further trajectories are skipped."""
     same: float = 0.95
-    """Cosine from which two instructions for the same events are one."""
+    """Two instructions for the same events are duplicates if their cosine is at least this."""
 
 
 class LlmRelabeler:
-    """Relabels by a language model beside training; see :class:`hindsight_rl.agent.relabeling.relabeler.RelabelSource`.
+    """Relabeling by a language model in the background of training; see
+    :class:`hindsight_rl.agent.relabeling.relabeler.RelabelSource`.
 
     Args:
-        endpoint: whom to ask; closed with this.
-        reward: grounds what it says.
+        endpoint: the chat endpoint; closed together with this object.
+        reward: used to verify candidates.
         rules: see :class:`LlmRules`.
-        run: where questions are kept, so that a resumed run asks the same ones; None keeps none.
+        run: stores the questions, so that a resumed run asks the same ones; None: they are not stored.
     """
 
     def __init__(self, endpoint: Endpoint, reward: SemanticReward, rules: LlmRules, run: Run | None = None):
@@ -69,21 +70,22 @@ class LlmRelabeler:
         self._rarity = np.zeros(len(self.events))
         self._step = 0
         self._closed = False
-        # One worker: the encoder's texts come one after another, and training keeps the other core.
+        # One worker only: texts are encoded one after another, and the other cores are free for training.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="grounding")
 
     def at(self, step: int, templates: Relabeler, rarity: np.ndarray) -> "LlmRelabeler":
-        """Called before each relabeling: how far training is, who stands in, and how rare each event is."""
+        """Called before each relabeling with the training step, the fallback relabeler and the rarity of each event."""
         self._step, self._templates, self._rarity = step, templates, rarity
         return self
 
     @property
     def standing_in(self) -> bool:
-        """Do templates stand in? Until the first usable answer, and while the endpoint fails."""
+        """Are templates used instead? True until the first usable answer, and while the endpoint fails."""
         return not len(self._known) or self._availability.down
 
     def propose(self, events: np.ndarray, k: int, rng: np.random.Generator) -> list[Relabel]:
-        """Instructions known from the language model that this trajectory fulfils; else those of templates."""
+        """Instructions of the language model that this trajectory fulfils, or those of templates while these are
+        used."""
         assert self._templates is not None
         if not self.standing_in:
             found = self._known.find(np.asarray(events, bool), k, self._rarity, rng)
@@ -93,7 +95,8 @@ class LlmRelabeler:
         return self._templates.propose(events, k, rng)
 
     def watch(self, trajectories: Sequence[np.ndarray]) -> None:
-        """Take snapshots of those with new sets of events, the rarest first, as far as there is room; returns at once.
+        """Take snapshots of trajectories with new sets of events, the rarest first, as long as there is room. Does not
+        block.
 
         Args:
             trajectories: bool [T, n_events] each.
@@ -135,7 +138,7 @@ class LlmRelabeler:
         future.add_done_callback(lambda done: self._arrived(key, snapshot, done))
 
     def _arrived(self, key: tuple[int, ...], snapshot: Snapshot, done: "Future[Answer]") -> None:
-        """In the endpoint's thread: note how it went and leave the rest to the worker."""
+        """Runs in the endpoint's thread: record the outcome and pass the answer to the worker."""
         if self._closed or done.cancelled():
             return
         error = done.exception()
@@ -148,21 +151,21 @@ class LlmRelabeler:
             if not isinstance(error, EndpointError):
                 self._availability.trouble = f"{type(error).__name__}: {error}"
         if error is None:
-            with contextlib.suppress(RuntimeError):  # closed just now
+            with contextlib.suppress(RuntimeError):  # closed in the meantime
                 self._worker.submit(self._grounded, key, snapshot, done.result().value)
             return
         self._under_way.pop(key, None)
         if isinstance(error, MalformedAnswer):
             self._delivered.add(key)
         else:
-            self._waiting.append(snapshot)  # nothing is lost: it is asked when the endpoint is back
+            self._waiting.append(snapshot)  # nothing is lost: the question is asked again when the endpoint works
 
     def _count(self, what: str) -> None:
         with self._lock:
             self._counts[what] += 1
 
     def _grounded(self, key: tuple[int, ...], snapshot: Snapshot, value: Any) -> None:
-        """In the worker: every candidate becomes a relabel or a reason."""
+        """Runs in the worker: turn each candidate into a relabel or a reason for rejection."""
         results: list[Relabel | Rejected] = []
         texts: list[str] = []
         try:
@@ -177,14 +180,14 @@ class LlmRelabeler:
                 texts.append(candidate.instruction[:400])
             if not value.instructions:
                 self._counts["empty"] += 1
-        except Exception as error:  # a worker that dies would end relabeling without a message
+        except Exception as error:  # otherwise the worker would die and relabeling would stop silently
             self._availability.trouble = f"{type(error).__name__}: {error}"
             self._counts["worker_errors"] += 1
         self._under_way.pop(key, None)
         self._ready.append((snapshot, results, texts))
 
     def _encode(self, texts: Sequence[str]) -> None:
-        """All sentences that grounding will need, in one batch, which is much faster than one by one."""
+        """Encode all sentences that grounding needs in one batch, which is much faster than one by one."""
         wanted = [text for text in texts if not filtered(text, prompt()[0])]
         parsed: list[str] = []
         for text in wanted:
@@ -194,7 +197,7 @@ class LlmRelabeler:
             self.reward.embed([*wanted, *parsed])
 
     def delivered(self) -> list[Delivery]:
-        """What has become ready since the last call, accepted and rejected; returns at once."""
+        """Relabels that became ready since the last call, accepted and rejected. Does not block."""
         made = []
         while self._ready:
             snapshot, results, texts = self._ready.popleft()
@@ -239,7 +242,7 @@ class LlmRelabeler:
         return {"llm": made}
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The state for a checkpoint."""
         return {
             "known": [asdict(relabel) for relabel in self._known.relabels],
             "delivered": sorted(list(key) for key in list(self._delivered)),
@@ -250,9 +253,9 @@ class LlmRelabeler:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """The inverse of :meth:`state`; questions whose answers were not delivered are asked again, word for word.
+        """The inverse of :meth:`state`; questions without a delivered answer are asked again, with the same text.
 
-        Those that were answered before the kill come from the cache of paid answers.
+        Answers that were received before the process was killed come from the cache.
         """
         for row in state["known"]:
             evidence = tuple((int(step), str(name)) for step, name in row["evidence"])
@@ -266,10 +269,10 @@ class LlmRelabeler:
         self._availability.restore(float(state["down"]))
 
     def resume(self) -> None:
-        """Queue the questions of the run folder that were not answered before it was killed."""
+        """Queue the questions in the run folder that were not answered before the process was killed."""
         if self.run is None:
             return
-        self.run.cut_back(QUESTIONS, 1 << 62)  # a last line that the kill cut off
+        self.run.cut_back(QUESTIONS, 1 << 62)  # the last line may be incomplete
         for row in self.run.lines(QUESTIONS):
             happened = tuple((int(s), int(e)) for s, e in row["happened"])
             snapshot = Snapshot(happened, int(row["length"]), int(row["step"]))
@@ -279,7 +282,7 @@ class LlmRelabeler:
                 self._waiting.append(snapshot)
 
     def close(self) -> None:
-        """Stop asking; what is under way is dropped."""
+        """Stop; calls in progress are dropped."""
         if not self._closed:
             self._closed = True
             self.endpoint.close()

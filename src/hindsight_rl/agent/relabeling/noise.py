@@ -1,7 +1,8 @@
-"""Noise studies: a relabeler that is wrong as often as one chooses, around any other.
+"""Noise studies: a wrapper that makes any relabeler wrong at a chosen rate.
 
-Reviewers asked how much of a language model's invention training can bear. The wrapper knows which relabels it spoiled
-(`Relabel.wrong`), so the run's metrics hold the share of wrong relabels against true events, proposed and accepted.
+They measure how many wrong relabels, such as those of a language model, training tolerates. The wrapper marks the
+relabels that it made wrong (`Relabel.wrong`), so the metrics contain the share of wrong relabels, proposed and
+accepted.
 """
 
 from collections.abc import Sequence
@@ -20,16 +21,16 @@ KINDS = ("hallucinated", "confused", "missed")
 
 @dataclass
 class NoiseRules:
-    """Errors put into relabels."""
+    """Settings of errors that are added to relabels."""
 
     rate: float = 0.0
-    """Share of the proposals that is spoiled."""
+    """Share of the proposals that are made wrong."""
     kind: str = "hallucinated"
-    """`hallucinated`: names any event that did not happen; `confused` (false positive): the one most like an event
-    that did; `missed` (false negative): the proposal is dropped."""
+    """`hallucinated`: asks for a random event that did not happen; `confused` (false positive): asks for the event that
+    is most similar to one that happened; `missed` (false negative): the proposal is dropped."""
 
     def checked(self) -> "NoiseRules":
-        """The same, or a HindsightError that names the bad one."""
+        """Return the settings, or raise a HindsightError that names the wrong one."""
         if not 0 <= self.rate <= 1:
             raise HindsightError(f"--noise.rate {self.rate}: must be between 0 and 1")
         if self.kind not in KINDS:
@@ -38,13 +39,13 @@ class NoiseRules:
 
 
 class NoisyRelabeler:
-    """A relabeler whose proposals are spoiled at a chosen rate.
+    """A relabeler whose proposals are made wrong at a chosen rate.
 
     Args:
-        rules: how often and how.
-        reward: its vocabulary, and which events resemble each other.
-        inner: whom to spoil; templates where None.
-        seed: of the noise; independent of training's own randomness.
+        rules: the rate and kind of errors.
+        reward: gives the vocabulary and the similarity of events.
+        inner: the wrapped relabeler; None: templates.
+        seed: seed of the noise; independent of the randomness of training.
     """
 
     def __init__(self, rules: NoiseRules, reward: SemanticReward, inner: Relabeler | None = None, seed: int = 0):
@@ -64,7 +65,7 @@ class NoisyRelabeler:
         return self
 
     def propose(self, events: np.ndarray, k: int, rng: np.random.Generator) -> list[Relabel]:
-        """What the inner relabeler proposes, some of it spoiled."""
+        """The proposals of the inner relabeler, some of them made wrong."""
         assert self._speaker is not None
         proposed = [self.spoiled(relabel, events) for relabel in self._speaker.propose(events, k, rng)]
         return [relabel for relabel in proposed if relabel is not None]
@@ -72,7 +73,7 @@ class NoisyRelabeler:
     def spoiled(self, relabel: Relabel, events: np.ndarray) -> Relabel | None:
         """The relabel, or with the chosen probability a wrong one (None: dropped).
 
-        A wrong one claims the evidence of the right one, as a model does that misreads what happened.
+        A wrong relabel keeps the evidence of the right one, like a model that misreads what happened.
         """
         if self._rng.random() >= self.rules.rate:
             return replace(relabel, wrong=False)
@@ -81,7 +82,7 @@ class NoisyRelabeler:
         happened = np.asarray(events, bool).any(0)
         absent = np.flatnonzero(self._open & ~happened)
         if not len(absent):
-            return replace(relabel, wrong=False)  # everything happened: nothing wrong can be said
+            return replace(relabel, wrong=False)  # all events happened, so no relabel can be wrong
         spoil = int(self._rng.integers(len(relabel.goals)))
         if self.rules.kind == "confused":
             true = self._index[relabel.evidence[spoil][1]]
@@ -100,7 +101,7 @@ class NoisyRelabeler:
             self._source.watch(trajectories)
 
     def delivered(self) -> list[Delivery]:
-        """What the inner relabeler delivers, some of it spoiled."""
+        """The delivered relabels of the inner relabeler, some of them made wrong."""
         made: list[Delivery] = []
         ready = self._source.delivered() if self._source else []
         for each in ready:
@@ -111,7 +112,7 @@ class NoisyRelabeler:
         return made
 
     def metrics(self) -> dict[str, Any]:
-        """The inner relabeler's."""
+        """The metrics of the inner relabeler."""
         return self._source.metrics() if self._source else {}
 
     def state(self) -> dict[str, Any]:

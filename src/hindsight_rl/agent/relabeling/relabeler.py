@@ -1,4 +1,4 @@
-"""Relabelers say what a trajectory did achieve; verification keeps only what the reward confirms.
+"""Relabelers propose what a trajectory achieved; verification keeps only what the reward confirms.
 
 A relabel carries its evidence: the step and the event behind each goal. A relabeler may be wrong (a language
 model will be); `verify` rejects a relabel when the semantic reward does not fire on its own evidence.
@@ -16,10 +16,10 @@ from hindsight_rl.agent.envs.craftax.phrases import phrases
 from hindsight_rl.agent.envs.events import Event
 from hindsight_rl.agent.instructions.parser import join
 from hindsight_rl.agent.reward.semantic import SemanticReward
+from hindsight_rl.agent.training.tables import MAX_TRAINED_GOALS
 
-# Harm and accidents: true of many trajectories, but nobody should be trained to do them.
+# Harm and accidents happen in many trajectories, but an agent should not be trained to seek them.
 NOT_GOALS: tuple[str, ...] = ("die", "take_damage")
-MAX_PROPOSED_GOALS = 3
 
 _IN_ORDER = np.array(("{0}, then {1}", "first {0}, then {1}", "{0} and then {1}"))
 _ANY_ORDER = np.array(("{0} and {1}", "both {0} and {1}", "{0} as well as {1}"))
@@ -34,7 +34,7 @@ class Relabel:
         goals: its goals, one text each.
         ordered: the goals were fulfilled in this order and are asked for in this order.
         evidence: per goal, the step (index into the trajectory) and the name of the event that fulfilled it.
-        wrong: in noise studies, is it known to name what did not happen? Verification never looks at it.
+        wrong: in noise studies, whether it is known to ask for something that did not happen. Verification ignores it.
     """
 
     text: str
@@ -45,14 +45,14 @@ class Relabel:
 
 
 class Relabeler(Protocol):
-    """Says what trajectories achieved: templates, a language model, or one of your own."""
+    """Proposes what trajectories achieved: templates, a language model, or your own class."""
 
     def propose(self, events: np.ndarray, k: int, rng: np.random.Generator) -> list[Relabel]:
         """At most k relabels of one trajectory.
 
         Args:
             events: bool [T, n_events], what happened at each step.
-            k: how many at most; fewer where the trajectory did less.
+            k: how many at most; fewer if the trajectory achieved less.
             rng: source of every choice.
         """
         ...
@@ -60,14 +60,14 @@ class Relabeler(Protocol):
 
 @dataclass(frozen=True)
 class Delivery:
-    """A relabel that became ready beside training.
+    """A relabel that became ready in the background of training.
 
     Attributes:
         text: what was proposed.
         relabel: the same as a relabel; None where it was rejected.
         rejected: why it was rejected.
         events: bool [T, n_events], the trajectory that it was proposed for.
-        origin: who said so, under which prompt, how many steps ago; plain JSON, recorded with it.
+        origin: which model proposed it, with which prompt, how many steps ago. Plain JSON, recorded with the relabel.
     """
 
     text: str
@@ -79,18 +79,19 @@ class Delivery:
 
 @runtime_checkable
 class RelabelSource(Protocol):
-    """A relabeler that works beside training, or keeps a state: what training calls.
+    """A relabeler that works in the background of training, or keeps a state.
 
-    After each training iteration: `at`, `propose` for every trajectory, `delivered`, `watch`, `metrics`. None of them
-    may wait.
+    After each training iteration, training calls `at`, `propose` for every trajectory, `delivered`, `watch` and
+    `metrics`. None of them may block.
     """
 
     def at(self, step: int, templates: Relabeler, rarity: np.ndarray) -> Relabeler:
-        """How far training is, who can stand in, float [n_events] how rare each event is; returns who proposes."""
+        """Receive the training step, a fallback relabeler, and the rarity of each event, float [n_events]. Returns the
+        relabeler that proposes now."""
         ...
 
     def watch(self, trajectories: Sequence[np.ndarray]) -> None:
-        """The trajectories of this iteration, bool [T, n_events] each; to be copied where they are kept."""
+        """Receive the trajectories of this iteration, bool [T, n_events] each. Copy them to keep them."""
         ...
 
     def delivered(self) -> list[Delivery]:
@@ -110,7 +111,7 @@ class RelabelSource(Protocol):
         ...
 
     def resume(self) -> None:
-        """The run goes on after it was killed: take up what was under way."""
+        """Resume a run: continue with unfinished work."""
         ...
 
     def close(self) -> None:
@@ -127,14 +128,13 @@ class TemplateRelabeler:
         exclude: Sequence[str] = NOT_GOALS,
         weights: Mapping[str, float] | np.ndarray | None = None,
         composed: float = 0.3,
-        max_goals: int = MAX_PROPOSED_GOALS,
+        max_goals: int = MAX_TRAINED_GOALS,
     ):
         """Args:
         events: the vocabulary, in the order of the environment.
         exclude: names of events that are not proposed as goals.
-        weights: how much each event is wanted (missing: 1), by name or as an array [n_events]; give rare
-            events more, e.g. 1 / (how often seen). None prefers what happened seldom and late in the
-            trajectory itself.
+        weights: weight of each event (missing: 1), by name or as an array [n_events]. Give rare events more,
+            e.g. 1 / (number of occurrences). None prefers events that happened rarely and late in the trajectory.
         composed: share of proposals with two or more goals, where the trajectory allows them.
         max_goals: most goals in one instruction.
         """
@@ -160,7 +160,7 @@ class TemplateRelabeler:
         weight = self._preference(events, happened)
         relabels: list[Relabel] = []
         seen: set[tuple[bool, tuple[int, ...]]] = set()
-        for _ in range(4 * k):  # a repeat costs one try; a short trajectory runs out of new ones
+        for _ in range(4 * k):  # a repeated proposal counts as a try, because a short trajectory has few different ones
             count = 1
             if len(happened) > 1 and rng.random() < self.composed:
                 count = int(rng.integers(2, min(self.max_goals, len(happened)) + 1))
@@ -216,7 +216,7 @@ def verify(relabel: Relabel, events: np.ndarray, reward: SemanticReward) -> str 
     Args:
         relabel: what a relabeler proposed.
         events: bool [T, n_events], the trajectory that it was proposed for.
-        reward: judges each goal by its text; the relabeler's word counts for nothing.
+        reward: judges each goal by its text; what the relabeler claims is not trusted.
     """
     index = event_index(reward.events)
     if not relabel.goals or len(relabel.goals) != len(relabel.evidence):

@@ -1,4 +1,4 @@
-"""What a language model is asked about a trajectory: a snapshot, its text, and the prompt, which is a file.
+"""The question to a language model about a trajectory: a snapshot, its text, and the prompt, which is a file.
 
 Prompts are versioned by name and content; the version is recorded with every relabel.
 """
@@ -24,7 +24,7 @@ PROMPT = "relabel-1"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A trajectory as it goes to the language model.
+    """A trajectory as it is sent to the language model.
 
     happened: (step, index of the event), in order. length: steps. step: of training, when it was taken.
     """
@@ -43,13 +43,13 @@ class Snapshot:
 
 @cache
 def prompt(name: str = PROMPT) -> tuple[str, str]:
-    """The text of a prompt file, and its version: name and the beginning of its SHA-256."""
+    """The text of a prompt file and its version: its name and the beginning of its SHA-256."""
     text = files("hindsight_rl.agent.relabeling").joinpath(f"prompts/{name}.txt").read_text("utf-8")
     return text, f"{name}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def event_text(snapshot: Snapshot, events: Sequence[Event]) -> str:
-    """What happened, one line for each event in the order of first occurrence; without harm and accidents."""
+    """One line for each event, in the order of first occurrence; without harm and accidents."""
     at: dict[int, list[int]] = {}
     for step, event in snapshot.happened:
         if events[event].name not in NOT_GOALS:
@@ -63,7 +63,7 @@ def event_text(snapshot: Snapshot, events: Sequence[Event]) -> str:
 
 
 def question(snapshot: Snapshot, events: Sequence[Event], k: int) -> Question:
-    """The question about a snapshot; the same snapshot gives the same question, so that it is paid once."""
+    """The question about a snapshot; the same snapshot gives the same question, so the answer can be cached."""
     listed = event_text(snapshot, events)
     fence = hashlib.sha256(listed.encode()).hexdigest()[:12]  # a caption cannot contain its own hash
     said = prompt()[0].format(k=k, events=listed, fence=fence)

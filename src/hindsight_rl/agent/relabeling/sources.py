@@ -1,4 +1,4 @@
-"""Which relabeler a run's settings ask for."""
+"""The relabeler that the settings of a run choose."""
 
 from hindsight_rl.agent.relabeling.llm import LlmRelabeler
 from hindsight_rl.agent.relabeling.noise import NoisyRelabeler
@@ -10,7 +10,7 @@ from hindsight_rl.run import Run
 
 
 def relabeler_of(config: TrainConfig, reward: SemanticReward, run: Run | None = None) -> Relabeler | None:
-    """The relabeler, None for templates as they are.
+    """The relabeler; None for unchanged templates.
 
     Raises:
         EndpointError: the packages of the endpoint are missing.

@@ -1,4 +1,4 @@
-"""Checkpoints: arrays by Orbax, everything else as JSON, both or neither."""
+"""Checkpoints: arrays are saved by Orbax, everything else as JSON; a checkpoint always has both."""
 
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,13 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(self.folder, options=options)
 
     def save(self, step: int, arrays: Any, host: dict[str, Any]) -> None:
-        """Write a checkpoint; it exists whole or not at all, whenever the process is killed."""
+        """Write a checkpoint. If the process is killed, it is either complete or absent."""
         items = ocp.args.Composite(arrays=ocp.args.StandardSave(_plain(arrays)), host=ocp.args.JsonSave(host))
         self._manager.save(step, args=items)
         self._manager.wait_until_finished()
 
     def latest(self) -> int | None:
-        """Step of the newest checkpoint, None when there is none."""
+        """Step of the newest checkpoint; None if there is none."""
         return self._manager.latest_step()
 
     def restore_arrays(self, like: Any, step: int | None = None) -> Any:
@@ -54,7 +54,7 @@ class Checkpoints:
         return _typed(self._restore("arrays", ocp.args.StandardRestore(_plain(like)), step), like)
 
     def restore_host(self, step: int | None = None) -> dict[str, Any]:
-        """What was saved beside the arrays; errors as :meth:`restore_arrays`."""
+        """The JSON part of the newest checkpoint; errors as :meth:`restore_arrays`."""
         return self._restore("host", ocp.args.JsonRestore(), step)
 
     def _restore(self, item: str, how: Any, step: int | None) -> Any:
@@ -67,5 +67,5 @@ class Checkpoints:
             reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
             raise HindsightError(
                 f"checkpoint {self.folder / str(step)} is corrupt or of another configuration ({reason}); "
-                f"delete that folder to fall back to the one before"
+                f"delete that folder to use the previous checkpoint"
             ) from error

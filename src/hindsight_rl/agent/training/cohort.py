@@ -1,6 +1,7 @@
-"""Seeds side by side: one program trains several agents that share nothing but their shapes.
+"""Several seeds in one program: the agents have the same shapes and share nothing else.
 
-For a device that one seed leaves idle. Each seed has its own network, environments, library, buffer and run folder.
+This is for a device that one seed does not keep busy. Each seed has its own network, environments, library, buffer and
+run folder.
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ from hindsight_rl.errors import HindsightError
 
 
 class Cohort:
-    """Runs of one configuration but for the seed, trained together.
+    """Runs that differ only in their seed, trained together.
 
     Args:
         runs: at least one, all at the same step.
@@ -31,11 +32,11 @@ class Cohort:
         self.runs = list(runs)
         if len({each.iteration for each in self.runs}) > 1:
             where = ", ".join(f"{r.run.path} at {r.step:,}" for r in self.runs)
-            raise HindsightError(f"seeds side by side must be equally far: {where}; resume them one at a time")
+            raise HindsightError(f"parallel seeds must be at the same step: {where}; resume them one at a time")
         self._states: TrainState | None = None
         if len(self.runs) > 1:
             if len(self.runs[0].placement.devices) > 1:
-                raise HindsightError("--seeds: several seeds in one program take one device; run one seed a process")
+                raise HindsightError("--seeds: several seeds in one program need one device; run one seed per process")
             self._states = _stack([each.state for each in self.runs])
 
     def iterate(self) -> list[dict[str, Any]]:
@@ -54,7 +55,7 @@ class Cohort:
         return [each.digest(jax.tree.map(lambda x, i=i: x[i], report), seconds) for i, each in enumerate(self.runs)]
 
     def part(self) -> None:
-        """Give every run its own state, to be evaluated or saved."""
+        """Copy each seed's state back to its run, to evaluate or save it."""
         if self._states is not None:
             for i, each in enumerate(self.runs):
                 each.state = jax.tree.map(lambda x, i=i: x[i], self._states)

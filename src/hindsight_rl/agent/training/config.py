@@ -1,4 +1,4 @@
-"""The settings of a training run, and what is wrong with them."""
+"""The settings of a training run, and checks of them."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -24,95 +24,107 @@ class TrainConfig:
     """Settings of a training run; the defaults suit a laptop."""
 
     preset: str = "laptop"
-    """Where all other defaults come from: `laptop`, `gpu` (the game's own map, one GPU filled) or `craftax` (the full
-    game)."""
+    """Set of defaults for all other settings: `laptop`, `gpu` (the game's own map, enough environments for one GPU) or
+    `craftax` (the full game)."""
     method: str = "oir"
     """`oir`, `oir-paper`, `oir-no-buffer`, `her`, `buffer`, `none`, `ellm`, `oracle` or `game`."""
     env: str = "classic-32"
-    """The environment: `classic-32` (fast preset: a smaller map, another task), `classic` (the game's 64 x 64) or
-    `craftax`."""
+    """The environment: `classic` (Craftax-Classic with the game's own 64 x 64 map), `classic-32` (a smaller map:
+    faster, but a different task) or `craftax` (the full game)."""
     total_timesteps: int = 1_500_000
-    """Environment steps in all."""
+    """Total number of environment steps."""
     seed: int = 0
     seeds: int = 1
-    """Train as many seeds, from --seed on, side by side in one program; each in a folder of its own, OUT-SEED."""
+    """Number of seeds, from --seed upwards, that are trained in parallel in one program. Each has its own run folder,
+    OUT-SEED."""
     out: str = "runs/agent"
-    """The run folder to make."""
+    """The run folder that is created."""
     resume: bool = False
-    """Go on with the run in --out from its newest checkpoint, under its own settings. Of these, only some can be given
-    anew: more --total-timesteps, and what changes no training (evaluations, checkpoints, the endpoint)."""
+    """Continue the run in --out from its newest checkpoint, with the settings of that run. Only some settings can be
+    changed: a larger --total-timesteps, and settings that do not affect learning (evaluations, checkpoints, the
+    endpoint)."""
     observation: str = "compact"
-    """`compact` or `raw`."""
+    """Observation of the environment: `compact` (191 features of Craftax-Classic) or `raw` (all numbers of the
+    game)."""
     encoder: str = "default"
-    """Sentence encoder: `default` (all-MiniLM-L6-v2), a hub id or a path."""
+    """Sentence encoder: `default` (all-MiniLM-L6-v2), an id on the Hugging Face hub, or a path."""
     reward_mode: str = "calibrated"
-    """`calibrated`, or `global` (one cosine threshold, as in the paper)."""
+    """Semantic reward: `calibrated` (a threshold per instruction) or `global` (one cosine threshold, as in the
+    paper)."""
     delta: float | None = None
-    """Threshold of the reward; chosen by calibration when absent."""
+    """Threshold of the reward. By default, calibration chooses it."""
     condition: str = "embedding"
-    """What the policy sees of an instruction: `embedding` (as in the paper), `affinity` (nearest events) or `both`."""
+    """The policy's input for an instruction: its sentence `embedding` (as in the paper), its `affinity` to each event,
+    or `both`."""
     num_envs: int = 64
-    """Environments that step side by side."""
+    """Number of parallel environments."""
     num_steps: int = 16
-    """Steps of every environment between two updates."""
+    """Steps of each environment between two updates."""
     num_updates: int = 16
-    """Updates in one training iteration; between two iterations the host relabels and updates the buffer."""
+    """Updates per training iteration. After each iteration, trajectories are relabeled and the instruction buffer is
+    updated."""
     num_worlds: int = 1024
-    """Generated worlds that environments are reset to."""
+    """Number of generated worlds. A reset puts an environment into one of them."""
     learning_rate: float = 3e-4
-    """Of RAdam."""
+    """Learning rate of the optimizer, RAdam."""
     learning_rate_end: float = 0.02
-    """What is left of it at the end, as a share; it falls linearly."""
+    """Final learning rate, as a share of the initial one. It falls linearly."""
     epsilon_start: float = 0.5
     epsilon_end: float = 0.1
     epsilon_fraction: float = 0.3
-    """Share of training over which the rate of random actions falls."""
+    """Share of training during which the rate of random actions falls from --epsilon-start to --epsilon-end."""
     epsilon_spread: float = 0.0
-    """Environments differ in their rate of random actions: epsilon ** (1 + spread * x), x from -1/2 to 1."""
+    """Spread of the rate of random actions over the environments: epsilon ** (1 + spread * x), with x from -1/2 in the
+    first environment to 1 in the last."""
     width: int = 256
-    """Units of a hidden layer."""
+    """Units per hidden layer."""
     depth: int = 2
-    """Hidden layers."""
+    """Number of hidden layers."""
     rank: int = 64
-    """Length of the vectors whose product is the value."""
+    """Length of the two vectors whose dot product is the action value."""
     initial_instructions: bool = True
-    """Methods with a buffer know the environment's initial instructions from the start, as the others do, learn them in
-    hindsight and practise them (`--acting.initial`). Without, they know only what relabeling finds."""
+    """Methods with an instruction buffer know the environment's initial instructions from the start, as the other
+    methods do. They learn them in hindsight and practise them (see `--acting.initial`). If off, these methods know only
+    the instructions that relabeling finds."""
     relabels: int = 4
-    """Instructions proposed per relabeled trajectory (K)."""
+    """Number of instructions that are proposed per relabeled trajectory (K in the paper)."""
     composed: float = 0.1
     """Share of proposals with two or three goals."""
     trajectories: int = 16
-    """Trajectories relabeled per training iteration."""
+    """Number of trajectories that are relabeled per training iteration."""
     relabeler: str = "templates"
-    """`templates`, or `llm`: a language model behind --endpoint, beside training, with templates as its stand-in."""
+    """What proposes instructions: `templates`, or `llm`, a language model at --endpoint. Training never waits for the
+    model: until it answers, templates are used."""
     grounding: bool = True
-    """Reject relabels whose evidence the reward does not confirm; without it every relabel is accepted."""
+    """Reject relabels whose evidence the reward does not confirm. If off, every relabel is accepted."""
     favour_rare: float = 2.0
-    """Extra hindsight weight of rare events."""
+    """Extra weight of rare events in hindsight learning."""
     num_evals: int = 6
-    """Evaluations of the initial instructions during training, with few trials; 0 for none."""
+    """Number of short evaluations of the initial instructions during training. 0: none."""
     final_eval: bool = True
-    """Evaluate the trained policy with many trials and write eval.json."""
+    """After training, evaluate the policy with many trials and write eval.json."""
     num_checkpoints: int = 6
-    """Checkpoints during training."""
+    """Number of checkpoints during training."""
     acting: ActingRules = field(
-        default_factory=lambda: ActingRules(candidates=4, initial=0.7, fresh=0.9, again=0.3, explore_after=8)
+        default_factory=lambda: ActingRules(
+            candidates=4, initial=0.7, new_event_share=0.9, repeated_event_share=0.3, explore_after=8
+        )
     )
     learning: LearningRules = field(default_factory=LearningRules)
     buffer: BufferRules = field(default_factory=lambda: BufferRules(capacity=48))
-    """With 48 slots learning is faster here than with the paper's 10 (`--buffer.capacity 10`)."""
+    """The instruction buffer. In our runs, learning is faster with 48 slots than with the paper's 10."""
     llm: LlmRules = field(default_factory=LlmRules)
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     noise: NoiseRules = field(default_factory=NoiseRules)
-    """Errors put into the relabels, for studies."""
+    """Errors that are added to relabels on purpose, for studies."""
     processes: ProcessRules = field(default_factory=ProcessRules)
     settled: Annotated[bool, tyro.conf.Suppress] = False
-    """Every value is meant as it stands. Otherwise a value that is the preset's gives way to the method's own (see
-    `methods.Method.settings`) and, on resume, to the run's. The command line, which knows what was given, sets this."""
+    """Use every value as it is. If off, a value that equals the preset's is replaced by the method's own (see
+    `methods.Method.settings`) and, on resume, by the run's. The command line sets this, as it knows which options were
+    given."""
 
     def checked(self) -> "TrainConfig":
-        """The same settings, or a HindsightError that names the bad one."""
+        """Return the settings, or raise a HindsightError that names the wrong one."""
         method(self.method)
         check_ranges(self)
         if self.delta == 1:
@@ -137,7 +149,7 @@ class TrainConfig:
             raise HindsightError(f"--relabeler {self.relabeler}: 'templates' or 'llm'")
         self.noise.checked()
         if self.relabeler == "llm" and self.processes.coordinator is not None:
-            raise HindsightError("--relabeler llm answers when it is ready: it goes with one process, not several")
+            raise HindsightError("--relabeler llm works in one process only, as its answers come at any time")
         if self.relabeler == "llm":
             self.endpoint = self.endpoint.resolved()
         return self
@@ -167,7 +179,7 @@ def load_config(run: Run) -> TrainConfig:
     }  # fmt: skip
     names = [field.name for field in dataclasses.fields(TrainConfig)]
     values = known_settings(run.read("config.json"), names, str(run.path / "config.json"))
-    values.pop("processes", None)  # where processes meet is the launch's to say, not the run's
+    values.pop("processes", None)  # the addresses of processes belong to a launch, not to the run
     try:
         return TrainConfig(**{k: nested[k](**v) if k in nested else v for k, v in values.items()})
     except TypeError as error:

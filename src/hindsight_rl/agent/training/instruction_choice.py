@@ -1,4 +1,4 @@
-"""Which instruction an environment is given next: by chance, an initial one, or for something not done in this life."""
+"""Choice of the next instruction of an environment: by chance, an initial one, or one for a missing event."""
 
 from typing import NamedTuple
 
@@ -6,28 +6,28 @@ import jax
 import jax.numpy as jnp
 
 from hindsight_rl.agent.policy.action_selection import PolicyView, Selection, drawn_by
-from hindsight_rl.agent.training.acting import AGAIN, BY_CHANCE, INITIAL, UNDONE, ActingRules
+from hindsight_rl.agent.training.acting import BY_CHANCE, INITIAL, NEW_EVENT, REPEATED_EVENT, ActingRules
 from hindsight_rl.agent.training.tables import Tables
 
 LEAST_VALUE = 0.1
-"""Added to the value of every event: how often the seemingly hopeless is asked for."""
+"""Added to the value of every event, so that events that seem out of reach are asked for sometimes."""
 NOISE = 0.02
-"""Values below this are taken for noise when a value is compared with its average."""
+"""Added to a value and to its average before they are compared, so that noise in small values does not count."""
 
 
 class ChoiceKeys(NamedTuple):
     """The random streams of a choice of instructions."""
 
     by_chance: jax.Array
-    undone: jax.Array
-    undone_event: jax.Array
-    again: jax.Array
+    new_event: jax.Array
+    which_event: jax.Array
+    repeated_event: jax.Array
     initial: jax.Array
     initial_which: jax.Array
 
 
 class Odds(NamedTuple):
-    """What choices need of the tables, computed once for many steps.
+    """Sums over the tables that choices need, computed once for many steps.
 
     Attributes:
         by_chance: float32 [I], the running sum of `Tables.chance`.
@@ -43,7 +43,7 @@ class Odds(NamedTuple):
 
     @classmethod
     def of(cls, tables: Tables, view: PolicyView, rules: ActingRules, observation: jax.Array) -> "Odds":
-        """For observations float32 [E, F], over which values are averaged."""
+        """Compute them; values are averaged over observations float32 [E, F]."""
         usual = None
         if rules.candidates > 1:
             psi = view.psi(observation)
@@ -68,15 +68,16 @@ def next_instruction(
     Args:
         selection: of the step, with the values of what was seen.
         event_counts: int32 [E, n_events], how often each event happened in this life.
-        since_new: bool [E, n_events], events since this life last did something for the first time.
+        since_new: bool [E, n_events], events that happened since the last new event of this life.
 
     Returns:
-        the instruction, int32 [E], and how it was chosen, int32 [E]: `BY_CHANCE`, `INITIAL`, `UNDONE` or `AGAIN`.
+        the instruction, int32 [E], and how it was chosen, int32 [E]: `BY_CHANCE`, `INITIAL`, `NEW_EVENT` or
+        `REPEATED_EVENT`.
     """
     n = event_counts.shape[0]
     drawn = drawn_by(odds.by_chance, jax.random.uniform(keys.by_chance, (n, rules.candidates)))
     if odds.usual is not None:
-        # Of a few drawn, the one whose value here is highest compared with its average.
+        # Of the candidates, take the one with the highest ratio of its value here to its average value.
         first_goal = jnp.maximum(tables.goals[drawn, 0], 0)
         here = jnp.einsum("ear,ecr->eca", selection.psi, view.omega[first_goal]).max(axis=2)
         best = jnp.argmax((here + NOISE) / (odds.usual[first_goal] + NOISE), axis=1)
@@ -85,14 +86,14 @@ def next_instruction(
     instruction = jnp.take_along_axis(drawn, best[:, None], axis=1)[:, 0]
     chosen = jnp.full(n, BY_CHANCE, jnp.int32)
 
-    if selection.event_values is not None and view.known is not None and rules.fresh:
-        again = jax.random.bernoulli(keys.again, rules.again, (n, 1))
-        left = view.known & ~jnp.where(again, since_new, event_counts > 0)
-        wanted = jnp.where(again, odds.useful, tables.rarity)
-        there_is, undone = undone_instruction(selection.event_values, left, wanted, tables, keys.undone_event)
-        given = (jax.random.uniform(keys.undone, (n,)) < rules.fresh) & there_is
-        instruction = jnp.where(given, undone, instruction)
-        chosen = jnp.where(given, jnp.where(again[:, 0], AGAIN, UNDONE), chosen)
+    if selection.event_values is not None and view.known is not None and rules.new_event_share:
+        repeated = jax.random.bernoulli(keys.repeated_event, rules.repeated_event_share, (n, 1))
+        left = view.known & ~jnp.where(repeated, since_new, event_counts > 0)
+        wanted = jnp.where(repeated, odds.useful, tables.rarity)
+        there_is, asking = event_instruction(selection.event_values, left, wanted, tables, keys.which_event)
+        given = (jax.random.uniform(keys.new_event, (n,)) < rules.new_event_share) & there_is
+        instruction = jnp.where(given, asking, instruction)
+        chosen = jnp.where(given, jnp.where(repeated[:, 0], REPEATED_EVENT, NEW_EVENT), chosen)
 
     if rules.initial:
         initial = drawn_by(odds.initial, jax.random.uniform(keys.initial_which, (n,)))
@@ -102,15 +103,15 @@ def next_instruction(
     return instruction, chosen
 
 
-def undone_instruction(
+def event_instruction(
     values: jax.Array, left: jax.Array, wanted: jax.Array, tables: Tables, key: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """An instruction that asks for one of the events left; the higher its value and the more wanted, the likelier.
+    """An instruction for one of the events left. Events with a higher value and weight are more likely.
 
     Args:
         values: float32 [E, n_events], of every event's goal here.
         left: bool [E, n_events], events that can be asked for and have not happened.
-        wanted: float32 [E, n_events].
+        wanted: float32 [E, n_events], the weight of each event.
 
     Returns:
         whether there is one, bool [E], and which, int32 [E].

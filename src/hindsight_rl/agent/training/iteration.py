@@ -2,7 +2,7 @@
 
     state, report = train_iteration(static, inputs, state)
 
-The host comes in between two iterations: it relabels, updates the instruction buffer and makes new tables.
+Between two iterations the host relabels, updates the instruction buffer and makes new tables.
 """
 
 from dataclasses import dataclass, fields
@@ -21,7 +21,7 @@ from hindsight_rl.agent.policy.network import QNetwork
 from hindsight_rl.agent.policy.pqn import LearningRules, learn
 from hindsight_rl.agent.policy.prerequisites import Precedence, observe
 from hindsight_rl.agent.policy.rare_events import RareEventBuffer, store, with_replays
-from hindsight_rl.agent.training.acting import AGAIN, ActingRules
+from hindsight_rl.agent.training.acting import REPEATED_EVENT, ActingRules
 from hindsight_rl.agent.training.rollout import Actors, Transitions, roll
 from hindsight_rl.agent.training.sharding import Placement
 from hindsight_rl.agent.training.tables import Tables
@@ -48,7 +48,7 @@ class Static:
 
 @struct.dataclass
 class Schedule:
-    """What changes in the course of training, as float32 scalars; see `TrainConfig`."""
+    """Settings of the learning rate and of random actions, as float32 scalars; see `TrainConfig`."""
 
     learning_rate: jax.Array
     learning_rate_end: jax.Array
@@ -57,11 +57,11 @@ class Schedule:
     epsilon_fraction: jax.Array
     epsilon_spread: jax.Array
     updates: jax.Array
-    """In all."""
+    """Total number of updates."""
 
     @classmethod
     def of(cls, config: Any, updates: int) -> "Schedule":
-        """From the settings, for so many updates in all."""
+        """The schedule of these settings for a total number of updates."""
         names = [field.name for field in fields(cls) if field.name != "updates"]
         values = {name: jnp.float32(getattr(config, name)) for name in names}
         return cls(**values, updates=jnp.float32(updates))
@@ -79,13 +79,13 @@ class Schedule:
 
 @struct.dataclass
 class Inputs:
-    """What the host gives to an iteration.
+    """The inputs of an iteration, made by the host.
 
     Attributes:
         bank, acting, learning, schedule: the same in every iteration.
         tables: goals, rewards and chances of instructions.
-        watched: bool [E], at most R environments that are reported in any case. The others are those in which the
-            rarest things happened, so that these can be relabeled.
+        watched: bool [E], at most R environments that are always reported. The rest of the R are those with the rarest
+            events, so that these can be relabeled.
     """
 
     bank: Bank
@@ -101,7 +101,7 @@ class TrainState:
     """Everything that training carries on the device.
 
     Attributes:
-        replay: windows around rare events; None where nothing is learned in hindsight.
+        replay: windows around rare events; None if the method has no hindsight learning.
         update: int32 scalar, updates so far.
     """
 
@@ -119,7 +119,7 @@ class Report(NamedTuple):
 
     Attributes:
         events: bool [U x T, R, n_events], of the environments to relabel.
-        over: bool [U x T, R], where their lives ended.
+        over: bool [U x T, R], True where a life ended.
         counts: float32 [n_events], how often each event happened.
         attempts, successes: float32 [I], by instruction.
         given: float32 [4, I], how often each instruction was given by each way to choose one (`acting.BY_CHANCE` ...).
@@ -144,7 +144,8 @@ def optimizer() -> optax.GradientTransformation:
 
 @partial(jax.jit, static_argnums=0, donate_argnums=2)
 def train_iteration(static: Static, inputs: Inputs, state: TrainState) -> tuple[TrainState, Report]:
-    """One training iteration: act, learn, act, learn ...; the state given is used up (its buffers are donated)."""
+    """One training iteration: act, learn, act, learn ...; the given state cannot be used afterwards (its buffers are
+    donated)."""
 
     def one(state: TrainState, _: None) -> tuple[TrainState, Report]:
         return _update(static, inputs, state)
@@ -203,7 +204,7 @@ def _update(static: Static, inputs: Inputs, state: TrainState) -> tuple[TrainSta
 
 
 def _report(seen: Transitions, tables: Tables, loss: jax.Array) -> Report:
-    """Of one update; `events` and `over` of every environment."""
+    """The report of one update, with `events` and `over` of every environment."""
     none = jnp.zeros(len(tables.chance))
     where = seen.instruction.reshape(-1)
     return Report(
@@ -212,12 +213,13 @@ def _report(seen: Transitions, tables: Tables, loss: jax.Array) -> Report:
         counts=seen.events.sum((0, 1)),
         attempts=none.at[where].add(seen.ended.reshape(-1)),
         successes=none.at[where].add(seen.fulfilled.reshape(-1)),
-        given=jnp.zeros((AGAIN + 1, len(none))).at[seen.chosen, seen.new_instruction].add(seen.given),
+        given=jnp.zeros((REPEATED_EVENT + 1, len(none))).at[seen.chosen, seen.new_instruction].add(seen.given),
         loss=loss,
     )
 
 
 def _to_relabel(events: jax.Array, inputs: Inputs, count: int) -> jax.Array:
-    """int32 [count], environments: those watched, then those with the rarest events; events bool [T, E, n_events]."""
+    """Indices of environments, int32 [count]: the watched ones, then those with the rarest events; events is bool
+    [T, E, n_events]."""
     rarest = jnp.where(events.any(axis=0), inputs.tables.rarity, 0.0).max(axis=1)
     return jax.lax.top_k(jnp.where(inputs.watched, jnp.inf, rarest), count)[1]

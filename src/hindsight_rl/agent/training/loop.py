@@ -34,26 +34,26 @@ def train_runs(
     env: Environment | None = None,
     encoder: TextEncoder | None = None,
 ) -> list[TrainingRun]:
-    """Train several seeds side by side in one program, each with a run folder of its own, and evaluate them at the end.
+    """Train several seeds in parallel in one program, each in its own run folder, and evaluate them at the end.
 
     Args:
         config: the settings.
         seeds, outs: the seed and the folder of each run.
-        relabeler, env, encoder: in place of those that the settings name.
+        relabeler, env, encoder: used instead of those in the settings.
 
     Raises:
         HindsightError: bad settings, a folder in use, no space, a diverging loss.
     """
     config.processes.join()
     if len(seeds) > 1 and (config.relabeler == "llm" or relabeler is not None):
-        raise HindsightError("--seeds: with a relabeler beside training, train one seed at a time")
+        raise HindsightError("--seeds: a relabeler that works in the background trains one seed at a time")
     configs = [_settings(dataclasses.replace(config, seed=s, out=o)) for s, o in zip(seeds, outs, strict=True)]
     compile_cache()
     with ExitStack() as held:
-        # A run that is resumed is locked before it is read, a new one as soon as its folder is there.
+        # A resumed run is locked before it is read, a new run as soon as its folder exists.
         for own in configs if config.resume else ():
             _hold(held, own)
-        # All that can be wrong is found before any folder is made: the corrected command finds none in its way.
+        # All checks come before any folder is created. So the corrected command does not find a folder that is in use.
         runs = [_training_run(own, relabeler, env, encoder) for own in configs]
         for each in runs:
             held.callback(_close, each)
@@ -72,20 +72,20 @@ def train_runs(
         except OSError as error:
             raise HindsightError(
                 f"cannot write to {', '.join(str(r.run.path) for r in runs)}: {error.strerror or error}; "
-                "mend that, then go on with --resume"
+                "fix this, then continue with --resume"
             ) from error
         meet("trained")
     return runs
 
 
 def compile_cache() -> None:
-    """Keep compiled programs on disk, so that the second run starts in seconds."""
+    """Cache compiled programs on disk, so that the second run starts in seconds."""
     jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 
 
 def _settings(config: TrainConfig) -> TrainConfig:
-    """The settings asked for or, on resume, those that the run was made with."""
+    """The settings of this call or, on resume, those of the run."""
     if config.resume:
         return resumed(config, load_config(Run.open(config.out, kind="agent"))).checked()
     if first_process():
@@ -96,7 +96,7 @@ def _settings(config: TrainConfig) -> TrainConfig:
 def _training_run(
     config: TrainConfig, relabeler: Relabeler | None, env: Environment | None, encoder: TextEncoder | None
 ) -> TrainingRun:
-    """A run at its start, whose folder need not be there."""
+    """A run at its start. Its folder may not exist yet."""
     folder = (Run if first_process() else ReadOnlyRun)(Path(config.out))
     made = TrainingRun(config, folder, env=env, encoder=encoder)
     made.relabeling.relabeler = relabeler or relabeler_of(config, made.reward, made.run)
@@ -104,14 +104,14 @@ def _training_run(
 
 
 def _go_on(training: TrainingRun) -> Checkpoints:
-    """Bring a run to its newest checkpoint; returns its checkpoints."""
+    """Restore a run from its newest checkpoint. Returns its checkpoints."""
     checkpoints, resume = Checkpoints(training.run.path / "checkpoints"), training.config.resume
     if resume and checkpoints.latest() is not None:
         training.restore(checkpoints)
     for name in ("metrics.jsonl", "relabels.jsonl", "buffer.jsonl"):
         training.run.cut_back(name, training.step)
     if resume:
-        # What was given anew, such as more steps, is what the run is made with from now on.
+        # Changed settings, such as more steps, become the settings of the run.
         stored = training.run.read("config.json")
         training.run.write("config.json", stored | _kept(training.config) | {"resume": False})
         if training.source:
@@ -130,19 +130,19 @@ def _hold(held: ExitStack, config: TrainConfig) -> None:
 
 
 def _kept(config: TrainConfig) -> dict[str, Any]:
-    """What `config.json` holds of the settings."""
+    """The settings as they are written to `config.json`."""
     return {k: v for k, v in dataclasses.asdict(config).items() if k != "processes"}
 
 
 def _make_folder(config: TrainConfig) -> None:
-    """The run's folder, made by the first process."""
+    """The run's folder, created by the first process."""
     if first_process():
         devices = {"devices": jax.device_count(), "device": jax.devices()[0].device_kind}
         Run.create(config.out, {**_kept(config), "machine": machine() | devices}, kind="agent")
 
 
 def _loop(cohort: Cohort, saved: Sequence[Checkpoints]) -> None:
-    """Train to the end, with an evaluation and a checkpoint now and then."""
+    """Train to the end, with evaluations and checkpoints."""
     lead = cohort.runs[0]
     config = lead.config
 

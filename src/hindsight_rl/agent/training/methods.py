@@ -1,4 +1,4 @@
-"""The methods that can be compared: one flag, one learner, different sources of instructions and reward."""
+"""The methods that can be compared. All use one learner; they differ in their instructions and rewards."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +14,14 @@ class Method:
 
     Attributes:
         about: one line.
-        buffer: instructions come from the buffer of what relabeling discovered; otherwise uniformly from the
-            environment's initial ones.
+        buffer: instructions come from the instruction buffer, which relabeling fills. Otherwise they are drawn
+            uniformly from the environment's initial ones.
         hindsight: goals other than the pursued one are learned from every transition.
         relabel: trajectories are relabeled.
         true_reward: the reward is the goal's true event instead of the semantic reward.
         objective: `goal`, `game` or `novel` (see `ActingRules`).
-        settings: dotted names and values of the settings that belong to the method; a setting that is given by hand
-            comes first.
+        settings: dotted names and values of the settings that belong to the method; a setting given by the user
+            takes precedence.
     """
 
     about: str
@@ -38,13 +38,13 @@ class Method:
         return self.objective == "goal"
 
 
-# The paper's method as far as it is known, without our additions. What is not known of it (how the buffer evicts, the
-# learner's values) is as in `oir`.
+# The paper's method, without our additions. What the paper does not say (how the buffer evicts, hyperparameters of the
+# learner) is as in `oir`.
 PAPER: Settings = (
     ("reward_mode", "global"),
     ("buffer.capacity", 10),
-    ("acting.initial", 0.0),  # all instructions come from the buffer, once it holds any
-    ("acting.fresh", 0.0),
+    ("acting.initial", 0.0),  # all instructions come from the buffer, as soon as it holds one
+    ("acting.new_event_share", 0.0),
     ("acting.candidates", 1),
     ("acting.reset_on_success", True),
     ("acting.waypoints", False),

@@ -1,4 +1,4 @@
-"""Presets: whole settings by one word, and the settings that belong to a method; every other option overrides its own.
+"""Presets, which set many settings by one name, and the settings of each method. Other options override both.
 
 hindsight agent train --preset gpu --method oir-paper --total-timesteps 200000000
 """
@@ -57,7 +57,7 @@ def preset(name: str) -> TrainConfig:
 
 
 def preset_of(argv: Sequence[str]) -> TrainConfig:
-    """The settings that the command line starts from: of its preset, then of its method.
+    """The defaults of the command line: those of the preset, then those of the method.
 
     Raises:
         HindsightError: no preset or no method of that name.
@@ -67,7 +67,7 @@ def preset_of(argv: Sequence[str]) -> TrainConfig:
 
 
 def settled(config: TrainConfig) -> TrainConfig:
-    """With the settings that belong to its method, wherever a setting is as the preset has it.
+    """The settings, where each value that equals the preset's is replaced by the method's own.
 
     Raises:
         HindsightError: no preset or no method of that name.

@@ -1,4 +1,4 @@
-"""What a person sees while an agent trains: a live display in a terminal, a plain line now and then elsewhere.
+"""The progress display of training: live in a terminal, otherwise a plain line from time to time.
 
 The display is drawn only when a training iteration ends: nothing runs beside training (see
 :mod:`hindsight_rl.display`).
@@ -23,10 +23,11 @@ SOURCES = {
     "initial": "initial",
     "slots": "buffer slots",
     "rehearsal": "rehearsal",
-    "undone": "not yet done in this life",
-    "again": "not done lately",
+    "new_event": "new in this life",
+    "repeated_event": "not done lately",
 }
-"""Where instructions come from: the names in `metrics.jsonl` and in words. The last two were found by relabeling."""
+"""Sources of instructions: their names in `metrics.jsonl` and their descriptions. The last two were found by
+relabeling."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -45,12 +46,12 @@ def duration(seconds: float) -> str:
 
 
 class Progress(Display):
-    """Shows the metrics of training as they come; a context manager.
+    """Shows the metrics of training as they arrive; a context manager.
 
     Args:
         method: name of the method.
         total_steps: environment steps in all.
-        start_step: environment steps already done, where a run is resumed.
+        start_step: environment steps already done, if the run is resumed.
         console: where to write; standard error by default.
         clock: seconds, monotonic.
         silent: show nothing.
@@ -73,12 +74,12 @@ class Progress(Display):
         self.accepted = self.rejected = 0
         self.given = dict.fromkeys(SOURCES, 0)
         self._began = clock()
-        # A window, so that compilation and the pauses of evaluation weigh on the speed only for a while.
+        # A window, so that compilation and evaluations affect the displayed speed only for a short time.
         self._passed: deque[tuple[float, int]] = deque(maxlen=16)
         self._printed = -1
 
     def show(self, metrics: Mapping[str, Any]) -> None:
-        """Take in the metrics of an iteration (a row of `metrics.jsonl`); never raises.
+        """Process the metrics of an iteration (a row of `metrics.jsonl`). Never raises.
 
         Args:
             metrics: `step` and, where known, `success`, `slots`, `accepted`, `rejected`, `unique_instructions`,
@@ -92,7 +93,7 @@ class Progress(Display):
                 self._printed = tenth
                 self.say(self.line())
         except Exception:
-            pass  # a display must never cost a run
+            pass  # an error of the display must not stop training
 
     def _take(self, metrics: Mapping[str, Any]) -> None:
         self.latest = metrics
@@ -107,7 +108,7 @@ class Progress(Display):
 
     @property
     def speed(self) -> float | None:
-        """Environment steps per second lately; None until two iterations are done."""
+        """Recent environment steps per second; None until two iterations are done."""
         if len(self._passed) < 2:
             return None
         (t0, s0), (t1, s1) = self._passed[0], self._passed[-1]
@@ -143,8 +144,9 @@ class Progress(Display):
         return parts
 
     def _shares(self) -> str:
-        """`70% initial, 3% buffer slots, 27% found`: of all instructions given so far; empty for one source alone."""
-        found = self.given["undone"] + self.given["again"]
+        """`70% initial, 3% buffer slots, 27% found`: of all instructions given so far. Empty if there is only one
+        source."""
+        found = self.given["new_event"] + self.given["repeated_event"]
         shown = {SOURCES[k]: self.given[k] for k in ("initial", "slots", "rehearsal")} | {"found by relabeling": found}
         total = sum(shown.values())
         shown = {name: count for name, count in shown.items() if count}
@@ -240,7 +242,7 @@ def _success_cells(name: str, rate: float, width: int) -> list[Text]:
 
 
 def _in_columns(items: Sequence[list[Text]], columns: int) -> list[list[Text]]:
-    """Rows that read downwards, column by column."""
+    """Rows of a table that is read downwards, column by column."""
     height = -(-len(items) // columns)
     blank = [Text("")] * (len(items[0]) if items else 0)
     rows = []

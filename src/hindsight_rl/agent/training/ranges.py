@@ -1,4 +1,4 @@
-"""The range of every number among the settings of training: a number outside is an error before anything is made."""
+"""The allowed range of each numeric setting of training. It is checked before anything is created."""
 
 import dataclasses
 import math
@@ -13,14 +13,14 @@ INFINITY = math.inf
 
 @dataclass(frozen=True)
 class Range:
-    """From ``low`` to ``high``, both allowed unless ``above``: then it must exceed ``low``."""
+    """From ``low`` to ``high``, both included; with ``above`` without ``low``."""
 
     low: float
     high: float = INFINITY
     above: bool = False
 
     def holds(self, value: float) -> bool:
-        """Does it lie inside? NaN and infinity never do."""
+        """Whether the value is in the range. NaN and infinity never are."""
         return math.isfinite(value) and (self.low < value if self.above else self.low <= value) and value <= self.high
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ RANGES: dict[str, Range] = {
             "total_timesteps", "seeds", "num_envs", "num_steps", "num_updates", "num_worlds", "width", "depth", "rank",
             "relabels", "trajectories", "acting.patience", "acting.mean_life", "acting.candidates",
             "learning.windows_per_event",
-            "learning.epochs", "learning.minibatch", "buffer.capacity", "buffer.trial", "buffer.window",
+            "learning.epochs", "learning.minibatch", "buffer.capacity", "buffer.min_attempts", "buffer.window",
             "llm.candidates", "llm.pending", "endpoint.answer_tokens", "endpoint.concurrency", "endpoint.attempts",
             "endpoint.answer_bytes", "processes.count",
         ),
@@ -59,7 +59,8 @@ RANGES: dict[str, Range] = {
     **dict.fromkeys(
         (
             "learning_rate_end", "epsilon_start", "epsilon_end", "composed", "acting.sticky", "acting.initial",
-            "acting.fresh", "acting.again", "learning.gamma", "learning.q_lambda", "learning.off_policy_lambda",
+            "acting.new_event_share", "acting.repeated_event_share",
+            "learning.gamma", "learning.q_lambda", "learning.off_policy_lambda",
             "learning.optimistic_lambda", "buffer.failing_below", "buffer.mastered_above", "buffer.rehearsal",
             "buffer.progress", "llm.same", "noise.rate",
         ),
@@ -76,7 +77,7 @@ RANGES: dict[str, Range] = {
 
 
 def numbers(settings: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
-    """Every number among nested settings with its dotted name; of a table of numbers, each value under its name."""
+    """Each number in nested settings with its dotted name, including the values of dictionaries."""
     for field in dataclasses.fields(settings):
         name, value = prefix + field.name, getattr(settings, field.name)
         if dataclasses.is_dataclass(value):

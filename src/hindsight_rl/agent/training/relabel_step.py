@@ -1,4 +1,4 @@
-"""The relabeling of one training iteration: propose what trajectories achieved, verify it, offer it to the buffer."""
+"""Relabeling in a training iteration: propose what trajectories achieved, verify it, offer it to the buffer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,23 +15,23 @@ from hindsight_rl.agent.training.config import TrainConfig
 from hindsight_rl.run import Run
 
 ALL_SAMPLES, EVERY = 400, 10
-"""So many relabels are written to `relabels.jsonl` one by one, then one in EVERY."""
+"""The first relabels of each kind are all written to `relabels.jsonl`, later only one in EVERY."""
 
 
 class RelabelStep:
-    """Relabels the trajectories of an iteration; call it after each.
+    """Relabels the trajectories of an iteration. Call it after each iteration.
 
     Args:
-        config: how many relabels, and whether they are verified.
+        config: how many relabels to propose, and whether to verify them.
         events: the environment's vocabulary.
-        library: learns every accepted instruction.
-        buffer: is offered the accepted instructions; None where the method has none.
-        run: records samples in `relabels.jsonl`.
-        rng: source of every choice.
+        library: receives every accepted instruction.
+        buffer: is offered the accepted instructions. None if the method has no buffer.
+        run: the run that records samples in `relabels.jsonl`.
+        rng: random generator of all choices.
 
     Attributes:
-        relabeler: who proposes; None: templates.
-        coverage: how many different instructions were accepted.
+        relabeler: proposes relabels; None: templates.
+        coverage: counts different accepted instructions.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class RelabelStep:
 
     @property
     def source(self) -> RelabelSource | None:
-        """The relabeler, where it works beside training or keeps a state."""
+        """The relabeler, if it works in the background or keeps a state."""
         return self.relabeler if isinstance(self.relabeler, RelabelSource) else None
 
     def __call__(self, step: int, events: np.ndarray, over: np.ndarray) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class RelabelStep:
             over: bool [T, R], where a life ended.
 
         Returns:
-            how many relabels were accepted and rejected, and what the relabeler counts.
+            the number of accepted and rejected relabels, and the relabeler's own counts.
         """
         self._step = step
         rarity, wanted = self.library.rarity(), self.library.wanted()
@@ -77,7 +77,7 @@ class RelabelStep:
         trajectories = []
         for r in range(events.shape[1]):
             lives = np.split(events[:, r], np.flatnonzero(over[:, r]) + 1)
-            # Of several lives, the one with the rarest event; where all are alike, the one that goes on.
+            # Of several lives, take the one with the rarest event; if all are equal, the one that continues.
             trajectory = max(reversed(lives), key=lambda life: (life.any(0) * wanted).max(initial=0.0))
             trajectories.append(trajectory)
             for relabel in relabeler.propose(trajectory, self.config.relabels, self.rng):
@@ -89,7 +89,7 @@ class RelabelStep:
         return tally
 
     def _take_delivered(self, source: RelabelSource, rarity: np.ndarray, tally: dict[str, Any]) -> None:
-        """Offer what became ready beside training since the last iteration."""
+        """Offer relabels that became ready in the background since the last iteration."""
         for each in source.delivered():
             if each.relabel is not None:
                 self._offer(each.relabel, each.events, rarity, tally, each.origin)
@@ -106,7 +106,7 @@ class RelabelStep:
         tally: dict[str, Any],
         origin: dict[str, Any] | None = None,
     ) -> None:
-        """Verify one relabel and offer it to library and buffer; what has an origin is always recorded."""
+        """Verify one relabel and offer it to library and buffer. Relabels with an origin are always recorded."""
         reason = verify(relabel, trajectory, self.reward) if self.config.grounding else None
         if relabel.wrong is not None:
             tally["wrong_proposed"] = tally.get("wrong_proposed", 0) + relabel.wrong
@@ -138,7 +138,7 @@ class RelabelStep:
                 self.buffer.admit(index, relabel.text, rare, meant)
 
     def _sample(self, row: dict[str, Any]) -> None:
-        """Keep examples for the report: the first ones of each kind, then ever fewer."""
+        """Store examples for the report: the first ones of each kind, later fewer and fewer."""
         if self.coverage.sampled < ALL_SAMPLES or self.coverage.sampled % EVERY == 0:
             self.run.append("relabels.jsonl", row)
         self.coverage.sampled += 1

@@ -1,4 +1,4 @@
-"""Going on with a run: which settings may be given anew, and that no two processes write one run."""
+"""Resuming a run: which settings may change, and a lock so that no two processes write one run."""
 
 import dataclasses
 import os
@@ -13,20 +13,20 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 
 FREE = ("final_eval", "num_evals", "num_checkpoints", "endpoint", "processes")
-"""Settings, or groups of them, that change nothing in what is learned."""
+"""Settings, or groups of settings, that do not affect what is learned."""
 _OURS = ("out", "resume", "seeds", "settled")
 LOCK = ".lock"
 
 
 def resumed(config: TrainConfig, stored: TrainConfig) -> TrainConfig:
-    """The settings with which a run goes on.
+    """The settings with which a run continues.
 
     Args:
-        config: what was asked for. Unless it is `settled`, what is as its preset has it was not asked for.
+        config: the settings of this call. Unless it is `settled`, values that equal the preset's count as not given.
         stored: what the run was made with.
 
     Raises:
-        HindsightError: another setting was asked for, or fewer steps.
+        HindsightError: a setting that cannot change is different, or there are fewer steps.
     """
     base = preset(config.preset)
     made = stored
@@ -43,7 +43,7 @@ def resumed(config: TrainConfig, stored: TrainConfig) -> TrainConfig:
         elif name.split(".")[0] not in FREE:
             raise HindsightError(
                 f"{option} {wanted}: the run in {config.out} was made with {had}; "
-                "leave it out to go on, or choose another --out"
+                "omit it to continue that run, or choose another --out"
             )
         made = with_setting(made, name, wanted)
     return with_setting(with_setting(with_setting(made, "out", config.out), "resume", True), "settled", True)
@@ -62,7 +62,7 @@ def _names(config: Any, prefix: str = "") -> list[str]:
 
 
 class Lock:
-    """Held by the process that writes a run; let go when it ends, however it ends.
+    """A lock that the process that writes a run holds. It is released when the process ends, for any reason.
 
     Args:
         run: an existing run folder.
@@ -108,4 +108,4 @@ def vacant(out: str) -> None:
     """
     path = Path(out)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise HindsightError(f"{path} exists: choose another --out, or add --resume to go on with that run")
+        raise HindsightError(f"{path} exists: choose another --out, or add --resume to continue that run")

@@ -1,7 +1,7 @@
-"""Rollouts: environments step side by side, each under an instruction of its own, and go on after a success.
+"""Rollouts: many environments step in parallel, each with its own instruction, and continue after a success.
 
-Fulfilling an instruction, or running out of time, ends the instruction and not the environment: under the next one the
-agent can build on what it has achieved (a table, some wood). A success is a `done` for the learner alone.
+A success or a time limit ends the instruction, not the environment. Under the next instruction the agent can build on
+what it has achieved, such as a table or some wood. A success is a `done` only for the learner.
 """
 
 from typing import Any, NamedTuple
@@ -26,12 +26,12 @@ from hindsight_rl.agent.policy.network import omega as network_omega
 from hindsight_rl.agent.policy.prerequisites import Precedence, prerequisites, requirements
 from hindsight_rl.agent.training.acting import ActingRules
 from hindsight_rl.agent.training.instruction_choice import ChoiceKeys, Odds, next_instruction
-from hindsight_rl.agent.training.tables import MAX_GOALS, Tables
+from hindsight_rl.agent.training.tables import MAX_TRAINED_GOALS, Tables
 
 
 @struct.dataclass
 class Actors:
-    """The state of E environments, and of the instruction that each is under.
+    """The state of E environments and of their instructions.
 
     Attributes:
         env_state: the environments' states, leading axis [E].
@@ -41,8 +41,8 @@ class Actors:
         elapsed: int32 [E], steps since the instruction was given.
         explore: int32 [E], remaining steps of random exploration, during which no instruction is pursued.
         life: int32 [E], steps since the environment was reset.
-        since_new: bool [E, n_events], events since this life last did something for the first time.
-        newest: float32 [E], how rare that was.
+        since_new: bool [E, n_events], events that happened since the last new event of this life.
+        newest: float32 [E], how rare that new event was.
         exploring_action: int32 [E], the last random action, for sticky exploration.
     """
 
@@ -67,20 +67,20 @@ class Transitions(NamedTuple):
         events: bool [E, n_events].
         event_counts: int32 [E, n_events], how often each event had happened in this life before the step.
         goal: int32 [E], the goal pursued.
-        previous: float32 [E], value, before the action, of the goal that the step before pursued.
+        previous: float32 [E], value of the previous step's goal in this observation.
         reward: float32 [E], of the goal pursued.
         reached: bool [E], the goal pursued was reached: terminal for the learner, not for the environment.
         dead: bool [E], the environment ended: terminal for every goal.
-        dropped: bool [E], the environment was reset though it could have gone on: the next observation is of another
-            life.
-        switched: bool [E], the goal was reached or its instruction ended: the next step is another pursuit.
+        dropped: bool [E], the environment was reset before its end: the next observation belongs to another life.
+        switched: bool [E], the goal was reached or its instruction ended: the next step pursues another goal.
         pursuing: bool [E], False during random exploration.
         instruction: int32 [E], the instruction in force.
         ended: bool [E], the instruction ended with this step.
         fulfilled: bool [E], it ended in success.
         given: bool [E], a new instruction was given after this step.
-        new_instruction: int32 [E], which; without meaning where none was.
-        chosen: int32 [E], how it was chosen: `acting.BY_CHANCE`, `INITIAL`, `UNDONE` or `AGAIN`.
+        new_instruction: int32 [E], the new instruction; meaningless where none was given.
+        chosen: int32 [E], how it was chosen: `acting.BY_CHANCE`, `INITIAL`, `NEW_EVENT` or
+            `REPEATED_EVENT`.
     """
 
     observation: jax.Array
@@ -109,22 +109,22 @@ class StepKeys(NamedTuple):
     action: ActionKeys
     instruction: ChoiceKeys
     step: jax.Array
-    """The environments' own."""
+    """Randomness of the environments."""
     life: jax.Array
     """Which environments are reset."""
     reset: jax.Array
-    """To which states."""
+    """Which states they are reset to."""
     burst: jax.Array
     """Whether random steps follow a success."""
 
     @classmethod
     def of(cls, key: jax.Array) -> "StepKeys":
-        """The streams that a step's key stands for."""
+        """Split a step's key into the streams."""
         whether, which, repeat, by_chance, step, life, reset = jax.random.split(key, 7)
-        undone, undone_event = jax.random.split(jax.random.fold_in(key, 7))
+        new_event, which_event = jax.random.split(jax.random.fold_in(key, 7))
         initial, initial_which = jax.random.split(jax.random.fold_in(key, 11))
-        again, burst = jax.random.fold_in(key, 9), jax.random.fold_in(key, 8)
-        choice = ChoiceKeys(by_chance, undone, undone_event, again, initial, initial_which)
+        repeated_event, burst = jax.random.fold_in(key, 9), jax.random.fold_in(key, 8)
+        choice = ChoiceKeys(by_chance, new_event, which_event, repeated_event, initial, initial_which)
         return cls(ActionKeys(whether, which, repeat), choice, step, life, reset, burst)
 
 
@@ -136,7 +136,7 @@ def start(env: Environment, bank: Bank, num_envs: int, key: jax.Array) -> Actors
         env_state=states,
         observation=observation,
         instruction=none,
-        progress=Progress.none(num_envs, MAX_GOALS, len(env.events)),
+        progress=Progress.none(num_envs, MAX_TRAINED_GOALS, len(env.events)),
         elapsed=none,
         explore=none + 1,  # one random step, then the first instruction
         life=none,
@@ -149,11 +149,11 @@ def start(env: Environment, bank: Bank, num_envs: int, key: jax.Array) -> Actors
 def view_of(
     network: QNetwork, params: Any, tables: Tables, rules: ActingRules, precedence: Precedence
 ) -> tuple[PolicyView, jax.Array]:
-    """The policy as training sees it, for the tables' goals, and each event's goal, int32 [n_events]."""
+    """The policy for the goals of the tables, and the goal that asks for each event, int32 [n_events]."""
     event_goal, known = tables.event_goals()
     found = prerequisites(precedence, known)
     view = PolicyView(psi_of(network, params), network_omega(network, params, tables.condition), prerequisites=found)
-    if rules.waypoints or rules.fresh:
+    if rules.waypoints or rules.new_event_share:
         view = view._replace(waypoint_omega=view.omega[event_goal], known=known)
     if rules.waypoints:
         view = view._replace(required=requirements(tables.fires, found))
@@ -213,7 +213,7 @@ def roll(
             new = step.events & (actors.progress.event_counts == 0) & suggested
             reward, terminal = new.sum(axis=1).astype(jnp.float32), jnp.zeros(n, bool)
 
-        # Does the life end, does the instruction?
+        # Does the life end? Does the instruction end?
         leave = ~step.done & (jax.random.uniform(keys.life, (n,)) < 1.0 / rules.mean_life)
         leave = leave | (fulfilled & ~step.done & rules.reset_on_success)
         over = step.done | leave
@@ -230,9 +230,9 @@ def roll(
             tables, odds, view, rules, selection, progress.event_counts, since_new, keys.instruction
         )
         renewed = ended | (~pursuing & ((actors.explore <= 1) | over))
-        # After something rare come random steps: what may follow from it is best looked for there and then.
+        # After a rare event the agent takes random steps, because its consequences are most likely found there.
         rare = jnp.where(tables.fires[goal] & step.events, tables.rarity, 0.0).max(axis=1)
-        rare = jnp.maximum(rare, rules.again * actors.newest)
+        rare = jnp.maximum(rare, rules.repeated_event_share * actors.newest)
         curious = jax.random.uniform(keys.burst, (n,)) < rare
         burst = ended & fulfilled & ~over & curious & (rules.explore_after > 0)
         env_state, observation = bank.renew(keys.reset, over, step.state, step.observation)

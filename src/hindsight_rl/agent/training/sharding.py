@@ -1,10 +1,11 @@
-"""Where arrays live: environments are spread over all devices of all processes, everything else is on each of them.
+"""Placement of arrays: environments are divided among all devices of all processes; all else is on every device.
 
     hindsight agent train --processes.coordinator host0:1234 --processes.count 2 --processes.index 0   # and 1
 
-One program for one CPU, one GPU, several, or several hosts: XLA splits it by where its inputs lie. Every process runs
-the same host code on the same reports, so relabels, library and buffer agree without a word exchanged; the first one
-writes the run. Random numbers do not depend on the number of devices; sums do, in their last bits.
+The same program runs on one CPU, one GPU, several GPUs or several hosts: XLA divides the work according to the
+placement of the inputs. Each process runs the same host code on the same reports, so relabels, library and buffer agree
+without communication. The first process writes the run folder. Random numbers do not depend on the number of devices;
+sums may differ in their last bits.
 """
 
 from dataclasses import dataclass
@@ -23,20 +24,21 @@ AXIS = "environments"
 
 @dataclass(frozen=True)
 class ProcessRules:
-    """One run in several processes, on one host or many, which see the same run folder."""
+    """A run in several processes, on one or more hosts that share the run folder."""
 
     coordinator: str | None = None
-    """`host:port` of the first process; `auto` where a cluster's scheduler tells JAX (Slurm, MPI, Kubernetes, TPU)."""
+    """`host:port` of the first process, or `auto` if JAX can ask the cluster's scheduler (Slurm, MPI, Kubernetes,
+    TPU)."""
     count: int | None = None
-    """Processes in all."""
+    """Total number of processes."""
     index: int | None = None
-    """Which of them this is, from 0."""
+    """Index of this process, from 0."""
 
     def join(self) -> None:
-        """Meet the other processes; must come before anything is computed.
+        """Connect to the other processes. Must be called before anything is computed.
 
         Raises:
-            HindsightError: incomplete settings, or the others do not come.
+            HindsightError: incomplete settings, or other processes are missing.
         """
         if self.coordinator is None:
             if self.count is not None or self.index is not None:
@@ -51,7 +53,7 @@ class ProcessRules:
             if self.count is None or self.index is None or not 0 <= self.index < self.count:
                 raise HindsightError(
                     f"--processes.count {self.count} --processes.index {self.index}: "
-                    "give both, the index from 0 to one less than the count"
+                    "give both; the index is from 0 to count - 1"
                 )
             jax.distributed.initialize(self.coordinator, self.count, self.index)
         except (RuntimeError, ValueError) as error:
@@ -71,7 +73,7 @@ class Placement:
 
     @classmethod
     def everywhere(cls) -> "Placement":
-        """All devices there are."""
+        """All available devices."""
         return cls(tuple(jax.devices()))
 
     @cached_property
@@ -79,7 +81,7 @@ class Placement:
         return Mesh(np.asarray(self.devices), (AXIS,))
 
     def checked(self, num_envs: int) -> "Placement":
-        """Itself, or a HindsightError where the environments do not divide among the devices."""
+        """Return itself, or raise a HindsightError if the environments cannot be divided equally among the devices."""
         if num_envs % len(self.devices):
             raise HindsightError(f"--num-envs {num_envs}: must be a multiple of the {len(self.devices)} devices")
         return self
@@ -93,19 +95,19 @@ class Placement:
         return NamedSharding(self._mesh, PartitionSpec(*[None] * axis, AXIS))
 
     def copy(self, tree: T) -> T:
-        """Put arrays, the same ones in every process, on every device."""
+        """Put arrays on every device. They must be the same in every process."""
         return _put(tree, self.copied())
 
     def divide(self, tree: T, axis: int = 0) -> T:
-        """Divide arrays, the same ones in every process, along their environments."""
+        """Divide arrays by environment. They must be the same in every process."""
         return _put(tree, self.spread(axis))
 
     def keep_copied(self, tree: T) -> T:
-        """Inside `jit`: these arrays stay, or become, whole on every device."""
+        """Inside `jit`: make these arrays whole on every device."""
         return jax.lax.with_sharding_constraint(tree, self.copied())
 
     def keep_divided(self, tree: T) -> T:
-        """Inside `jit`: these arrays [E, ...] stay divided."""
+        """Inside `jit`: keep these arrays [E, ...] divided."""
         return jax.lax.with_sharding_constraint(tree, self.spread())
 
 
@@ -114,7 +116,7 @@ def _put(tree: T, sharding: NamedSharding) -> T:
         return jax.device_put(tree, sharding)
 
     def one(x: Any) -> Any:
-        # Where other processes' devices take part, JAX wants the whole value from the host of each.
+        # With devices of other processes, each process must give JAX the whole value.
         if isinstance(x, jax.Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
             return jax.random.wrap_key_data(one(jax.random.key_data(x)))
         value = np.asarray(x)
@@ -124,7 +126,7 @@ def _put(tree: T, sharding: NamedSharding) -> T:
 
 
 def local(tree: T) -> T:
-    """Arrays that are whole on every device, as arrays of this process's first device alone."""
+    """Arrays that are whole on every device, as arrays on the first device of this process."""
 
     def one(x: Any) -> Any:
         return x.addressable_data(0) if isinstance(x, jax.Array) else x
@@ -133,12 +135,12 @@ def local(tree: T) -> T:
 
 
 def first_process() -> bool:
-    """Is this the process that writes? Others compute the same and keep silent."""
+    """Is this the process that writes? The others compute the same and write nothing."""
     return jax.process_index() == 0
 
 
 def meet(where: str) -> None:
-    """Wait until every process is here."""
+    """Wait until every process reaches this point."""
     if jax.process_count() > 1:
         from jax.experimental.multihost_utils import sync_global_devices
 

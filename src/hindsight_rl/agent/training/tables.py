@@ -4,25 +4,25 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-MAX_GOALS = 3
-"""Goals of one instruction, at most."""
+MAX_TRAINED_GOALS = 3
+"""Most goals of an instruction in training, in relabels and in evaluations. Users may ask for one more:
+see `parser.MAX_PARSED_GOALS`."""
 
 
 @struct.dataclass
 class Tables:
-    """What is known and asked for, in one training iteration: G goals, I instructions.
+    """The known goals (G) and instructions (I) of one training iteration.
 
     Attributes:
-        condition: float32 [G, C], the conditioning input of each known goal.
+        condition: float32 [G, C], the policy's input for each known goal.
         fires: bool [G, n_events], the semantic reward: does the event fulfil the goal?
         hindsight: float32 [G], weight with which a goal is drawn for hindsight updates; 0 for unused rows.
-        goals: int32 [I, MAX_GOALS], the goals of each instruction, padded with -1.
+        goals: int32 [I, MAX_TRAINED_GOALS], the goals of each instruction, padded with -1.
         ordered: bool [I], whether the goals must be reached in their order.
-        chance: float32 [I], probability with which an instruction is given; sums to 1.
-        initial: float32 [I], probability with which an initial instruction is given; sums to 1, or to 0 where there are
-            none.
-        waypoint: int32 [n_events], the instruction that asks for each event alone; -1 where none has been found.
-        rarity: float32 [n_events], how much more a rare event is wanted.
+        chance: float32 [I], probability of giving each instruction; sums to 1.
+        initial: float32 [I], probability of giving each initial instruction; sums to 1, or to 0 if there are none.
+        waypoint: int32 [n_events], the instruction that asks for this event alone; -1 if none has been found.
+        rarity: float32 [n_events], the weight of each event; rare events weigh more.
     """
 
     condition: jax.Array

@@ -21,7 +21,7 @@ def train(config: TrainConfig, relabeler: Relabeler | None = None) -> Path:
 
     Args:
         config: the settings.
-        relabeler: another source of relabels than the one that the settings name.
+        relabeler: used instead of the relabeler in the settings.
 
     Returns:
         the run folder: config, metrics, relabels, buffer decisions, checkpoints, evaluation.
@@ -35,12 +35,12 @@ def train(config: TrainConfig, relabeler: Relabeler | None = None) -> Path:
 def train_seeds(
     config: TrainConfig, seeds: Sequence[int], outs: Sequence[str], relabeler: Relabeler | None = None
 ) -> list[Path]:
-    """As :func:`train`, several seeds side by side in one program, each with a run folder of its own."""
+    """As :func:`train`, for several seeds in parallel in one program, each with its own run folder."""
     return [each.run.path for each in train_runs(config, seeds, outs, relabeler)]
 
 
 def _defaults(argv: Sequence[str]) -> TrainConfig:
-    """Where the options that are not given come from: the preset and the method, or the run that goes on.
+    """The defaults of the options: from the preset and the method, or from the run that is resumed.
 
     Raises:
         HindsightError: no such preset, method or run.

@@ -22,11 +22,11 @@ class Trainer:
     """Trains one agent; :meth:`fit` does all the work.
 
     Args:
-        config: the settings; `TrainConfig.out` is the run folder that is made.
-        env: the environment, an object or a name; by default the one that the settings name.
-        encoder: the sentence encoder, an object with `encode(texts)` or a name; by default the one that the settings
-            name.
-        relabeler: says what trajectories achieved; by default the one that the settings name.
+        config: the settings; `TrainConfig.out` is the run folder that is created.
+        env: the environment, an object or a name; by default the one in the settings.
+        encoder: the sentence encoder, an object with `encode(texts)` or a name; by default the one in the
+            settings.
+        relabeler: proposes what trajectories achieved; by default the one in the settings.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Trainer:
         return Path(self.config.out)
 
     def fit(self) -> Policy:
-        """Train, and evaluate at the end where `TrainConfig.final_eval` says so.
+        """Train, and evaluate at the end if `TrainConfig.final_eval` is set.
 
         Raises:
             HindsightError: bad settings, an environment that does not fit, a folder in use, no space, a diverging loss.
@@ -68,7 +68,7 @@ def load_policy(run: Run | str | Path, env: Environment | None = None, encoder: 
 
     Args:
         run: the run, or its folder.
-        env, encoder: the objects that it was trained with, where it was trained with objects.
+        env, encoder: the objects that it was trained with, if objects were used.
 
     Raises:
         HindsightError: no such run, no checkpoint, or one that is corrupt or of another configuration.

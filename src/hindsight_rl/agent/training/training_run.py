@@ -1,6 +1,6 @@
-"""A training run in progress: the host's side of it, between training iterations inside `jit`.
+"""A training run: the work of the host between training iterations, which run inside `jit`.
 
-Here trajectories are relabeled, relabels verified and offered to the instruction buffer, and new tables made.
+The host relabels trajectories, verifies the relabels, offers them to the instruction buffer and makes new tables.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from hindsight_rl.agent.policy.prerequisites import Precedence, prerequisites
 from hindsight_rl.agent.policy.rare_events import RareEventBuffer
 from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS, Relabeler, RelabelSource
 from hindsight_rl.agent.reward.semantic import SemanticReward, TextEncoder
-from hindsight_rl.agent.training.acting import AGAIN, BY_CHANCE, INITIAL, UNDONE
+from hindsight_rl.agent.training.acting import BY_CHANCE, INITIAL, NEW_EVENT, REPEATED_EVENT
 from hindsight_rl.agent.training.checkpoint import Checkpoints
 from hindsight_rl.agent.training.config import TrainConfig
 from hindsight_rl.agent.training.iteration import (
@@ -53,9 +53,9 @@ class TrainingRun:
     Args:
         config: checked settings.
         run: the run folder.
-        relabeler: says what trajectories achieved; templates by default.
-        env: the environment; by default the one that the settings name.
-        encoder: the sentence encoder; by default the one that the settings name.
+        relabeler: proposes what trajectories achieved; by default templates.
+        env: the environment; by default the one in the settings.
+        encoder: the sentence encoder; by default the one in the settings.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class TrainingRun:
         self.network = QNetwork(self.env.n_actions, config.width, config.depth, config.rank)
         self.steps_per_iteration = config.num_envs * config.num_steps * config.num_updates
         self.iterations = -(-config.total_timesteps // self.steps_per_iteration)
-        # Choosing the best moment belongs to the buffer; the other methods give their instructions uniformly.
+        # Choosing an instruction by its value is part of the buffer. Other methods give their instructions uniformly.
         buffer = self.method.buffer
         self.acting = dataclasses.replace(
             config.acting,
@@ -101,7 +101,7 @@ class TrainingRun:
             candidates=config.acting.candidates if buffer else 1,
             waypoints=config.acting.waypoints and self.method.hindsight,
             initial=config.acting.initial if buffer else 0.0,
-            fresh=config.acting.fresh if buffer else 0.0,
+            new_event_share=config.acting.new_event_share if buffer else 0.0,
             explore_after=config.acting.explore_after if buffer else 0,
         )
         self.learning = dataclasses.replace(
@@ -117,12 +117,12 @@ class TrainingRun:
 
     @property
     def relabeler(self) -> Relabeler | None:
-        """Who says what trajectories achieved; None: templates."""
+        """The relabeler; None: templates."""
         return self.relabeling.relabeler
 
     @property
     def source(self) -> RelabelSource | None:
-        """The relabeler, where it works beside training or keeps a state."""
+        """The relabeler, if it works in the background or keeps a state."""
         return self.relabeling.source
 
     def _library(self) -> Library:
@@ -130,7 +130,7 @@ class TrainingRun:
 
     def _add_initial_instructions(self) -> None:
         if self.method.objective == "novel":
-            # ELLM: the suggestions are all goals that templates name; the policy never sees which.
+            # ELLM: all goals of the templates are suggestions. The policy does not see them.
             for i, event in enumerate(self.env.events):
                 if event.name not in NOT_GOALS:
                     self.library.add(event.captions[0], [event.captions[0]], [i], False)
@@ -138,7 +138,7 @@ class TrainingRun:
             for i, text in enumerate(self.env.instructions):
                 index = self.library.add(text, [text], [i], False)
                 if not self.method.relabel:
-                    self.library.name(i, index)  # there is no relabeling to name any event
+                    self.library.name(i, index)  # without relabeling, no event gets a goal later
             self.library.initial = len(self.library.instructions)
 
     def _start(self) -> TrainState:
@@ -156,12 +156,12 @@ class TrainingRun:
         actors = start(self.env, self.bank, self.config.num_envs, k_actors)
         opt_state, precedence = optimizer().init(params), Precedence.none(n_events)
         state = TrainState(params, opt_state, actors, precedence, replay, key, jnp.int32(0))
-        state = jax.tree.map(lambda x: x.copy(), state)  # buffers are donated: none may be shared
+        state = jax.tree.map(lambda x: x.copy(), state)  # buffers are donated, so they must not be shared
         whole = self.placement.copy(dataclasses.replace(state, actors=None))
         return dataclasses.replace(whole, actors=self.placement.divide(state.actors))
 
     def tables(self) -> Tables:
-        """What is known and asked for, for the next iteration."""
+        """The tables for the next iteration."""
         size = self.library.max_instructions
         if self.method.buffer:
             chances = self.buffer.chances(size, self.library.initial)
@@ -172,19 +172,20 @@ class TrainingRun:
         return self.placement.copy(self.library.tables(chances, self.config.favour_rare))
 
     def watched(self) -> jax.Array:
-        """bool [E], half of the trajectories to relabel after the next iteration; the rarest are the others."""
+        """bool [E], half of the environments to relabel next, drawn at random. The other half are those with the
+        rarest events."""
         watched = np.zeros(self.config.num_envs, bool)
         watched[self.rng.choice(self.config.num_envs, self.config.trajectories // 2, replace=False)] = True
         return self.placement.copy(jnp.asarray(watched))
 
     @property
     def static(self) -> Static:
-        """What iterations are compiled for."""
+        """The static arguments of an iteration."""
         config = self.config
         return Static(self.network, self.env, self.placement, config.num_updates, config.num_steps, config.trajectories)
 
     def inputs(self) -> Inputs:
-        """Of the next iteration."""
+        """The inputs of the next iteration."""
         return Inputs(self.bank, self.acting, self.learning, self.schedule, self.tables(), self.watched())
 
     def iterate(self) -> dict[str, Any]:
@@ -198,7 +199,7 @@ class TrainingRun:
 
         Args:
             report: of `train_iteration`, as NumPy arrays.
-            seconds: that the iteration took.
+            seconds: the duration of the iteration.
 
         Returns:
             the metrics of the iteration.
@@ -232,20 +233,21 @@ class TrainingRun:
         }
 
     def _sources(self, given: np.ndarray) -> dict[str, int]:
-        """How many instructions came from where in this iteration.
+        """The number of instructions from each source in this iteration.
 
         Args:
             given: [4, I], see `iteration.Report`.
 
         Returns:
             `initial`: from the initial instructions; `slots`: from the buffer's slots; `rehearsal`: mastered ones that
-            left the buffer; `undone` and `again`: found by relabeling, and not done in this life, or not lately.
+            left the buffer; `new_event` and `repeated_event`: found by relabeling, for an event that has not
+            happened in this life, or not lately.
         """
         drawn = given[BY_CHANCE]
         slots = drawn[self.buffer.slots].sum()
         rehearsal = drawn[self.buffer.rehearsed].sum()
         rest = drawn.sum() - slots - rehearsal  # no buffer, or nothing in it
-        counts = given[INITIAL].sum() + rest, slots, rehearsal, given[UNDONE].sum(), given[AGAIN].sum()
+        counts = given[INITIAL].sum() + rest, slots, rehearsal, given[NEW_EVENT].sum(), given[REPEATED_EVENT].sum()
         return {name: int(n) for name, n in zip(SOURCES, counts, strict=True)}
 
     @property
@@ -273,7 +275,7 @@ class TrainingRun:
         return Policy(self.network, params, self.env, self.reward, self.config.condition, unseen, waypoints)
 
     def save(self, checkpoints: Checkpoints) -> None:
-        """Write a checkpoint from which training goes on exactly as it would have."""
+        """Write a checkpoint. Training that is resumed from it gives exactly the same results."""
         host = {
             "iteration": self.iteration,
             "library": self.library.state(),

@@ -1,9 +1,9 @@
-"""The events of Craftax-Classic and the sentences that name them.
+"""The events of Craftax-Classic and their captions.
 
 The environment returns one bool per event, in the order of `CLASSIC_EVENTS`. Captions have no subject and never
 mention the surroundings: "a zombie is nearby" lies closer to "kill a zombie" than the true event does.
-Events 0-21 are the game's achievements in its own order, each fired every time it happens; the rest are
-things that no achievement names.
+Events 0-21 are the game's achievements in its own order; they fire every time they happen. The other events are not
+achievements of the game.
 """
 
 from collections.abc import Sequence
@@ -93,5 +93,6 @@ def event_index(events: Sequence[Event] = CLASSIC_EVENTS) -> dict[str, int]:
 
 
 def fulfilling(events: Sequence[Event] = CLASSIC_EVENTS) -> tuple[tuple[bool, ...], ...]:
-    """Which events truly fulfil an instruction that means another: row = happened, column = meant."""
+    """Which events truly fulfil an instruction for an event: row = event that happened, column = event that is asked
+    for."""
     return tuple(tuple(done == meant or meant.name in done.implies for meant in events) for done in events)

@@ -1,9 +1,9 @@
 """Craftax-Classic-Symbolic as an environment that reports its events.
 
-The game is the installed `craftax` package; only the cells of new mobs are drawn otherwise, from the same distribution
-(see `sampler.py`, `nearby.py`). Events come from the difference between the states before and after a step. For the 22
-achievements the game's own rules mark them: each step begins with the achievement flags cleared, so that what the step
-sets is what happened in it, and a second "collect wood" counts again. The running total is kept beside the game's
+The game is the installed `craftax` package; only the cells of new mobs are drawn in another way, from the same
+distribution (see `sampler.py`, `nearby.py`). Events are computed from the states before and after a step. For the 22
+achievements the game's own flags are used: they are cleared before each step, so that a flag that is set afterwards
+happened in this step. So a second "collect wood" fires again. The achievements of the life are kept next to the game's
 state.
 """
 
@@ -32,7 +32,7 @@ from hindsight_rl.agent.envs.environment import Environment, Step
 LOGIC = "craftax.craftax_classic.game_logic"
 EVENT = {event.name: i for i, event in enumerate(CLASSIC_EVENTS)}
 N_ACHIEVEMENTS = 22
-LOW = 4  # a vital at or below this is "hungry" or "thirsty": half of its range
+LOW = 4  # a vital (food, drink) at or below this is "hungry" or "thirsty": half of its range
 DUSK = 0.5
 
 _DIRECTIONS = jnp.array([[0, 0], [0, -1], [0, 1], [-1, 0], [1, 0]])
@@ -41,14 +41,14 @@ _AROUND = jnp.array([(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x])
 
 @struct.dataclass
 class ClassicState:
-    """The game's state, what has been achieved in this life, and what was in view or faced before."""
+    """The game's state, the achievements of this life, and what was in view or in front of the player before."""
 
     game: Any
     achieved: jax.Array  # bool [22]
     glimpse: jax.Array  # bool [len(GLIMPSES)]
 
 
-# Things that begin to hold: the event fires on the step from "does not hold" to "holds".
+# Conditions: the event fires on the step in which the condition becomes true.
 GLIMPSES = (
     "reach_tree",
     "reach_water",
@@ -83,7 +83,7 @@ def _glimpse(raw: jax.Array, light: jax.Array) -> jax.Array:
 
 @cache
 def _logic() -> ModuleType:
-    """The game's rules as installed, but for how the cells of new mobs are drawn."""
+    """The rules of the installed game; only the cells of new mobs are drawn in another way."""
     module = with_two_level_choice(LOGIC)
     module.spawn_mobs = near_player(module.spawn_mobs)  # type: ignore[attr-defined]
     return module
@@ -95,13 +95,13 @@ class CraftaxClassic(Environment):
     Args:
         map_size: side of the square map; 64 is the game's own. 32 is faster, and another task.
         observation: `compact` (191 numbers, see `compact.py`) or `raw` (the game's 1,345).
-        stock: leave the game's spawning as it is (for comparisons).
+        stock: use the game's own spawning code (for comparisons).
     """
 
     n_actions = len(Action)
     events = CLASSIC_EVENTS
     instructions = CANONICAL
-    # Sleep takes the next dozens of actions away and invites death.
+    # Sleeping ignores the next dozens of actions and often leads to death.
     exploration = tuple(0.1 if action is Action.SLEEP else 1.0 for action in Action)
     moves = tuple(action.value for action in (Action.LEFT, Action.RIGHT, Action.UP, Action.DOWN))
 
@@ -134,7 +134,7 @@ class CraftaxClassic(Environment):
         """One transition of one environment."""
         before = state.game
         after, _ = self._craftax_step(key, before.replace(achievements=jnp.zeros_like(before.achievements)), action)
-        # The key that the game keeps is drawn from by nothing: it stays.
+        # The key in the game's state is never used, so it stays.
         after = after.replace(state_rng=before.state_rng)
         now = after.achievements
         achieved = state.achieved | now
@@ -188,7 +188,7 @@ class CraftaxClassic(Environment):
             "die": dead,
             **dict(zip(GLIMPSES, begun, strict=True)),
         }
-        # A table just placed is beside the player without any return to it.
+        # After placing a table, the player is next to it without having returned to it.
         found["return_to_table"] &= ~now[EVENT["place_table"]]
         rest = [found[event.name] for event in CLASSIC_EVENTS[N_ACHIEVEMENTS:]]
         return jnp.concatenate([now, jnp.stack(rest)]).astype(bool)

@@ -1,7 +1,8 @@
-"""A compact encoder of Craftax-Classic observations: 191 numbers from the 1,345, none from anywhere else.
+"""A compact encoder of Craftax-Classic observations: 191 numbers, computed only from the 1,345 of the game.
 
-For each kind of object the nearest one in view (is there one, in which direction, how near), the cell that the
-player faces, what blocks its four moves, what it stands beside, inventory, vitals and what it could craft.
+It contains, for each kind of object, the nearest one in view (presence, direction, distance). It also contains the cell
+in front of the player, which of the four moves are blocked, adjacent objects, inventory, vitals and what the player
+could craft.
 """
 
 import jax
@@ -45,7 +46,7 @@ RAW: list[Name] = [
     *((*_offset(dy, dx), "channel", c) for dy, dx in zip(_DY, _DX, strict=True) for c in range(CHANNELS)),
     *_NUMBERS,
 ]
-"""A name for each feature of the raw observation, in which every direction is a part of its own (see `mirror`)."""
+"""A name for each feature of the raw observation. Directions are separate parts of the name (see `mirror`)."""
 COMPACT: list[Name] = [
     *(
         (int(kind), *part)
@@ -60,7 +61,7 @@ COMPACT: list[Name] = [
     *(("can craft", i) for i in range(4)),
     *_NUMBERS[12:],
 ]
-"""The same for the compact one."""
+"""A name for each feature of the compact observation."""
 COMPACT_SIZE = len(COMPACT)
 
 

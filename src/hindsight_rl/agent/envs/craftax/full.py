@@ -1,7 +1,7 @@
-"""The full game of Craftax (symbolic), opt in: 67 achievements, 8,268 numbers of observation, about 20 times the cost.
+"""The full game of Craftax (symbolic): 67 achievements, observations of 8,268 numbers, about 20 times slower.
 
 The game's rules read its achievement flags (the first visit to a floor gives experience), so they are not cleared
-here: an event is a newly set flag, and repeats are seen where the inventory shows them.
+here. An event is a newly set flag; a repetition is detected only if it changes the inventory.
 """
 
 import dataclasses
@@ -24,9 +24,9 @@ from hindsight_rl.agent.envs.events import Event
 
 _ACHIEVEMENTS = sorted(Achievement, key=lambda a: a.value)
 _REPEATED = ("wood", "stone", "coal", "iron", "diamond", "sapling", "ruby", "sapphire")
-_PREY = ("cow", "bat", "snail")  # in the order of the game's passive mobs
+_PREY = ("cow", "bat", "snail")  # in the game's order of passive mobs
 
-# Of the achievements that Craftax-Classic lacks: the instruction, then the captions.
+# Achievements that Craftax-Classic does not have: the instruction, then the captions.
 _SAID: dict[str, tuple[str, ...]] = {
     "make_arrow": ("make an arrow", "made an arrow", "crafted arrows"),
     "make_torch": ("make a torch", "made a torch", "crafted a torch from wood and coal"),
@@ -84,7 +84,7 @@ _MORE = (
     Event("fall_asleep", ("fell asleep", "went to sleep")),
     Event("descend", ("climbed down the ladder", "descended to the floor below", "went down to a deeper floor")),
     Event("ascend", ("climbed up the ladder", "ascended to the floor above", "went up to a higher floor")),
-    # By hand the agent eats what it kills; by arrow or spell it does not.
+    # An animal killed by hand is eaten; one killed by arrow or spell is not.
     *(Event(f"kill_{prey}", (f"killed a {prey}", f"slew a {prey}")) for prey in _PREY),
     Event("die", ("died", "lost all health and died")),
 )

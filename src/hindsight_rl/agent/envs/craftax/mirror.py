@@ -1,7 +1,7 @@
-"""Mirror images: the game has no left or right of its own, nor an up or down.
+"""Mirror images: the rules of the game do not depend on left and right, or on up and down.
 
-A transition seen in a mirror is a transition of the game, from a mirrored observation by the mirrored action: each has
-four images (see `envs/symmetries.py`).
+The mirror image of a transition, with mirrored observation and mirrored action, is also a transition of the game. Each
+transition has four images (see `envs/symmetries.py`).
 """
 
 import numpy as np
@@ -16,11 +16,11 @@ SWAPS: tuple[dict[str | int, str], ...] = (
     {"up": "down", "down": "up"},
     {"left": "right", "right": "left", "up": "down", "down": "up"},
 )
-"""The four images, as what each direction becomes."""
+"""The four images: what each direction becomes."""
 
 
 def mirrors(features: list[Name], actions: list[str]) -> Symmetries:
-    """The images of observations whose features are named.
+    """The images of observations, found by the names of the features.
 
     Args:
         features: a name for each, no two alike; parts that are `left`, `right`, `up` or `down` are mirrored.

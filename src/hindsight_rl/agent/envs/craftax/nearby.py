@@ -1,8 +1,8 @@
-"""Spawning looked for where it can happen: near the player.
+"""Faster spawning of mobs: it only considers cells near the player.
 
-Craftax-Classic draws the cell of each new mob among the cells of the whole map, though none farther from the player
-than mobs live can be drawn. On a large map that is most of the work of a step. Here the game's own function sees a
-window of the map around the player, and what it did there is put back: the same draws, from fewer cells.
+Craftax-Classic draws the cell of each new mob among the cells of the whole map, although mobs
+can only appear near the player. On a large map this is most of the work of a step. Here the game's own function is
+called with a window of the map around the player, and the result is copied back. The distribution is the same.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,8 @@ MOBS = ("cows", "zombies", "skeletons")
 
 
 def near_player(spawn: Callable[..., Any]) -> Callable[..., Any]:
-    """The game's `spawn_mobs(state, rng, params, static_params)`, on a window where the map is much larger than it."""
+    """The game's `spawn_mobs(state, rng, params, static_params)`, on a window if the map is much larger than the
+    window."""
 
     @wraps(spawn)
     def spawn_near(state: Any, rng: jax.Array, params: Any, static_params: Any) -> Any:

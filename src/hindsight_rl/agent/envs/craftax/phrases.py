@@ -1,7 +1,7 @@
 """The paraphrases of the events, read from `phrases.toml`.
 
-Three disjoint sets per event: `train` (spoken by the template relabeler, and calibrated on), `calibration`
-(calibrated on only) and `heldout` (for evaluation only). They were written before any cosine was looked at.
+There are three disjoint sets per event: `train` (for the template relabeler and for calibration), `calibration` (for
+calibration only) and `heldout` (for evaluation only). All were written before any cosine was computed.
 """
 
 import tomllib
@@ -34,20 +34,20 @@ def phrases(event: str, split: Split) -> tuple[str, ...]:
     """The phrasings of one event; () for an event without phrases.
 
     Args:
-        event: name of an event, or `NONE` for texts that name no event.
+        event: name of an event, or `NONE` for texts that fit no event.
         split: one of `SPLITS`.
     """
     return _load().get(event, {}).get(split, ())
 
 
 def labelled(split: Split, events: Sequence[Event] = CLASSIC_EVENTS) -> tuple[list[str], list[int]]:
-    """All phrasings of a split with the index of the event that each means, in the order of the events."""
+    """All phrasings of a split, each with the index of its event, in the order of the events."""
     pairs = [(text, i) for i, event in enumerate(events) for text in phrases(event.name, split)]
     return [text for text, _ in pairs], [index for _, index in pairs]
 
 
 def unrelated(split: Split, events: Sequence[Event] = CLASSIC_EVENTS) -> tuple[str, ...]:
-    """The texts of a split that name none of these events: "climb the ladder" names one of the full game's."""
+    """The texts of a split that fit none of these events. "climb the ladder" fits an event of the full game."""
     names = {event.name for event in events}
     close = _file()[_NONE_BUT]
     return tuple(text for text in phrases(NONE, split) if close.get(text) not in names)

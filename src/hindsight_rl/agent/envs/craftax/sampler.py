@@ -4,8 +4,8 @@ Craftax draws the cell of each new mob with `choice(key, cells, shape=(1,), p=ma
 step. `choice` takes a running sum over all cells, which is the larger part of a step on a CPU. Here the row is
 drawn first, from the row sums, then the column within that row: the same distribution from two short sums.
 
-The substitution never touches the installed package: a module of it is executed a second time under a private
-name, and only that private copy sees our `choice`.
+The installed package is not changed: one of its modules is executed again under a private name, and only this copy
+uses our `choice`.
 """
 
 import importlib.util
@@ -23,10 +23,10 @@ def two_level_choice(key: jax.Array, weights: jax.Array, rows: int) -> jax.Array
     Args:
         key: a PRNG key.
         weights: float [n], not negative; n must be a multiple of ``rows``. They need not sum to one.
-        rows: how many rows the n cells are laid out in, row by row.
+        rows: number of rows of the grid in which the n cells are laid out.
 
     Returns:
-        int32 scalar in [0, n). Where all weights are zero or NaN the result is a valid index without meaning, as
+        int32 scalar in [0, n). If all weights are zero or NaN, the result is a valid but meaningless index, as
         with `jax.random.choice`.
     """
     grid = weights.reshape(rows, -1)
@@ -41,7 +41,7 @@ def two_level_choice(key: jax.Array, weights: jax.Array, rows: int) -> jax.Array
 
 
 def _choice(key: jax.Array, a: Any, shape: tuple[int, ...] = (), replace: bool = True, p: Any = None) -> Any:
-    """`jax.random.choice`, with the one case that Craftax's spawning uses done in two levels."""
+    """`jax.random.choice`, where the one case that Craftax's spawning uses is done in two steps."""
     cells = jnp.shape(a)[0] if jnp.ndim(a) else int(a)
     rows = round(cells**0.5)
     if p is None or tuple(shape) != (1,) or rows < 8 or rows * rows != cells:
@@ -50,7 +50,7 @@ def _choice(key: jax.Array, a: Any, shape: tuple[int, ...] = (), replace: bool =
 
 
 class _Jax(SimpleNamespace):
-    """The `jax` name that a private module sees: everything as it is, but for `random.choice`."""
+    """The `jax` module for a private copy: unchanged except for `random.choice`."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(jax, name)
