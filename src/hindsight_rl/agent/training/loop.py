@@ -16,6 +16,7 @@ from hindsight_rl.agent.relabeling.sources import relabeler_of
 from hindsight_rl.agent.reward.semantic import TextEncoder
 from hindsight_rl.agent.training.checkpoint import Checkpoints
 from hindsight_rl.agent.training.cohort import Cohort
+from hindsight_rl.agent.training.compiler import check_compiler
 from hindsight_rl.agent.training.config import TrainConfig, load_config
 from hindsight_rl.agent.training.presets import settled
 from hindsight_rl.agent.training.progress import Progress
@@ -42,9 +43,11 @@ def train_runs(
         relabeler, env, encoder: used instead of those in the settings.
 
     Raises:
-        HindsightError: bad settings, a folder in use, no space, a diverging loss.
+        HindsightError: bad settings, a folder in use, no space, a diverging loss, a compiler that may not
+            come to an end.
     """
     config.processes.join()
+    check_compiler()
     if len(seeds) > 1 and (config.relabeler == "llm" or relabeler is not None):
         raise HindsightError("--seeds: a relabeler that works in the background trains one seed at a time")
     configs = [_settings(dataclasses.replace(config, seed=s, out=o)) for s, o in zip(seeds, outs, strict=True)]
