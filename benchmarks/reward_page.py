@@ -33,7 +33,7 @@ def quality(result: dict[str, Any]) -> str:
         cells = [f"{mode['sets'][name][key]:.3f}" for mode in modes.values() for key in ("precision", "recall", "auc")]
         lines.append(f"| {title} | {modes['calibrated']['sets'][name]['texts']} | " + " | ".join(cells) + " |")
     nearest = modes["calibrated"]["affinity_top1"]
-    unrelated = modes["calibrated"]["unrelated_refused"]["heldout"]
+    unrelated = modes["calibrated"]["unrelated_rejected"]["heldout"]
     return "\n".join(
         [
             *lines,

@@ -4,7 +4,7 @@ import pytest
 
 from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS, event_index, fulfilling
 from hindsight_rl.agent.envs.craftax.phrases import NONE, SPLITS, labelled, phrases
-from hindsight_rl.agent.reward.semantic import refuse_unseen
+from hindsight_rl.agent.reward.semantic import reject_unseen
 
 # Written out again: the world's event vector has this order, so a change here is a change of the interface.
 ORDER = """collect_wood place_table eat_cow collect_sapling collect_drink make_wood_pickaxe make_wood_sword
@@ -65,4 +65,4 @@ def test_no_phrase_is_used_twice():
 def test_no_phrase_needs_what_a_cosine_cannot_see():
     for split in SPLITS:
         for text in labelled(split)[0]:
-            refuse_unseen(text)
+            reject_unseen(text)

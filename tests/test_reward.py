@@ -11,7 +11,7 @@ from hindsight_rl.agent.envs.events import Event
 from hindsight_rl.agent.reward import semantic as module
 from hindsight_rl.agent.reward.calibration import best_global, fit_reading
 from hindsight_rl.agent.reward.precision import _roc
-from hindsight_rl.agent.reward.semantic import InstructionError, SemanticReward, refuse_unseen
+from hindsight_rl.agent.reward.semantic import InstructionError, SemanticReward, reject_unseen
 from hindsight_rl.cli import main
 
 INDEX = event_index()
@@ -101,7 +101,7 @@ def test_what_no_event_resembles_is_refused_with_the_nearest(real_reward, text):
 )
 def test_what_a_cosine_cannot_see_is_refused(text, told):
     with pytest.raises(InstructionError, match=told):
-        refuse_unseen(text)
+        reject_unseen(text)
 
 
 def test_check_returns_the_goals(real_reward):

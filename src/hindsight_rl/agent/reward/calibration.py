@@ -1,9 +1,9 @@
-"""The calibrated reading of an embedding: a distribution over the events, and the thresholds that go with it.
+"""The calibrated map from an embedding to a distribution over events, and its thresholds.
 
-Each event is a Gaussian around the mean of its captions and phrasings; all share one covariance. Inverting it
-whitens the embedding: directions in which phrasings of one event differ ("craft", "fashion", "put together")
-stop counting, directions that tell events apart ("wood", "stone") count more. Closed form, so the same input
-gives the same map. Everything that must be chosen is chosen by cross-validation on the phrasings given.
+Each event is a Gaussian around the mean of its captions and phrasings; all events share one covariance. Its inverse
+whitens the embedding. Directions in which phrasings of one event differ ("craft", "fashion", "put together") get a low
+weight, and directions that separate events ("wood", "stone") a high one. The solution is in closed form, so the same
+input gives the same map. All hyperparameters are chosen by cross-validation on the given phrasings.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 SHRINKAGE = 0.3
-"""Share of the covariance replaced by a sphere; .2 to .5 made no difference in cross-validation."""
+"""Shrinkage of the covariance towards a sphere. Values from .2 to .5 made no difference in cross-validation."""
 TARGET_PRECISION = 0.97
-"""Of the threshold, in cross-validation; above the .95 asked for, because other people word it otherwise."""
+"""Precision that the threshold must reach in cross-validation. It is above the goal of .95, because other people use
+other words."""
 FOLDS = 8
 _TEMPERATURES = (4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 32.0, 48.0)
-_FEWEST = 50  # phrasings to cross-validate on; below, the defaults of `Reading` hold
+_FEWEST = 50  # minimum phrasings for cross-validation; with fewer, the defaults of `Reading` are used
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class Reading:
     Attributes:
         weights: float32 [d, classes].
         bias: float32 [classes]; vectors @ weights + bias are the log-densities, shared terms dropped.
-        temperature: divides the logits so that the probabilities mean what they say.
-        delta: least probability at which an event counts as asked for.
-        floor: least cosine with some known phrasing of that event; far away, the map only extrapolates.
+        temperature: divides the logits, so that the probabilities are calibrated.
+        delta: minimum probability at which a text counts as asking for an event.
+        floor: minimum cosine with a known phrasing of that event; far away, the map only extrapolates.
     """
 
     weights: np.ndarray
@@ -55,7 +56,7 @@ def fit_reading(vectors: np.ndarray, labels: np.ndarray, classes: int, fixed: in
         vectors: float32 [n, d], unit rows: the captions, then the phrasings.
         labels: int [n], class of each; the last class is "none of the events".
         classes: number of classes.
-        fixed: how many rows at the start (the captions) belong to every fold's fitting part.
+        fixed: number of rows at the start (the captions) that are in the fitting part of every fold.
     """
     weights, bias = _gaussians(vectors, labels, classes)
     if len(vectors) - fixed < _FEWEST:
@@ -102,7 +103,7 @@ def _surprise(probability: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _threshold(probability: np.ndarray, truth: np.ndarray) -> float:
-    """The lowest threshold, in hundredths, from which on what fires is right often enough."""
+    """The lowest threshold, in hundredths, with a high enough precision at it and above it."""
     none = probability.shape[1] - 1
     best, height = probability.argmax(1), probability.max(1)
     for delta in np.arange(0.3, 0.96, 0.01):
@@ -113,9 +114,9 @@ def _threshold(probability: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _floor(vectors: np.ndarray, labels: np.ndarray, classes: int) -> float:
-    """The cosine with another phrasing of the same event that all but 1 in 200 phrasings exceed.
+    """The cosine with another phrasing of the same event that 199 of 200 phrasings exceed.
 
-    An event with one phrasing alone has no other to be compared with, and does not count.
+    An event with only one phrasing is ignored.
     """
     cosine = vectors @ vectors.T
     np.fill_diagonal(cosine, -1.0)

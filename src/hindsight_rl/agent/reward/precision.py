@@ -1,8 +1,8 @@
-"""`hindsight agent reward`: how often the semantic reward is right, against the events that texts truly mean.
+"""`hindsight agent reward`: precision and recall of the semantic reward against the true events of texts.
 
-A cell is one (text, event) pair. It is true when the event fulfils what the text means: the event itself, or
-one that implies it. Precision and recall are over cells, pooled over the texts of a set. The texts of a set
-were labelled by their author; "fitted" marks the sets that the calibrated reward was fitted on.
+A cell is one (text, event) pair. It is true if the event fulfils what the text means: the event itself, or
+an event that implies it. Precision and recall are over all cells of a set of texts. The author of the texts labelled
+them. "fitted" marks the sets on which the calibrated reward was fitted.
 """
 
 import json
@@ -28,18 +28,18 @@ FALSE_POSITIVE_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 
 @dataclass(frozen=True)
 class RewardConfig:
-    """Precision, recall and ROC of the semantic reward, for canonical instructions and paraphrases."""
+    """Measure precision, recall and ROC of the semantic reward, for canonical instructions and paraphrases."""
 
     encoder: str = "default"
-    """'default', the path of a sentence-transformers folder, or a hub id."""
+    """Sentence encoder: 'default', the path of a sentence-transformers folder, or an id on the Hugging Face hub."""
     delta: float | None = None
-    """Threshold of the global mode (a cosine); the default is the best F1 on the fitted phrasings."""
+    """Threshold of the global mode, a cosine. Default: the one with the best F1 on the fitted phrasings."""
     calibrated_delta: float | None = None
-    """Threshold of the calibrated mode (a probability); the default is chosen by cross-validation."""
+    """Threshold of the calibrated mode, a probability. Default: chosen by cross-validation."""
     out: Annotated[Path | None, "FILE.json"] = None
-    """Also write the result as JSON."""
+    """Also write the result to this file, as JSON."""
     verbose: bool = False
-    """Print every miss and false pair of every set, not only canonical and held-out."""
+    """Print all errors of all sets, not only of canonical and held-out texts."""
 
 
 def run(argv: list[str]) -> int:
@@ -74,7 +74,7 @@ def measure(config: RewardConfig) -> dict[str, Any]:
             "delta": reward.delta,
             "sets": {name: _score(reward, *labels) for name, labels in sets.items()},
             "sweep_heldout": _sweep(reward, *sets["heldout"]),
-            "unrelated_refused": {
+            "unrelated_rejected": {
                 split: _share(~np.any(reward.table(phrases(NONE, split)), axis=0)) for split in SPLITS
             },
         }
@@ -114,7 +114,7 @@ def _score(reward: SemanticReward, texts: list[str], owners: list[int]) -> dict[
 
 
 def _sweep(reward: SemanticReward, texts: list[str], owners: list[int]) -> dict[str, list[float]]:
-    """Precision and recall at other thresholds, by threshold: what the choice of delta trades."""
+    """Precision and recall for other thresholds: the trade-off in the choice of delta."""
     chosen, rows = reward.delta, {}
     for delta in SWEEP:
         reward.delta = delta
@@ -184,13 +184,13 @@ def show(result: dict[str, Any], verbose: bool = False) -> None:
             )
             table.add_row(name + fitted, str(row["texts"]), *(f"{figure:.3f}" for figure in figures))
         console.print(table)
-        refused = ", ".join(f"{name} {share:.2f}" for name, share in measured["unrelated_refused"].items())
-        console.print(f"unrelated texts that name no event, as they should: {refused}")
+        rejected = ", ".join(f"{name} {share:.2f}" for name, share in measured["unrelated_rejected"].items())
+        console.print(f"share of unrelated texts that are correctly rejected: {rejected}")
         if "affinity_top1" in measured:
             top = ", ".join(f"{name} {share:.3f}" for name, share in measured["affinity_top1"].items())
-            console.print(f"affinity, nearest event is the meant one: {top}")
+            console.print(f"affinity, share of texts whose nearest event is the true one: {top}")
         trade = "  ".join(f"{delta}: {p:.2f}/{r:.2f}" for delta, (p, r) in measured["sweep_heldout"].items())
-        console.print(f"held-out precision/recall by delta (not used to choose it): {trade}")
+        console.print(f"held-out precision/recall by delta (delta was not chosen on these): {trade}")
         for name, row in measured["sets"].items():
             if not verbose and (mode == "global" or name not in ("canonical", "heldout")):
                 continue

@@ -1,15 +1,15 @@
-"""The semantic reward: which events fulfil which instructions, judged by sentence embeddings alone.
+"""The semantic reward: sentence embeddings decide which events fulfil which instructions.
 
-The events of an environment are finitely many, so the reward of every event under every instruction is one boolean
-table, looked up inside `jit`; a new instruction is a new column. Two modes:
+An environment has a finite number of events. So the reward is a boolean table, events x instructions, which is looked
+up inside `jit`; a new instruction adds a column. There are two modes:
 
 * ``global``: the event's caption and the instruction have a cosine of at least delta (the paper's way).
 * ``calibrated``: a map fitted on captions and paraphrases (see `calibration`) must put at least delta of its
-  probability on the event, and some known phrasing of the event must not be far off. The probability weighs
-  the event against all others, so each instruction gets a threshold of its own.
+  probability on the event, and the instruction must be near a known phrasing of the event. The probability compares
+  the event with all others, so each instruction has, in effect, its own threshold.
 
-Both see only the embedding: any text a user types is handled, and negation and counts are not seen at all,
-which is why `SemanticReward.check` raises an error for them.
+Both use only the embedding. So any text can be judged, but negation and counts are invisible; `SemanticReward.check`
+raises an error for them.
 """
 
 import re
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["calibrated", "global"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-GLOBAL_DELTA = 0.7  # only for vocabularies without phrases to choose it on
+GLOBAL_DELTA = 0.7  # only for vocabularies that have no phrases to choose it from
 
 MAX_CHARACTERS = 200
 
@@ -53,7 +53,7 @@ class TextEncoder(Protocol):
     """Turns sentences into vectors; :func:`hindsight_rl.load_encoder` gives one."""
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit vectors, float32 [n_texts, d]; the same text always has the same vector."""
+        """Unit vectors, float32 [n_texts, d]; the same text must always give the same vector."""
         ...
 
 
@@ -104,8 +104,8 @@ class SemanticReward:
             encoder: where embeddings come from.
             events: the vocabulary; events without phrases are fitted on their captions alone.
             mode: "calibrated" or "global".
-            delta: threshold in (0, 1); None chooses it on the splits: for calibrated by cross-validation, for
-                global the best F1.
+            delta: threshold in (0, 1); None chooses it on the splits: by cross-validation for calibrated, by the
+                best F1 for global.
             splits: the paraphrase sets to fit on. Held-out phrasings belong to evaluation.
 
         Raises:
@@ -151,10 +151,10 @@ class SemanticReward:
         return self.reading.probabilities(self.embed(texts))
 
     def scores(self, texts: Sequence[str]) -> np.ndarray:
-        """What the mode's threshold is compared with, float32 [n_texts, n_events]; for ROC curves.
+        """The score that the threshold is compared with, float32 [n_texts, n_events]; for ROC curves.
 
-        In calibrated mode the probability of everything that the event fulfils, its own meaning and more
-        general ones.
+        In calibrated mode, the total probability of all events that the event fulfils: itself and more general
+        ones.
         """
         if self.mode == "global":
             return self.cosines(texts)
@@ -163,11 +163,11 @@ class SemanticReward:
     def affinity(self, texts: Sequence[str], temperature: float | None = None) -> np.ndarray:
         """Soft nearest-event distribution, float32 [n_texts, n_events], rows sum to 1.
 
-        A low-dimensional reading of the embedding for the policy to be conditioned on.
+        A low-dimensional summary of the embedding, as input of the policy.
 
         Args:
             texts: the instructions, single goals.
-            temperature: above the reading's own the rows get flatter; None means the reading's own.
+            temperature: a higher temperature makes the rows flatter; None: that of `reading`.
         """
         inside = self.reading.probabilities(self.embed(texts), temperature)[:, :-1]
         return inside / np.maximum(inside.sum(1, keepdims=True), 1e-12)
@@ -193,7 +193,7 @@ class SemanticReward:
         return [(self.events[i].name, round(float(cosines[i]), 3)) for i in order]
 
     def check(self, text: str) -> "ParsedInstruction":
-        """Read an instruction, or say why it cannot be judged.
+        """Parse an instruction, or raise an error that says why it cannot be judged.
 
         Returns:
             The instruction, split into its goals.
@@ -203,7 +203,7 @@ class SemanticReward:
         """
         from hindsight_rl.agent.instructions.parser import parse
 
-        refuse_unseen(text)
+        reject_unseen(text)
         parsed = parse(text, self)
         table = self.table(parsed.goals)
         for column, goal in enumerate(parsed.goals):
@@ -220,7 +220,7 @@ class SemanticReward:
         none = len(self.events)
         if self.mode == "calibrated" and none not in (first, second) and known[first] >= self.reading.floor:
             either = f"{self.events[first].name} or {self.events[second].name}"
-            return f"it may mean {either} (nearest by cosine: {near}): say more exactly which"
+            return f"it may mean {either} (nearest by cosine: {near}): say which one"
         return f"no event of this environment resembles it (nearest by cosine: {near}): reword it closer to one"
 
     def _meanings(self, texts: Sequence[str]) -> np.ndarray:
@@ -242,8 +242,8 @@ class SemanticReward:
         return self._fulfils[:, index] if index >= 0 else np.zeros(len(self.events), bool)
 
 
-def refuse_unseen(text: str) -> None:
-    """Raise `InstructionError` for what a cosine cannot see: nothing, too much, negation, counts."""
+def reject_unseen(text: str) -> None:
+    """Raise `InstructionError` for what a cosine cannot see: empty or long text, negation, counts."""
     if not text.strip():
         raise InstructionError("instruction: it is empty: say what the agent should do, e.g. 'collect wood'")
     if len(text) > MAX_CHARACTERS:
@@ -263,7 +263,7 @@ def refuse_unseen(text: str) -> None:
 
 
 def _tidy(text: str) -> str:
-    """What carries no meaning is dropped, so that it cannot move the embedding."""
+    """Drop text without meaning, so that it does not change the embedding."""
     return " ".join(text.split()).rstrip(" .!?;,").removeprefix("please ").removeprefix("Please ")
 
 

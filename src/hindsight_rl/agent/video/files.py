@@ -1,4 +1,4 @@
-"""Pictures to files: GIF always, MP4 where ffmpeg is at hand."""
+"""Writes pictures to files: GIF always, MP4 if ffmpeg is installed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,14 +8,14 @@ from PIL import Image
 
 from hindsight_rl.errors import HindsightError
 
-LAST_MS = 2500  # how long the last frame stays
+LAST_MS = 2500  # how long the last frame is shown
 
 
 def check_target(out: Path) -> None:
     """Check that a film's file can be written, before anything is computed.
 
     Raises:
-        HindsightError: another ending than .gif or .mp4, or .mp4 without ffmpeg.
+        HindsightError: the file name does not end in .gif or .mp4, or .mp4 without ffmpeg.
     """
     if out.suffix.lower() not in (".gif", ".mp4"):
         raise HindsightError(f"--out {out}: the film's name must end in .gif or .mp4")
@@ -31,7 +31,7 @@ def check_target(out: Path) -> None:
 
 
 def write_gif(pictures: Sequence[Image.Image], out: Path, fps: int) -> None:
-    """Write an endless GIF: one palette for all frames, only what changed stored.
+    """Write a looping GIF with one palette for all frames; only changed pixels are stored.
 
     Args:
         pictures: RGB, all of one size.
@@ -53,10 +53,10 @@ def write_gif(pictures: Sequence[Image.Image], out: Path, fps: int) -> None:
 
 
 def _palette(sample: Sequence[Image.Image]) -> Image.Image:
-    """At most 254 colours for all frames; two are left over for what has not changed."""
+    """At most 254 colours for all frames; two are reserved for unchanged pixels."""
     pixels = np.concatenate([np.asarray(picture).reshape(-1, 3) for picture in sample]).astype(np.int64)
     codes, counts = np.unique(pixels @ (65536, 256, 1), return_counts=True)
-    # A colour's weight is capped, or acres of grass would leave none for the small icons.
+    # The weight of a colour is capped. Otherwise large areas of grass would leave no colours for the small icons.
     flat = np.repeat(codes, np.minimum(counts, 2000))
     strip = np.stack([flat >> 16, flat >> 8 & 255, flat & 255], axis=1)[None].astype(np.uint8)
     return Image.fromarray(strip).quantize(254, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)

@@ -1,9 +1,9 @@
-"""Film the policy following any text, in a world that it has never seen.
+"""Film the policy while it follows any text, in a world that it has never seen.
 
     hindsight agent watch runs/oir "collect wood, then place a table" --out film.gif
 
-The agent follows its progress by its own semantic reward, as in a trial; the film ends soon after the instruction
-is fulfilled, at death, or when its steps are used up.
+The agent tracks its progress with its own semantic reward, as in a trial. The film ends soon after the instruction is
+fulfilled, at death, or after the maximum number of steps.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from PIL import Image
 from hindsight_rl.agent.evaluation.attempt import Attempt, attempt
 from hindsight_rl.agent.evaluation.suite import EPSILON
 from hindsight_rl.agent.policy.policy import Policy
-from hindsight_rl.agent.reward.semantic import refuse_unseen
+from hindsight_rl.agent.reward.semantic import reject_unseen
 from hindsight_rl.agent.training.trainer import load_policy
 from hindsight_rl.agent.video.files import check_target, write_gif, write_mp4
 from hindsight_rl.agent.video.renderer import TEXELS, Caption, EventLine, Painter
@@ -62,7 +62,7 @@ def frames(made: Attempt, policy: Policy, source: str, tile: int = TILE) -> list
 
 
 def _add(lines: list[EventLine], new: EventLine) -> None:
-    """Put an event first; one that goes on and on ("hit a cow") keeps a single line with a count."""
+    """Put an event first. An event that is repeated ("hit a cow") has a single line with a count."""
     for i, old in enumerate(lines[:3]):
         if old.text == new.text and not (old.counted or new.counted):
             new = dataclasses.replace(new, times=old.times + 1)
@@ -72,7 +72,7 @@ def _add(lines: list[EventLine], new: EventLine) -> None:
 
 
 def _latest(lines: list[EventLine], done: bool) -> list[EventLine]:
-    """The lines that there is room for: the newest; once all goals are reached, first the events that reached them."""
+    """The newest lines for which there is room. When all goals are reached, the events that reached them come first."""
     return sorted(lines, key=lambda e: (not e.counted if done else False, -e.step, not e.counted))[:3]
 
 
@@ -105,12 +105,12 @@ def film(
     Args:
         run: the run folder.
         text: the instruction.
-        out: the file to make, `.gif` or `.mp4`.
+        out: the file to write, `.gif` or `.mp4`.
         steps, seed, world_index, epsilon, tries: see :meth:`Policy.rollout`.
         tile: side of a map cell in pixels; the film is nine of them wide.
         fps: steps per second.
         frame: also write the last frame here, as PNG.
-        policy: the run's policy, where it is already loaded.
+        policy: the run's policy, if it is already loaded.
 
     Returns:
         `fulfilled` (by the agent's own reward), `steps` until then or until the end, `goals` (text and the step at
@@ -132,7 +132,7 @@ def film(
         raise HindsightError(
             f"{run} was trained in environment '{config.get('env')}': only classic and classic-32 can be filmed"
         )
-    refuse_unseen(text)  # before the policy is loaded, which takes seconds
+    reject_unseen(text)  # before the policy is loaded, which takes seconds
     policy = policy or load_policy(opened)
     made = attempt(policy, text, steps, seed, world_index, epsilon, tries)
     env = "classic-32, a smaller map than the game's" if config["env"] == "classic-32" else config["env"]
@@ -156,7 +156,7 @@ def film(
 
 @dataclass
 class WatchConfig:
-    """Film the policy following any text, in a world that it has never seen."""
+    """Film the policy while it follows any text, in a world that it has never seen."""
 
     run: Annotated[str, tyro.conf.Positional]
     """The run folder."""
@@ -165,21 +165,21 @@ class WatchConfig:
     out: str | None = None
     """The film, .gif or .mp4; by default RUN/films/<the words>.gif."""
     steps: int = 300
-    """At most this many environment steps."""
+    """Maximum number of environment steps."""
     seed: int = 0
-    """Of the actions and of the choice of the world."""
+    """Seed of the actions and of the choice of the world."""
     world_index: int | None = None
-    """Which held-out world, from 0 to 255; by default the seed chooses."""
+    """Index of the held-out world, from 0 to 255. By default, the seed chooses it."""
     tries: int = 1
-    """Worlds to try, one after another, until the instruction is fulfilled; the last one tried is filmed."""
+    """Maximum number of worlds to try until the instruction is fulfilled. The film shows the last world tried."""
     size: int = TILE
-    """Pixels per map cell; a multiple of 16 looks best."""
+    """Pixels per map cell. Multiples of 16 are the sharpest."""
     fps: int = 10
     """Steps per second."""
     epsilon: float = EPSILON
     """Rate of random actions, as in evaluation."""
     frame: str | None = None
-    """Also write a PNG of the frame in which the instruction is fulfilled, or of the last one."""
+    """Also write a PNG of the frame in which the instruction is fulfilled, or else of the last frame."""
 
 
 def main(argv: list[str]) -> int:

@@ -1,6 +1,6 @@
 """Pictures of Craftax-Classic states, with the instruction above and the latest events below.
 
-The tiles are the PNG files that the installed `craftax` package carries. Its own pixel renderer is not used: its
+The tiles are the PNG files of the installed `craftax` package. Its own pixel renderer is not used: its
 first call compiles textures for half a minute and writes a cache into the installed package.
 """
 
@@ -43,7 +43,8 @@ _ACCENT, _GOOD, _BAD = (255, 196, 84), (98, 209, 128), (240, 106, 96)
 
 @dataclass(frozen=True)
 class EventLine:
-    """An event as a line of the caption: when (last), what, whether it reached a goal, how often in a row."""
+    """An event as a line of the caption: its last step, its text, whether it reached a goal, its number of
+    repetitions."""
 
     step: int
     text: str
@@ -53,15 +54,15 @@ class EventLine:
 
 @dataclass(frozen=True)
 class Caption:
-    """What is written around a picture.
+    """The text around a picture.
 
     Attributes:
         instruction: as the user wrote it.
         goals: (text, reached) of each goal, in order.
-        current: index of the goal pursued, None when there is none any more.
+        current: index of the goal pursued, None if all goals are reached.
         step: environment steps so far.
-        events: what happened, in the order in which it is to be read.
-        verdict: how it ended, once it has; `good` chooses the colour.
+        events: what happened, in the order of the lines.
+        verdict: how it ended, None before the end; `good` chooses the colour.
         source: the small print: method, world, which world of the bank.
     """
 
@@ -100,7 +101,7 @@ def _icon(name: str, side: int) -> Image.Image:
 
 @cache
 def font(size: int, bold: bool = False) -> Any:
-    """A font with wide coverage: DejaVu Sans where matplotlib has it, else Pillow's own."""
+    """A font with many characters: DejaVu Sans if matplotlib is installed, else Pillow's own."""
     found = importlib.util.find_spec("matplotlib")
     if found is not None and found.submodule_search_locations:
         fonts = Path(next(iter(found.submodule_search_locations))) / "mpl-data" / "fonts" / "ttf"
@@ -151,7 +152,7 @@ def view(game: Any) -> np.ndarray:
 
 
 def _darkened(canvas: np.ndarray, light: float, asleep: bool) -> np.ndarray:
-    """Night falls from the edges; in few and whole steps per cell, which keeps films small."""
+    """Darkness at night, from the edges inwards. It changes in few steps per cell, which keeps films small."""
     dark = max(0.0, 0.75 - light) / 0.75
     if dark <= 0 and not asleep:
         return canvas
@@ -169,9 +170,9 @@ class Painter:
     """Paints whole pictures of one size.
 
     Args:
-        tile: side of a map cell in pixels; a multiple of 16 keeps the textures crisp.
-        goals: how many goals the caption must have room for.
-        instruction: the longest text the caption must have room for.
+        tile: side of a map cell in pixels; a multiple of 16 keeps the textures sharp.
+        goals: maximum number of goals in the caption.
+        instruction: longest instruction of the caption.
     """
 
     def __init__(self, tile: int, goals: int, instruction: str):
@@ -187,7 +188,7 @@ class Painter:
         self.belt = 2 * (self.icon + self.pad) + self.pad
         self.bottom = self.pad + 4 * self.line
         self.height = self.top + ROWS * tile + self.belt + self.bottom
-        self.height += self.height % 2  # video codecs want even sides
+        self.height += self.height % 2  # video codecs need even sides
 
     def paint(self, game: Any, caption: Caption) -> Image.Image:
         """An RGB picture of a state; see :func:`view` and :class:`Caption`."""
