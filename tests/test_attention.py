@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.sandbox.attention import Look, attention, load_arm, spans
+from hindsight_rl.lm.sandbox.attention import AttentionMaps, attention, load_arm, spans
 from hindsight_rl.lm.sandbox.config import ReplayRules, SandboxConfig, UpdateRules
 from hindsight_rl.lm.sandbox.instructions import Instructions
 from hindsight_rl.lm.sandbox.language import ANSWER, PAD, TOKEN, VOCABULARY, prompt_tokens, response_tokens
@@ -59,7 +59,7 @@ def test_even_attention_has_lift_one_and_shares_add_up(model: Model) -> None:
         for block in model.layers:
             block.qkv.weight[: RULES.width] = 0  # queries
     instructions, responses = drawn(6)
-    look = Look(model, instructions, responses)
+    look = AttentionMaps(model, instructions, responses)
     for index in range(6):
         assert np.allclose(look.lifts(index), 1, atol=1e-4)
     found = look.summary()
@@ -81,7 +81,7 @@ def test_a_model_made_to_look_at_one_constraint_is_seen_to(model: Model) -> None
             block.qkv.weight[RULES.width : 2 * RULES.width] = 0
             block.qkv.weight[RULES.width : 2 * RULES.width, 0] = 8.0
         model.embedding.weight[:, 1:] = model.embedding.weight[:, 1:].abs() + 0.5
-    lifts = Look(model, instructions, responses).summary()["lift_by_kind"]
+    lifts = AttentionMaps(model, instructions, responses).summary()["lift_by_kind"]
     assert lifts[word] > 2 and lifts[word] > 3 * max(value for kind, value in lifts.items() if kind != word)
 
 

@@ -51,13 +51,13 @@ def test_demands_become_constraints_or_soft() -> None:
 @pytest.mark.parametrize(
     ("change", "soft", "dropped"),
     [
-        ({"quote": "in German"}, 1, "does not say"),
-        ({"quote": ""}, 1, "says nothing"),
+        ({"quote": "in German"}, 1, "does not contain"),
+        ({"quote": ""}, 1, "is empty"),
         ({"id": "no:such_kind"}, 2, None),
         ({"kwargs": '{"relation": "about", "num_words": 50}'}, 2, None),
         ({"kwargs": "{"}, 2, None),
         ({"kwargs": "[1]"}, 2, None),
-        ({"text": "Use no commas."}, 1, "there already"),
+        ({"text": "Use no commas."}, 1, "duplicate"),
     ],
 )
 def test_what_cannot_be_trusted_is_dropped_or_soft(change: dict[str, str], soft: int, dropped: str | None) -> None:

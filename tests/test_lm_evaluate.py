@@ -132,11 +132,13 @@ def test_a_run_is_its_model_else_its_newest_whole_checkpoint(
     capsys.readouterr()
     assert cli.main(command(str(run), prompts, tmp_path / "none")) == 2
     (line,) = [each for each in capsys.readouterr().err.splitlines() if each.startswith("hindsight:")]
-    assert "is a run without a whole model or checkpoint (trainer/checkpoint-10: model.safetensors is torn;" in line
+    assert (
+        "is a run without a complete model or checkpoint (trainer/checkpoint-10: model.safetensors is damaged;" in line
+    )
     assert not (tmp_path / "none").exists()
     Run.create(tmp_path / "sandbox", {}, kind="lm")
     assert cli.main(command(str(tmp_path / "sandbox"), prompts, tmp_path / "none")) == 2
-    assert "is a run of kind 'lm', which leaves no model" in capsys.readouterr().err
+    assert "is a run of kind 'lm', which has no model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("fault", ["torn", "empty", "foreign", "part", "missing", "tokenizer", "config"])

@@ -85,7 +85,7 @@ WHOLE = {"replays": {"next": 0, "pairs": []}, "successes": {"next": 0, "pairs": 
 def test_what_is_torn_is_told(stored: bytes) -> None:
     buffer = ReplayBuffer(4)
     buffer.keep(pairs(1), pairs(2))
-    with pytest.raises(HindsightError, match="torn"):
+    with pytest.raises(HindsightError, match="damaged"):
         buffer.load_bytes(stored)
     assert len(buffer) == 2
 

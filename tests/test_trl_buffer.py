@@ -126,5 +126,5 @@ def test_ids_come_back_as_they_were(tmp_path: Path) -> None:
     }
     assert len(other) == 2 and all(each.source is None for each in drawn)
     (tmp_path / FILE).write_text("{")
-    with pytest.raises(HindsightError, match=r"hindsight_replay_buffer\.json: the replay buffer is torn"):
+    with pytest.raises(HindsightError, match=r"hindsight_replay_buffer\.json: the replay buffer is damaged"):
         other.load(tmp_path)

@@ -66,7 +66,7 @@ def test_trains_saves_and_goes_on(model: str, rows: Path, tmp_path: Path, capsys
     assert cli.main(command(model, rows, out, "--resume", "--method", "rlvr")) == 2
     assert "was made with method hir, not rlvr" in capsys.readouterr().err
     assert cli.main(["lm", "train", "--out", str(out), "--resume", "--max_steps", "3"]) == 0
-    assert "going on from" in capsys.readouterr().err
+    assert "resuming from" in capsys.readouterr().err
     assert [row["step"] for row in run.lines("metrics.jsonl") if "reward" in row] == [1, 2, 3]
     assert cli.main(["report", str(out)]) == 0
     page = (out / "report.html").read_text("utf-8")
@@ -181,11 +181,11 @@ def test_a_resume_has_the_options_of_the_run_and_refuses_others(
     assert cli.main(command(model, rows.relative_to(tmp_path), out, "--lora", "2", "--method", "retarget")) == 0
     monkeypatch.chdir("/")
     for more, said in (
-        (["--learning_rate", "0.5"], "was made with learning_rate 1e-06, not 0.5; leave --learning_rate out"),
+        (["--learning_rate", "0.5"], "was made with learning_rate 1e-06, not 0.5; remove --learning_rate"),
         (["--rewriter", "drop"], "was made with rewriter retarget, not drop"),
         (["--lora", "0"], "was made with lora 2, not 0"),
         (["--model", "other"], f"was made with model {model}, not other"),
-        (["--max_steps", "1"], "was made with max_steps 2; 1 is less, and a run only grows"),
+        (["--max_steps", "1"], "was made with max_steps 2; 1 is less, and a run can only become longer"),
         (["--lerning_rate", "1"], "unknown option --lerning_rate"),
     ):
         assert cli.main(again(out, *more)) == 2
@@ -206,7 +206,7 @@ def test_a_resume_without_a_checkpoint_says_that_it_starts_anew(
     assert "no checkpoints, so a stopped run cannot go on" in capsys.readouterr().err
     before = weights(out)
     assert cli.main(again(out)) == 0
-    assert f"{out}/trainer holds no whole checkpoint: starting anew" in capsys.readouterr().err
+    assert f"{out}/trainer holds no complete checkpoint: starting from the beginning" in capsys.readouterr().err
     assert steps(out) == [1, 2] and weights(out) == before
 
 
@@ -240,7 +240,7 @@ def test_a_torn_checkpoint_is_passed_over(
     capsys.readouterr()
     assert cli.main(again(out)) == 0
     said = capsys.readouterr().err
-    assert "passing over checkpoint-3: optimizer.pt is torn" in said and f"going on from {trainer}/checkpoint-2" in said
+    assert "skipping checkpoint-3: optimizer.pt is damaged" in said and f"resuming from {trainer}/checkpoint-2" in said
     assert steps(out) == [1, 2, 3] and weights(out) == before
 
 
@@ -295,7 +295,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
         patch.setattr(HiRTrainer, "_compute_loss", interrupted)
         assert cli.main(command(model, rows, out, *more)) == 130
     said = capsys.readouterr().err
-    assert f"go on with: hindsight lm train --out {out} --resume" in said
+    assert f"continue with: hindsight lm train --out {out} --resume" in said
     if times == 1:
         assert "stopped after step 2, saved as checkpoint-2" in said and steps(out) == [1, 2]
     else:

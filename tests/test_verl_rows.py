@@ -7,7 +7,7 @@ import pytest
 
 from hindsight_rl.constraints.core import constraint
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.verl.rows import Hindsight, Settings, refuse, to_row
+from hindsight_rl.lm.verl.rows import Hindsight, Settings, check_algorithm, to_row
 from hindsight_rl.replay.instruction import Instruction
 
 # "gold moon" meets the first two, "gold" the first, "silver moon" the second; nothing here meets the last.
@@ -89,7 +89,7 @@ ALGORITHM = {
 
 
 def test_reinforce_plus_plus_is_accepted():
-    refuse(ALGORITHM, Settings())
+    check_algorithm(ALGORITHM, Settings())
 
 
 @pytest.mark.parametrize(
@@ -106,11 +106,11 @@ def test_reinforce_plus_plus_is_accepted():
 )
 def test_what_replays_cannot_go_with_is_refused_with_the_reason(changed, said):
     with pytest.raises(HindsightError, match=said):
-        refuse({**ALGORITHM, **changed}, Settings())
+        check_algorithm({**ALGORITHM, **changed}, Settings())
 
 
 def test_grpo_is_accepted_by_who_asks_for_singletons():
-    refuse({**ALGORITHM, "adv_estimator": "grpo"}, Settings(grpo_singletons=True))
+    check_algorithm({**ALGORITHM, "adv_estimator": "grpo"}, Settings(grpo_singletons=True))
 
 
 # -- rows

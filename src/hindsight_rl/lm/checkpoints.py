@@ -1,6 +1,6 @@
-"""Model folders and checkpoints: which are whole, and which one a run leaves to evaluate or to go on from.
+"""Model folders and checkpoints: which are complete, and which one of a run to evaluate or to resume from.
 
-Reads file ends and headers only, no weights, and no model library.
+Reads only headers and ends of files, no weights, and imports no model library.
 """
 
 from __future__ import annotations
@@ -13,42 +13,42 @@ from pathlib import Path
 from hindsight_rl.errors import HindsightError
 
 _NAME = re.compile(r"checkpoint-(\d+)")
-# Weights that other engines write in ways of their own (FSDP, DeepSpeed): taken as they are.
+# Weights that other engines write in their own formats (FSDP, DeepSpeed): not checked.
 _SHARDED = ("pytorch_model_fsdp*", "global_step*", "distcp*")
 
 
 def torn(folder: Path) -> str | None:
-    """Why a folder holds no whole model, in few words; None where it does."""
+    """Why a folder holds no complete model, in a few words; None if it holds one."""
     if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
         return "no config.json"
     for index in folder.glob("*.index.json"):
         try:
             parts = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
         except (OSError, ValueError, KeyError, AttributeError):
-            return f"{index.name} is torn"
+            return f"{index.name} is damaged"
         for part in sorted(parts):
             if not (folder / part).is_file():
                 return f"no {part}"
     weights = [*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin"), *folder.glob("adapter_model.bin")]
     for file in weights:
         if not (_whole_safetensors(file) if file.suffix == ".safetensors" else zipfile.is_zipfile(file)):
-            return f"{file.name} is torn"
+            return f"{file.name} is damaged"
     if not weights and not any(any(folder.glob(name)) for name in _SHARDED):
         return "no weights"
     return None
 
 
 def torn_checkpoint(folder: Path) -> str | None:
-    """Why training cannot go on from a checkpoint, in few words; None where it can."""
+    """Why training cannot resume from a checkpoint, in a few words; None if it can."""
     if (why := torn(folder)) is not None:
         return why
     try:
         json.loads((folder / "trainer_state.json").read_text("utf-8"))["global_step"]
     except (OSError, ValueError, KeyError, TypeError):
-        return "trainer_state.json is missing or torn"
+        return "trainer_state.json is missing or damaged"
     for file in (*folder.glob("*.pt"), *folder.glob("*.pth")):
         if not zipfile.is_zipfile(file):
-            return f"{file.name} is torn"
+            return f"{file.name} is damaged"
     return None
 
 
@@ -59,12 +59,12 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def model_of(given: str) -> str:
-    """The model that is meant: itself, or for the folder of a run its `model`, else its newest whole checkpoint.
+    """The model to load. For a run folder this is its `model`, or else its newest complete checkpoint.
 
-    given: an id on the hub, the folder of a model, of an adapter or of a run of ``hindsight lm train``.
+    given: an id on the hub, or the folder of a model, of an adapter, or of a run of ``hindsight lm train``.
 
     Raises:
-        HindsightError: a run without a whole model, or a folder that holds none.
+        HindsightError: a run without a complete model, or a folder without a model.
     """
     folder = Path(given)
     if not folder.is_dir():
@@ -76,7 +76,7 @@ def model_of(given: str) -> str:
             )
         return given
     if (kind := _kind(folder)) not in (None, "lm-trl"):
-        raise HindsightError(f"{given} is a run of kind '{kind}', which leaves no model to evaluate here")
+        raise HindsightError(f"{given} is a run of kind '{kind}', which has no model that this command can evaluate")
     tried = []
     for each in (folder / "model", *checkpoints(folder / "trainer")):
         if not each.is_dir():
@@ -85,9 +85,9 @@ def model_of(given: str) -> str:
             return str(each)
         tried.append(f"{each.relative_to(folder)}: {why}")
     raise HindsightError(
-        f"{given} is a run without a whole model or checkpoint"
+        f"{given} is a run without a complete model or checkpoint"
         + (f" ({'; '.join(tried)})" if tried else "")
-        + f"; go on with hindsight lm train --out {given} --resume"
+        + f"; continue with hindsight lm train --out {given} --resume"
     )
 
 
@@ -96,7 +96,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def _kind(folder: Path) -> str | None:
-    """Which command made the folder, by a run's config.json; None for a model's."""
+    """The command that made a run folder, from its config.json; None for the folder of a model."""
     try:
         found = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError):

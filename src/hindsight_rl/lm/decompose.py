@@ -3,8 +3,9 @@
     made = Decomposer(Endpoint(settings)).decompose("Write a poem about rain in at least 50 words, in a sad voice.")
     made.instruction.task, made.instruction.constraints, made.instruction.soft, made.dropped
 
-A language model proposes; nothing of it is taken on trust. A demand must quote the instruction, or it is dropped with
-the reason; its public id and kwargs must be ones that the checkers accept, or it becomes soft, for a judge.
+A language model makes proposals, and each proposal is checked. A demand must quote the instruction; otherwise it is
+dropped, with the reason. If the checkers accept its public id and kwargs, it becomes a constraint that a program
+checks; otherwise it becomes a soft demand, for a judge.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 PROMPT = "decompose-1"
-# The plain family that needs no more than its kwargs to be understood; others by asking.
+# The IFEval family: its kwargs need no further explanation. Other kinds are used only on request.
 KINDS = tuple(
     f"{family}:{name}"
     for family, names in {
@@ -52,10 +53,10 @@ KINDS = tuple(
 
 @dataclass(frozen=True)
 class Decomposed:
-    """What came of one instruction.
+    """The decomposition of one instruction.
 
-    instruction: task, checkable constraints, soft demands; its prompt is the text as it was. dropped: proposals that
-    were not taken, with the reason. prompt: the version of the prompt.
+    instruction: task, checkable constraints, soft demands; its prompt is the unchanged text. dropped: rejected
+    proposals, with the reason. prompt: the version of the prompt.
     """
 
     instruction: Instruction
@@ -64,11 +65,11 @@ class Decomposed:
 
 
 class Decomposer:
-    """Takes instructions apart with a language model.
+    """Splits instructions into task and constraints, with a language model.
 
     Args:
-        endpoint: whom to ask.
-        kinds: public ids that it may choose from; all of them make a long prompt.
+        endpoint: the chat server.
+        kinds: public ids that the model may choose from. All ids together make a long prompt.
     """
 
     def __init__(self, endpoint: Endpoint, kinds: Sequence[str] = KINDS):
@@ -78,14 +79,14 @@ class Decomposer:
         self.endpoint, self.kinds = endpoint, tuple(kinds)
 
     def question(self, text: str) -> Question:
-        """What is asked about a text."""
+        """The question about a text."""
         fence = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]  # a text cannot hold its own hash
-        told = "\n".join(_kind(id) for id in self.kinds)
-        said = prompt(PROMPT)[0].format(fence=fence, text=text, kinds=told)
-        return Question([{"role": "user", "content": said}], _parts(), {"temperature": 0.0})
+        kinds = "\n".join(_kind(id) for id in self.kinds)
+        question = prompt(PROMPT)[0].format(fence=fence, text=text, kinds=kinds)
+        return Question([{"role": "user", "content": question}], _parts(), {"temperature": 0.0})
 
     def decompose(self, text: str, key: str | int | None = None) -> Decomposed:
-        """Take one instruction apart.
+        """Decompose one instruction.
 
         Raises:
             EndpointError: no usable answer.
@@ -93,42 +94,42 @@ class Decomposer:
         return self._made(text, self.endpoint.ask(self.question(text)).value, key)
 
     def decompose_many(self, texts: Sequence[str]) -> list[Decomposed | EndpointError]:
-        """Take many apart at the same time; an error stands where a result would."""
+        """Decompose many instructions at the same time; a failed one gives its error instead of a result."""
         answers = self.endpoint.ask_many([self.question(text) for text in texts])
         return [
             answer if isinstance(answer, EndpointError) else self._made(text, answer.value, None)
             for text, answer in zip(texts, answers, strict=True)
         ]
 
-    def _made(self, text: str, said: Any, key: str | int | None) -> Decomposed:
+    def _made(self, text: str, proposed: Any, key: str | int | None) -> Decomposed:
         plain = _plain(text)
         found: list[tuple[Checker, str]] = []
         soft: list[str] = []
         dropped: list[tuple[str, str]] = []
-        for part in said.constraints:
+        for part in proposed.constraints:
             demand, quote = " ".join(part.text.split()), _plain(part.quote)
             if not demand or not quote:
-                dropped.append((demand, "it says nothing"))
+                dropped.append((demand, "its text or its quote is empty"))
             elif quote not in plain:
-                dropped.append((demand, f"the instruction does not say {part.quote[:80]!r}"))
+                dropped.append((demand, f"the instruction does not contain {part.quote[:80]!r}"))
             elif demand in soft or demand in [words for _, words in found]:
-                dropped.append((demand, "it is there already"))
+                dropped.append((demand, "it is a duplicate"))
             elif (checker := self._checker(part.id, part.kwargs)) is None:
                 soft.append(demand)
             elif checker in [each for each, _ in found]:
-                dropped.append((demand, f"{checker.id} with these kwargs is there already"))
+                dropped.append((demand, f"{checker.id} with these kwargs is a duplicate"))
             else:
                 found.append((checker, demand))
-        task = " ".join(said.task.split())
+        task = " ".join(proposed.task.split())
         if not task:
             task = text
-            dropped.append(("", "the task came back empty: the whole text stands for it"))
+            dropped.append(("", "the model gave an empty task: the whole text is used as the task"))
         words = tuple(demand for _, demand in found)
         made = Instruction(task, tuple(each for each, _ in found), text, key, texts=words, soft=tuple(soft))
         return Decomposed(made, tuple(dropped), prompt(PROMPT)[1])
 
     def _checker(self, id: str, kwargs: str) -> Checker | None:
-        """The constraint, None where there is no such id among the kinds or its kwargs are not accepted."""
+        """The constraint; None if its id is not among the kinds, or if its kwargs are not accepted."""
         if id not in self.kinds:
             return None
         try:
@@ -174,7 +175,7 @@ def _row(where: str, row: Any) -> tuple[Any, str]:
 
 @dataclass
 class DecomposeConfig:
-    """Take instructions apart into a task and atomic constraints."""
+    """Split instructions into a task and atomic constraints, with a language model."""
 
     prompts: Annotated[str, tyro.conf.Positional]
     """Rows with `prompt` (a text or a chat), `messages` or `instruction`: a file, a folder, or a dataset on the hub."""

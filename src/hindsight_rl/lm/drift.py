@@ -1,10 +1,10 @@
 """How far training moved a model away from its base: signs of collapse that accuracy does not show.
 
-| figure | what it says |
+| figure | meaning |
 |---|---|
-| ``perplexity`` | of a fixed English text (``fixed_text.txt``), which no instruction mentions |
+| ``perplexity`` | of a fixed English text (``fixed_text.txt``) that occurs in no instruction |
 | ``kl`` | mean over response tokens of log pi(token) - log base(token), on the model's own responses, in nats |
-| ``ended`` | share of responses that ended by themselves |
+| ``ended`` | share of responses with an end token (not cut off) |
 | ``words`` | mean words of a response |
 | ``distinct_1``, ``distinct_2`` | different words and pairs of words, over all of them, in all responses together |
 """
@@ -24,13 +24,13 @@ from hindsight_rl.lm.generate import Response
 
 @lru_cache(maxsize=1)
 def fixed_text() -> str:
-    """The text whose perplexity is measured; written for this project."""
+    """The text for the perplexity; written for this project."""
     return files("hindsight_rl.lm").joinpath("fixed_text.txt").read_text("utf-8")
 
 
 @torch.no_grad()
 def perplexity(model: Any, tokenizer: Any, text: str | None = None, window: int = 512) -> float:
-    """Perplexity per token of a text, read in windows of so many tokens that know nothing of each other."""
+    """Perplexity per token of a text, computed in separate windows of `window` tokens."""
     ids = tokenizer(text=text or fixed_text(), add_special_tokens=False)["input_ids"]
     total, count = 0.0, 0
     for start in range(0, len(ids), window):

@@ -2,10 +2,10 @@
 
 hindsight lm evaluate runs/qwen --bench ifeval,ifbench,muldimif --out runs/qwen/evaluation
 
-Responses are saved batch by batch, and a second call with the same --out goes on where the first one stopped. MODEL is
-an id on the hub, the folder of a model or of a PEFT adapter, or a run of `hindsight lm train` (its `model`,
-else its newest whole checkpoint). General abilities: `--lm-eval TASKS` calls the lm-eval
-harness (extra `lm-eval`). Needs the extra `lm`.
+Responses are saved after each batch. A second call with the same --out continues where the first one stopped. MODEL is
+an id on the hub, the folder of a model or of a PEFT adapter, or a run of `hindsight lm train` (its `model`, or else
+its newest complete checkpoint). For general abilities, `--lm-eval TASKS` calls the lm-eval harness (extra `lm-eval`).
+Needs the extra `lm`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hindsight_rl.run import Run
 BENCHMARKS = ("ifeval", "ifbench", "muldimif")
 OUT = "runs/evaluation"
 GENERAL = "hendrycks_math500,gpqa_main_zeroshot,mmlu_pro"
-# What a response depends on: going on with others of these would mix two evaluations.
+# Responses depend on these settings. Resuming with other values would mix two evaluations.
 SETTINGS = (
     "model",
     "temperature",
@@ -45,36 +45,40 @@ SETTINGS = (
     "answer_after",
     "limit",
 )
-# From a batch of messages and a seed to (text, whether it ended by itself) each.
+# From a batch of chats and a seed to one (text, whether it ended with an end token) per chat.
 Generate = Callable[[Sequence[list[dict[str, Any]]], int], list[tuple[str, bool]]]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hindsight lm evaluate", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", help="id on the hub, folder of a model or a PEFT adapter, or a run")
-    parser.add_argument("--bench", default="ifeval,ifbench,muldimif", help="by commas; '' for none")
+    parser.add_argument(
+        "--bench", default="ifeval,ifbench,muldimif", help="benchmarks, separated by commas; '' for none"
+    )
     parser.add_argument("--prompts", action="append", default=[], metavar="BENCH=FILE", help="local prompts")
-    parser.add_argument("--out", help="folder of responses and scores; RUN/evaluation for a run, else runs/evaluation")
-    parser.add_argument("--temperature", type=float, default=0.6, help="0 for the likeliest token")
+    parser.add_argument(
+        "--out", help="folder for responses and scores; by default RUN/evaluation for a run, else runs/evaluation"
+    )
+    parser.add_argument("--temperature", type=float, default=0.6, help="sampling temperature; 0 decodes greedily")
     parser.add_argument("--top-p", type=float, default=1.0)
     parser.add_argument("--max-new-tokens", type=int, default=4096)
-    parser.add_argument("--batch", type=int, default=16, help="responses side by side")
+    parser.add_argument("--batch", type=int, default=16, help="responses generated at the same time")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--limit", type=int, help="only the first prompts of each benchmark")
+    parser.add_argument("--limit", type=int, help="use only the first N prompts of each benchmark")
     parser.add_argument("--engine", choices=("auto", "transformers", "vllm"), default="auto")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, ...; auto takes what there is")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, ...; auto: a GPU if there is one")
     parser.add_argument("--prompt-format", choices=("chat", "text"), default="chat")
     parser.add_argument(
         "--answer-after",
-        help="score only what follows the last of these marks, e.g. </think>; a response without one answers nothing",
+        help="score only the text after the last of these marks, e.g. </think>; without the mark it scores as empty",
     )
     parser.add_argument("--lm-eval", nargs="?", const=GENERAL, metavar="TASKS", help=f"default tasks: {GENERAL}")
-    parser.add_argument("--json", action="store_true", help="print the scores as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print the scores as a JSON object")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit code. Raises :class:`HindsightError` on bad input."""
+    """Run the command; returns the exit code. Raises :class:`HindsightError` for bad input."""
     args = _parser().parse_args(argv)
     names = [name.strip() for name in args.bench.split(",") if name.strip()]
     for name in names:
@@ -86,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
     asked = {name: _read(name, files.get(name), args.limit) for name in names}
     if args.engine == "auto":
         args.engine = "vllm" if importlib.util.find_spec("vllm") else "transformers"
-    if args.out is None:  # where the report of the run looks for it
+    if args.out is None:  # the report of the run reads it from there
         args.out = str(Path(args.model) / "evaluation" if (Path(args.model) / "metrics.jsonl").is_file() else OUT)
     args.model = local_model(model_of(args.model))
     run, fresh = _folder(args)
@@ -124,13 +128,15 @@ def _read(name: str, path: str | None, limit: int | None) -> tuple[str, list[Ins
 
 
 def _folder(args: argparse.Namespace) -> tuple[Run, bool]:
-    """The folder of this evaluation, and whether it is new; else it is the one to go on with."""
+    """The folder of this evaluation, and whether it is new (otherwise the evaluation is resumed)."""
     settings = {name: getattr(args, name) for name in SETTINGS}
     if not (Path(args.out) / "config.json").exists():
         return Run.create(args.out, settings, kind="lm-evaluation"), True
     run = Run.open(args.out, kind="lm-evaluation")
     stored = run.read("config.json")
-    if not any(file.stat().st_size for file in run.path.glob("*.jsonl")):  # a call that failed before any response
+    if not any(
+        file.stat().st_size for file in run.path.glob("*.jsonl")
+    ):  # left by a call that failed before any response
         run.write("config.json", {**stored, **settings})
         return run, False
     for name, value in settings.items():
@@ -142,14 +148,14 @@ def _folder(args: argparse.Namespace) -> tuple[Run, bool]:
 
 
 def _discard(run: Run) -> None:
-    """Take away a folder in which nothing was written but its settings."""
+    """Delete a folder that contains only settings."""
     (run.path / "config.json").unlink(missing_ok=True)
     if not any(run.path.iterdir()):
         run.path.rmdir()
 
 
 def _left(run: Run, name: str, instructions: Sequence[Instruction]) -> list[int]:
-    """Places of the prompts that have no response yet."""
+    """Indices of the prompts without a response."""
     done = {row["at"] for row in run.lines(f"{name}.jsonl")}
     return [at for at in range(len(instructions)) if at not in done]
 
@@ -162,14 +168,14 @@ def respond(
     generate: Generate,
     args: argparse.Namespace,
 ) -> None:
-    """Generate what is left, a batch at a time, and save each batch before the next."""
-    # A line that a kill cut off is written again.
+    """Generate the missing responses batch by batch; each batch is saved before the next."""
+    # Drop a last line that was cut off by a kill; its response is generated once more.
     file, rows = run.path / f"{name}.jsonl", run.lines(f"{name}.jsonl")
     if file.exists():
         file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
     for start in range(0, len(left), args.batch):
         places = left[start : start + args.batch]
-        # By the place of its first prompt, so that going on gives what one go would have given.
+        # The seed depends on the index of the first prompt, so a resumed evaluation gives the same responses.
         made = generate([instructions[at].messages for at in places], args.seed * 1_000_003 + places[0])
         answers = [answer_of(text, args.answer_after) for text, _ in made]
         run.append(
@@ -200,7 +206,7 @@ def _scored(run: Run, name: str, evaluator: str, instructions: Sequence[Instruct
 
 
 def _transformers(args: argparse.Namespace) -> Generate:
-    """Hugging Face's own generation; slow and everywhere."""
+    """Generation with Hugging Face transformers: slow, but available everywhere."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -212,7 +218,7 @@ def _transformers(args: argparse.Namespace) -> Generate:
         tokenizer = AutoTokenizer.from_pretrained(args.model, padding_side="left")
         if set(tokenizer.get_vocab()) <= set(
             tokenizer.all_special_tokens
-        ):  # transformers makes an empty one up where the files are missing
+        ):  # transformers makes an empty tokenizer if the files are missing
             raise HindsightError(f"{args.model}: cannot be loaded (no tokenizer)")
         if adapter:
             from peft import AutoPeftModelForCausalLM
@@ -227,8 +233,8 @@ def _transformers(args: argparse.Namespace) -> Generate:
                 )
     except HindsightError:
         raise
-    except Exception as error:  # each library that reads a part of a model has errors of its own
-        raise HindsightError(f"{args.model}: cannot be loaded ({_said(error)})") from error
+    except Exception as error:  # each library that reads a part of a model raises its own errors
+        raise HindsightError(f"{args.model}: cannot be loaded ({_reason(error)})") from error
     _check_format(args, tokenizer.chat_template)
     model = model.to(device).eval()
 
@@ -250,7 +256,7 @@ def _transformers(args: argparse.Namespace) -> Generate:
 
 
 def _vllm(args: argparse.Namespace) -> Generate:
-    """vLLM, where it is installed."""
+    """Generation with vLLM, if it is installed."""
     try:
         from vllm import LLM, SamplingParams
     except ModuleNotFoundError:
@@ -260,7 +266,7 @@ def _vllm(args: argparse.Namespace) -> Generate:
     try:
         engine = LLM(model=args.model, seed=args.seed)
     except Exception as error:
-        raise HindsightError(f"{args.model}: vLLM cannot load it ({_said(error)})") from error
+        raise HindsightError(f"{args.model}: vLLM cannot load it ({_reason(error)})") from error
     _check_format(args, engine.get_tokenizer().chat_template)
 
     def generate(batch: Sequence[list[dict[str, Any]]], seed: int) -> list[tuple[str, bool]]:
@@ -279,7 +285,7 @@ def _vllm(args: argparse.Namespace) -> Generate:
 ENGINES: dict[str, Callable[[argparse.Namespace], Generate]] = {"transformers": _transformers, "vllm": _vllm}
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
@@ -289,7 +295,7 @@ def _check_format(args: argparse.Namespace, template: Any) -> None:
 
 
 def _general(args: argparse.Namespace) -> int:
-    """The lm-eval harness, which owns these tasks, as its own process."""
+    """Run the lm-eval harness on these tasks, in a separate process."""
     if not importlib.util.find_spec("lm_eval"):
         raise HindsightError("--lm-eval needs the lm-eval harness: pip install 'hindsight-rl[lm-eval]'")
     command = [sys.executable, "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={args.model}"]

@@ -1,4 +1,4 @@
-"""Marker lines around a text that a language model is shown, so that the text cannot pass for what stands outside."""
+"""Marker lines around a text in a question to a language model, so that the text cannot imitate the question."""
 
 import hashlib
 import hmac
@@ -10,15 +10,15 @@ from hindsight_rl.encoder import default_cache_dir
 
 
 class Fence:
-    """Markers drawn from a secret of this user's."""
+    """Markers derived from a secret of this user."""
 
     def __init__(self) -> None:
         self._secret = _secret()
 
     def around(self, text: str) -> str:
-        """Twelve hex digits that nobody who lacks the secret can foretell, and the same for the same text.
+        """Twelve hex digits: the same for the same text, and unpredictable without the secret.
 
-        A fence drawn anew each time would make every question new, and every answer be paid for twice.
+        Random digits would make each question new, so that no answer could come from the cache.
         """
         for salt in range(100):
             fence = hmac.new(self._secret, f"{salt}:{text}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:12]
@@ -28,7 +28,7 @@ class Fence:
 
 
 def _secret(folder: Path | None = None) -> bytes:
-    """32 random bytes of this user's, kept beside the caches; of this process's where they cannot be kept."""
+    """32 random bytes of this user, stored in the cache folder; of this process if they cannot be stored."""
     file = (folder or default_cache_dir()) / "fence.secret"
     for _ in range(2):
         try:
@@ -43,7 +43,7 @@ def _secret(folder: Path | None = None) -> bytes:
             with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
                 handle.write(secrets.token_bytes(32))
             try:
-                os.link(partial, file)  # the first process wins
+                os.link(partial, file)  # the bytes of the first process stay
             except FileExistsError:
                 if file.stat().st_size != 32:
                     os.replace(partial, file)

@@ -1,4 +1,4 @@
-"""Responses of a transformers model to many prompts: in batches of like length, ended where the model ends them."""
+"""Responses of a transformers model to many prompts, in batches of prompts of similar length."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import torch
 
 @dataclass(frozen=True)
 class Response:
-    """text: decoded, no special tokens. ended: by an end token, not cut off. tokens: generated, the end included."""
+    """text: decoded, without special tokens. ended: has an end token (not cut off). tokens: number of generated tokens,
+    the end token included."""
 
     text: str
     ended: bool
@@ -19,7 +20,7 @@ class Response:
 
 
 def end_ids(model: Any, tokenizer: Any) -> set[int]:
-    """Ids that end a response: the tokenizer's, and those of the model's generation settings."""
+    """Ids of end tokens, from the tokenizer and from the model's generation settings."""
     own = model.generation_config.eos_token_id
     return {tokenizer.eos_token_id, *([own] if isinstance(own, int) else own or [])} - {None}
 
@@ -37,17 +38,17 @@ def generate(
     seed: int = 0,
     prompt_format: Literal["chat", "text"] = "chat",
 ) -> list[Response]:
-    """A response to each chat, in their order; prompts of like length share a batch.
+    """A response to each chat, in the order of the chats; prompts of similar length share a batch.
 
     Args:
         model, tokenizer: of transformers.
         chats: lists of messages with `role` and `content`.
-        max_new_tokens: a response is cut off there.
-        batch: prompts at a time.
-        temperature: 0 for the most likely token.
-        top_p: share of the probability that is sampled from.
+        max_new_tokens: most tokens of a response; longer ones are cut off.
+        batch: prompts per batch.
+        temperature: of sampling; 0 decodes greedily.
+        top_p: nucleus sampling from this share of the probability.
         seed: of sampling.
-        prompt_format: `chat` through the tokenizer's chat template, `text` the last message as it is.
+        prompt_format: `chat` applies the tokenizer's chat template; `text` uses the last message unchanged.
     """
     from transformers import GenerationConfig
 

@@ -1,4 +1,4 @@
-"""Held-out instructions: which of them a model meets, by number of constraints, and how its responses look.
+"""Accuracy on held-out instructions, by number of constraints, and statistics of the responses.
 
 asked = read_dataset("test_prompts.jsonl").instructions
 evaluate(model, tokenizer, asked, max_new_tokens=80)["all"]
@@ -20,12 +20,12 @@ from hindsight_rl.replay.verification import Verifier, verifying
 def measured(
     instructions: Sequence[Instruction], responses: Sequence[Response], verifier: Verifier | None = None
 ) -> dict[str, Any]:
-    """Shares met, in all and by number of constraints. A response that was cut off counts by what it says.
+    """Shares met, in total and by number of constraints. A response that was cut off is scored like any other.
 
     Returns:
-        `all`: share of instructions whose constraints all hold; `each`: share of single constraints; `instructions`:
-        how many; `by_number`, `numbers`: `all` and the count by number of constraints; `wins`: 0 or 1 for each
-        instruction, as text.
+        `all`: share of instructions whose constraints all hold; `each`: share of single constraints that hold;
+        `instructions`: their number; `by_number`: `all`, by number of constraints; `numbers`: how many instructions
+        have that number; `wins`: a string with 0 or 1 for each instruction.
     """
     pairs = [(each, response.text) for each, response in zip(instructions, responses, strict=True)]
     verdicts = (verifier or verifying()).verify_batch(pairs)
@@ -55,12 +55,16 @@ def evaluate(
     prompt_format: Any = "chat",
     examples: int = 0,
 ) -> dict[str, Any]:
-    """Greedy responses, measured: :func:`measured`, with the shape of the responses and the perplexity.
+    """Generate greedy responses and evaluate them: :func:`measured`, statistics of the responses, and the perplexity.
 
     Args:
-        model, tokenizer: of transformers. instructions: held out of training. max_new_tokens: of a response.
-        batch: responses side by side. verifier: the constraints' own checks when absent. prompt_format: `chat` or
-            `text`. examples: so many first responses are returned, as `examples`.
+        model, tokenizer: of transformers.
+        instructions: held out of training.
+        max_new_tokens: most tokens of a response.
+        batch: responses generated at the same time.
+        verifier: judges the responses; by default the constraints' own checks.
+        prompt_format: `chat` or `text`.
+        examples: number of responses that are returned as `examples`.
     """
     chats = [each.messages for each in instructions]
     made = generate(model, tokenizer, chats, max_new_tokens=max_new_tokens, batch=batch, prompt_format=prompt_format)

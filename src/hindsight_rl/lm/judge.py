@@ -1,15 +1,15 @@
-"""Soft constraints, which no program checks, judged by a language model: one yes/no question for each.
+"""Soft constraints, which no program checks, judged by a language model with one yes/no question each.
 
     judge = Judge(Endpoint(settings))
-    instruction = judge.judged(instruction)              # its soft demands are constraints like any now
+    instruction = judge.judged(instruction)              # its soft demands are constraints now
     verdicts = judge.verify_batch([(instruction, response)])  # all questions of a batch at the same time
     constraint = judge.constraint("Write in the voice of a pirate.")
 
-Asked about all at once, a judge misses most violations; one at a time it finds over half (arXiv 2601.04954). A verdict
-belongs to the demand and the response, not to the prompt around them, so that verifying a rewritten instruction asks
-nothing anew. Only the schema's boolean is read: whatever a response says to the judge, a verdict is true or false.
-An answer without that boolean, or none at all, is a missing verdict: None where verdicts are handed out one by one,
-counted in the metrics, and an error above 5 % of what was asked. It is never a silent "no".
+If a judge is asked about all demands at once, it misses most violations; with one question per demand it finds more
+than half (arXiv 2601.04954). A verdict depends on the demand and the response, not on the rest of the prompt, so
+verifying a rewritten instruction needs no new questions. Only the boolean of the schema is read, so a response cannot
+change the form of a verdict. A question without a usable answer gives a missing verdict. Missing verdicts are counted
+in the metrics; more than 5 % of them raise an error. A missing verdict is never counted as "no" without a warning.
 """
 
 import hashlib
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 PROMPT = "judge-1"
 REMEMBERED = 200_000
 LONGEST = 60_000
-"""Characters of a response that are shown; what is longer is cut, and says so."""
+"""Most characters of a response in a question; longer ones are cut, with a note."""
 
 
 class Judge(Judging):
     """A language model that decides soft constraints.
 
     Args:
-        endpoint: whom to ask.
-        votes: how often each is asked; the majority of those that came decides, and a tie is "unsatisfied".
-        strict: raise where the endpoint fails. Otherwise what it did not answer is missing, and is asked again the next
-            time.
+        endpoint: the chat server.
+        votes: how often each question is asked. The majority of the usable answers decides; a tie is "unsatisfied".
+        strict: raise an error if the endpoint fails. Otherwise these verdicts are missing, and the next call asks
+            for them once more.
     """
 
     def __init__(self, endpoint: Endpoint, votes: int = 1, strict: bool = False):
@@ -54,10 +54,10 @@ class Judge(Judging):
         self._fence = Fence()
 
     def decide(self, asks: Sequence[Ask]) -> list[bool | None]:
-        """One boolean for each ask, None where there is no verdict; the same ask is put once.
+        """One boolean per question, None for a missing verdict; equal questions are sent once.
 
         Raises:
-            EndpointError: strict, and the endpoint failed; what was answered is in its cache.
+            EndpointError: the judge is strict and the endpoint failed. Answers so far are in its cache.
         """
         keys = [(each.demand, each.response) for each in asks]
         with self._lock:
@@ -103,14 +103,15 @@ class Judge(Judging):
             response = f"{response[:LONGEST]}\n[cut here: {len(response):,} characters in all]"
         parts = {"context": ask.context or "(not given)", "demand": ask.demand, "response": response}
         fence = self._fence.around("\n".join(parts.values()))
-        said = prompt()[0].format(fence=fence, **parts)
+        question = prompt()[0].format(fence=fence, **parts)
         sampled = {} if self.votes > 1 else {"temperature": 0.0}
-        return Question([{"role": "user", "content": said}], _decision(), sampled, sample=vote)
+        return Question([{"role": "user", "content": question}], _decision(), sampled, sample=vote)
 
     def metrics(self) -> dict[str, Any]:
-        """Counts so far: asked, remembered, satisfied, missing, malformed and unanswered votes, the endpoint's.
+        """Counts so far: asked, remembered (from memory), satisfied, missing, malformed and unanswered votes, and the
+        counts of the endpoint.
 
-        agreement: the share of the votes that came that were of the majority; None where none came.
+        agreement: share of the usable votes that agree with the majority; None without votes.
         """
         with self._lock:
             counts = dict(self._counts)
@@ -128,7 +129,7 @@ class Judge(Judging):
 
 @cache
 def prompt(name: str = PROMPT) -> tuple[str, str]:
-    """The text of a prompt file, and its version: name and the beginning of its SHA-256."""
+    """The text of a prompt file, and its version: its name and the first digits of its SHA-256."""
     text = files("hindsight_rl.lm").joinpath(f"prompts/{name}.txt").read_text("utf-8")
     return text, f"{name}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 

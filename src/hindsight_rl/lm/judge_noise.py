@@ -1,4 +1,4 @@
-"""A judge that errs at chosen rates, for studies."""
+"""A judge with chosen error rates, for studies."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from hindsight_rl.lm.soft import Ask, Decides, Judging
 
 
 class NoisyJudge(Judging):
-    """A judge that errs at a chosen rate, for studies; the same question gets the same answer, as from a cache.
+    """A judge with chosen error rates, for studies. The same question always gets the same answer.
 
     Args:
-        inner: whose verdicts are spoiled; missing ones stay missing.
-        false_positive: share of "unsatisfied" that becomes "satisfied".
-        false_negative: share of "satisfied" that becomes "unsatisfied".
-        seed: which ones.
+        inner: the judge whose verdicts are changed; missing verdicts stay missing.
+        false_positive: share of "unsatisfied" verdicts that become "satisfied".
+        false_negative: share of "satisfied" verdicts that become "unsatisfied".
+        seed: selects the verdicts that are changed.
     """
 
     def __init__(self, inner: Decides, false_positive: float = 0.0, false_negative: float = 0.0, seed: int = 0):
@@ -26,7 +26,7 @@ class NoisyJudge(Judging):
         self.flipped = 0
 
     def decide(self, asks: Sequence[Ask]) -> list[bool | None]:
-        """The inner verdicts, some of them turned round."""
+        """The verdicts of the inner judge, some of them inverted."""
         found: list[bool | None] = []
         for ask, satisfied in zip(asks, self.inner.decide(asks), strict=True):
             if satisfied is None:

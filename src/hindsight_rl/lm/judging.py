@@ -1,4 +1,4 @@
-"""`hindsight judge BENCH RESPONSES`: a language model's verdicts on the demands that no program checks.
+"""`hindsight judge BENCH RESPONSES`: a language model judges the demands that no program checks.
 
 hindsight judge cfbench responses.jsonl --prompts cfbench.jsonl --out judged.jsonl \
     --endpoint.base-url http://localhost:8000/v1 --endpoint.model Qwen/Qwen3-8B
@@ -26,7 +26,7 @@ from hindsight_rl.replay.verification import answer_of
 
 @dataclass
 class JudgeConfig:
-    """A language model's verdicts on the demands that no program checks."""
+    """Judge the demands that no program checks, with a language model."""
 
     benchmark: Annotated[Literal["cfbench", "hir-16k", "muldimif"], tyro.conf.Positional]
     responses: Annotated[str, tyro.conf.Positional]
@@ -36,11 +36,11 @@ class JudgeConfig:
     prompts: str | None = None
     """The prompts as a local file; by default from the hub."""
     requests: str | None = None
-    """Input of the batch, where its custom ids are not the prompts' keys."""
+    """The input file of the batch; needed if its custom ids are not the keys of the prompts."""
     answer_after: str | None = None
-    """Only what follows the last of these marks is judged, e.g. [/THINK]."""
+    """Judge only the text after the last of these marks, e.g. [/THINK]."""
     votes: int = 1
-    """How often each demand is asked about; the majority decides."""
+    """Number of times that the model judges each demand; the majority decides."""
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
 
 
@@ -50,9 +50,9 @@ def judged_rows(
     responses: Sequence[str | None],
     answer_after: str | None = None,
 ) -> list[list[bool | None]]:
-    """A verdict per instruction: its checkable constraints, then its soft demands; None where one is missing.
+    """One verdict per instruction: first its checkable constraints, then its soft demands; None for a missing verdict.
 
-    No response, or one without an answer, meets none. answer_after: see
+    A missing response, or one without an answer, meets nothing. answer_after: see
     :func:`hindsight_rl.replay.verification.answer_of`.
     """
     whole = [judge.judged(each) for each in instructions]
@@ -66,27 +66,27 @@ def judged_rows(
 
 
 def main(argv: list[str]) -> int:
-    """Run the command; returns the exit code. Raises :class:`HindsightError` on bad input."""
+    """Run the command; returns the exit code. Raises :class:`HindsightError` for bad input."""
     args = tyro.cli(JudgeConfig, args=argv, prog="hindsight judge")
     instructions = read(args.benchmark, args.prompts)
     matched = match(instructions, args.responses, args.requests)
-    for said in (*matched.complaints(), matched.marks(args.answer_after)):
-        if said:
-            print(f"hindsight: {said}", file=sys.stderr)
+    for note in (*matched.complaints(), matched.marks(args.answer_after)):
+        if note:
+            print(f"hindsight: {note}", file=sys.stderr)
     with Endpoint(args.endpoint.resolved()) as endpoint:
-        # Strict: a server that fails must not leave holes. What was answered is cached for the next try.
+        # Strict: the output must not lack verdicts because the server failed. The next call reuses the cached answers.
         judge = Judge(endpoint, args.votes, strict=True)
         verdicts = judged_rows(judge, instructions, matched.responses, args.answer_after)
-        told = judge.metrics()
+        metrics = judge.metrics()
     try:
         with Path(args.out).open("w", encoding="utf-8") as out:
             for each, verdict in zip(instructions, verdicts, strict=True):
-                line = {"key": each.key, "verdict": verdict, "judge": told["model"], "prompt": prompt()[1]}
+                line = {"key": each.key, "verdict": verdict, "judge": metrics["model"], "prompt": prompt()[1]}
                 out.write(json.dumps(line, ensure_ascii=False) + "\n")
     except OSError as error:
         raise HindsightError(f"cannot write {args.out}: {error.strerror or error}") from error
-    if said := cfbench.missing_said(instructions, verdicts):
-        print(f"hindsight: {said}", file=sys.stderr)
+    if note := cfbench.missing_said(instructions, verdicts):
+        print(f"hindsight: {note}", file=sys.stderr)
     scores: dict[str, object] = {"benchmark": args.benchmark, "prompts": len(instructions)}
     if args.benchmark == "cfbench":
         scores |= asdict(cfbench.scores(instructions, verdicts))
@@ -96,5 +96,5 @@ def main(argv: list[str]) -> int:
         scores["instruction"] = round(sum(map(bool, flat)) / len(flat), 4) if flat else None
         scores["prompt"] = round(sum(map(all, whole)) / len(whole), 4) if whole else None
         scores["unjudged"] = len(verdicts) - len(whole)
-    print(json.dumps({**scores, "missing": matched.missing, "judge": told}, ensure_ascii=False))
+    print(json.dumps({**scores, "missing": matched.missing, "judge": metrics}, ensure_ascii=False))
     return 0

@@ -1,7 +1,7 @@
-"""The methods that can be compared, in one table for all engines: what differs between two is what this table says.
+"""The methods that can be compared, in one table for all engines. Two methods differ only in the columns of the table.
 
-A method is a rewriter x a selection x a replay buffer x a layout x a reward. Settings given by hand win over it, so a
-combination that has no name here needs none: `--method hir --strategy random`, `--method hir --relabels 4`.
+A method is a rewriter x a selection x a replay buffer x a layout x a reward. Options override the method's choices, so
+further combinations need no name: `--method hir --strategy random`, `--method hir --relabels 4`.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ Layout = Literal["list", "numbered", "bullets", "bare", "mixed", "shuffled"]
 
 @dataclass(frozen=True)
 class Method:
-    """What distinguishes a method.
+    """The choices of a method.
 
-    about: one line. reward: of the rollouts: `all` (1 where all constraints hold) or `fraction` (share that holds).
-    rewriter: of failures; None for no replay. strategy: which failures are replayed. repeat: train on some rollouts a
-    second time, as many rows as the replays of other methods. relabels: instructions that each failure is replayed
-    under, one of them its own. buffer: replays and successes of earlier steps are trained on again.
+    about: one line. reward: of a rollout: `all` (1 if all constraints hold, else 0) or `fraction` (the share that
+    holds). rewriter: of failures; None for no replay. strategy: which failures are replayed. repeat: no replays;
+    instead train a second time on some rollouts, with the same number of rows. relabels: instructions under which each
+    failure is replayed, its own included. buffer: also train on replays and successes of earlier steps.
 
-    Of the sandbox alone: layout of rewritten instructions: `list` as the originals, `numbered`, `bullets`, `bare`,
-    `mixed` (one of them by chance) or `shuffled` (a list in another order); learning_rate and decay, tuned per method
-    (decay: share of the learning rate that is left at the end).
+    Only in the sandbox: layout of rewritten instructions: `list` (the layout of the originals), `numbered`, `bullets`,
+    `bare`, `mixed` (one of these, at random) or `shuffled` (a list in another order); learning_rate and decay, tuned
+    per method (decay: share of the learning rate that remains at the end).
     """
 
     about: str
@@ -42,7 +42,7 @@ class Method:
     def settings(self, *, failures: int, buffer_rows: int) -> dict[str, Any]:
         """The settings of :class:`~hindsight_rl.replay.config.ReplayConfig` and of the replay buffer, by name.
 
-        failures: replayed per prompt. buffer_rows: per prompt, where the method has a replay buffer.
+        failures: replayed per prompt. buffer_rows: rows from the replay buffer per prompt, if the method has one.
         """
         return {
             **({"rewriter": self.rewriter} if self.rewriter else {}),
@@ -84,7 +84,7 @@ def method(name: str) -> Method:
     """The method of that name.
 
     Raises:
-        HindsightError: there is none.
+        HindsightError: no method has that name.
     """
     if name not in METHODS:
         raise HindsightError(f"unknown method '{name}': one of {', '.join(METHODS)}")

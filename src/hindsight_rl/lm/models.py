@@ -19,10 +19,10 @@ from hindsight_rl.errors import HindsightError
 
 @dataclass(frozen=True)
 class Packaged:
-    """A model that a package of the registry carries.
+    """A model inside a Python package.
 
-    package: its import name. distribution: its name on the registry. file: within the package. sha256: of the file.
-    hub: the id of the same model on the hub, taken where the package is not installed.
+    package: its import name. distribution: its name on the package index. file: path within the package. sha256: of
+    the file. hub: the id of the same model on the hub, used if the package is not installed.
     """
 
     package: str
@@ -45,14 +45,14 @@ PACKAGED = {
 
 
 def local_model(name: str) -> str:
-    """What to give to ``from_pretrained``.
+    """The folder or hub id to pass to ``from_pretrained``.
 
     Args:
         name: a short name (``smollm2-135m``), the path of a ``.gguf`` file, a folder, or an id on the hub. A GGUF file
-            is dequantised once, to 32-bit floats, and kept in the cache folder (``HINDSIGHT_CACHE``).
+            is converted once to 32-bit floats and stored in the cache folder (``HINDSIGHT_CACHE``).
 
     Raises:
-        HindsightError: the file is absent, is not the published one, or cannot be read; or a package is missing.
+        HindsightError: the file is missing, is not the published one, or cannot be read; or a package is missing.
     """
     if name in PACKAGED:
         known = PACKAGED[name]
@@ -66,7 +66,7 @@ def local_model(name: str) -> str:
 
 
 def _packaged_file(known: Packaged) -> Path | None:
-    """The file in the installed package; the package itself, which wants an engine of its own, is not imported."""
+    """The file in the installed package. The package is not imported, because it needs its own engine."""
     spec = importlib.util.find_spec(known.package)
     for folder in (spec.submodule_search_locations or []) if spec is not None else []:
         if (Path(folder) / known.file).is_file():
@@ -80,7 +80,7 @@ def _digest(file: Path) -> str:
 
 
 def _converted(file: Path, wanted: str | None) -> str:
-    """The folder with the file's model as safetensors, made once per content; whole or not there."""
+    """The folder with the file's model as safetensors; made once per file content, atomically."""
     digest = _digest(file)
     if wanted is not None and digest != wanted:
         raise HindsightError(f"{file}: SHA-256 is {digest}, the published file has {wanted}; install the package again")
@@ -110,11 +110,11 @@ def _convert(file: Path, folder: Path) -> None:
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name, padding_side="left")
         quantised = AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name, dtype=torch.float32)
-    except Exception as error:  # a reader of binary files fails in as many ways as a file can be torn
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise HindsightError(f"{file}: transformers cannot read this GGUF ({said})") from error
+    except Exception as error:  # a damaged binary file can raise many kinds of errors
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise HindsightError(f"{file}: transformers cannot read this GGUF ({reason})") from error
     config = quantised.config
-    # A model that came from GGUF refuses to be saved: build it anew, as a plain one.
+    # transformers cannot save a model that it loaded from GGUF, so a plain copy is built.
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)

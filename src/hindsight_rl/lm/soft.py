@@ -1,4 +1,4 @@
-"""Soft constraints, which no program checks, and what follows from being able to decide them."""
+"""Soft constraints, which no program checks, and the base class of judges that decide them."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -13,16 +13,16 @@ from hindsight_rl.replay.verification import verifying
 
 SOFT = "soft:judged"
 MOST_MISSING = 0.05
-"""Share of missing verdicts above which there are none."""
+"""Largest share of missing verdicts that is accepted."""
 
 
 class MissingVerdicts(HindsightError):
-    """Too many verdicts of the judge are missing."""
+    """Too many of the judge's verdicts are missing."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """Does the response meet the demand? context: what was asked, as far as the judge should know it."""
+    """A question to a judge: does the response meet the demand? context: the part of the prompt that the judge sees."""
 
     demand: str
     response: str
@@ -30,19 +30,19 @@ class Ask:
 
 
 class Decides(Protocol):
-    """Whatever can decide many asks at the same time: :class:`Judge`, :class:`NoisyJudge`, a person."""
+    """Decides many questions at the same time: :class:`Judge`, :class:`NoisyJudge`, or a person."""
 
     def decide(self, asks: Sequence[Ask]) -> Sequence[bool | None]:
-        """One boolean for each ask; None where there is no verdict."""
+        """One boolean per question; None for a missing verdict."""
         ...
 
 
 @dataclass(frozen=True)
 class SoftConstraint:
-    """A demand whose verdicts come from a judge; satisfies :class:`hindsight_rl.replay.instruction.Constraint`.
+    """A demand that a judge decides; satisfies :class:`hindsight_rl.replay.instruction.Constraint`.
 
-    text: the demand in words. judge: who decides. task: what it belongs to, shown to the judge; without it the judge
-    is shown the prompt of the first check.
+    text: the demand in words. judge: decides. task: the task of the demand, which the judge sees; without it, the judge
+    sees the prompt of the first check.
     """
 
     text: str
@@ -51,7 +51,7 @@ class SoftConstraint:
 
     @property
     def id(self) -> str:
-        """Always the same: soft constraints differ by their text."""
+        """The same id for all soft constraints; they differ by their text."""
         return SOFT
 
     @property
@@ -68,10 +68,10 @@ class SoftConstraint:
         return Ask(self.text, response, self.task if self.task is not None else prompt or "")
 
     def check(self, response: str, prompt: str | None = None) -> bool:
-        """The verdict; asked once for a response, known under every other prompt.
+        """The verdict. It is asked for once per response, and reused under other prompts.
 
         Raises:
-            MissingVerdicts: too many are missing, see :meth:`Judging.settled`.
+            MissingVerdicts: too many verdicts are missing, see :meth:`Judging.settled`.
             EndpointError: a strict judge's endpoint failed.
         """
         found = self.judge.decide([self.ask(response, prompt)])
@@ -83,14 +83,14 @@ class SoftConstraint:
 
 
 class Judging(ABC):
-    """What follows from being able to decide: constraints, instructions and verdicts."""
+    """Constraints, instructions and verdicts, for a class that can decide questions."""
 
     @abstractmethod
     def decide(self, asks: Sequence[Ask]) -> Sequence[bool | None]:
         """See :class:`Decides`."""
 
     def given(self, pairs: Sequence[tuple[Instruction, str]]) -> list[list[bool | None]]:
-        """As :meth:`verify_batch`, with None where a verdict is missing, however many are."""
+        """Like :meth:`verify_batch`, but missing verdicts are None and never raise an error."""
         soft = [
             (constraint, response, instruction.prompt)
             for instruction, response in pairs
@@ -112,7 +112,7 @@ class Judging(ABC):
         return SoftConstraint(text, self, task)
 
     def judged(self, instruction: Instruction) -> Instruction:
-        """The instruction with its soft demands as constraints, after the others; its prompt is unchanged."""
+        """The instruction with its soft demands as constraints after the other constraints; its prompt is unchanged."""
         if not instruction.soft:
             return instruction
         more = tuple(self.constraint(text, instruction.task) for text in instruction.soft)
@@ -124,16 +124,16 @@ class Judging(ABC):
     def __call__(self, instruction: Instruction, response: str) -> Verdict:
         """One boolean per constraint, then one per demand in ``instruction.soft``.
 
-        So a judge is what CFBench's scores ask for, whose instructions have soft demands alone, and what replay's
-        verification asks for, where they have become constraints.
+        CFBench's scores use it for instructions that have only soft demands. Replay's verification uses it for
+        instructions whose soft demands have become constraints.
         """
         return verifying(self).verify_batch([(self.judged(instruction), response)])[0]
 
     def verify_batch(self, pairs: Sequence[tuple[Instruction, str]]) -> list[Verdict]:
-        """One verdict per (instruction, answer), aligned with its constraints; all that is soft is asked together.
+        """One verdict per (instruction, answer), aligned with its constraints; all soft ones are decided in one call.
 
-        This is :class:`hindsight_rl.replay.verification.Verifier`; for raw responses, see
-        :func:`~hindsight_rl.replay.verification.verifying`. For missing verdicts see :meth:`settled`.
+        This makes the class a :class:`hindsight_rl.replay.verification.Verifier`. For raw responses see
+        :func:`~hindsight_rl.replay.verification.verifying`; for missing verdicts see :meth:`settled`.
         """
         found = self.given(pairs)
         soft = [
@@ -146,20 +146,21 @@ class Judging(ABC):
         return [[bool(holds) for holds in verdict] for verdict in found]
 
     def settled(self, found: Sequence[bool | None]) -> list[bool]:
-        """Verdicts for who must have one for each demand: a missing one counts as not met, with a warning.
+        """Verdicts without None: a missing verdict counts as not met, with a warning.
 
         Raises:
-            MissingVerdicts: of all verdicts that were settled so far, more than :data:`MOST_MISSING` were missing.
+            MissingVerdicts: of all verdicts in calls of this method so far, a larger share than :data:`MOST_MISSING`
+                was missing.
         """
         missing = sum(holds is None for holds in found)
         tally: Counter[str] = self.__dict__.setdefault("_settled", Counter())
         tally.update(all=len(found), missing=missing)
         if missing:
-            said = f"{tally['missing']} of {tally['all']} verdicts of the judge are missing"
+            message = f"{tally['missing']} of {tally['all']} verdicts of the judge are missing"
             if tally["missing"] > MOST_MISSING * tally["all"]:
                 raise MissingVerdicts(
-                    f"{said}, more than {MOST_MISSING:.0%}; check its server and its model (a model that thinks needs "
-                    "more --endpoint.answer-tokens)"
+                    f"{message}, more than {MOST_MISSING:.0%}; check its server and its model "
+                    "(a thinking model needs more --endpoint.answer-tokens)"
                 )
-            warnings.warn(f"{said}; they count as not met", stacklevel=2)
+            warnings.warn(f"{message}; they count as not met", stacklevel=2)
         return [bool(holds) for holds in found]

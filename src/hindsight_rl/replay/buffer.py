@@ -1,13 +1,13 @@
-"""A replay buffer: replays and successes of earlier batches, to be trained on again.
+"""A replay buffer: replays and successes of earlier batches.
 
     buffer = ReplayBuffer(capacity=100_000)
-    again = buffer.draw(1024, rng)
+    rows = buffer.draw(1024, rng)
     buffer.keep(replays=found.replays, successes=[ReplayItem(None, prompt, response), ...])
 
-A replay is made of the policy's own response and of an instruction that this response fulfils. It stays true whatever
-becomes of the policy, as the relabeled episodes in HER's replay buffer do (arXiv 1707.01495); HiR trains on each replay
-once and throws it away. Old log-probabilities do not stay true: imitate what is drawn (raise its log-likelihood), with
-no ratio to a policy of the past.
+A replay is a response of the policy under an instruction that the response fulfils. It stays valid when the policy
+changes, like the relabeled episodes in HER's replay buffer (arXiv 1707.01495). HiR trains on each replay once and
+discards it. Old log-probabilities do not stay valid. Therefore imitate the rows from the buffer (raise their
+log-likelihood), without a ratio to an old policy.
 """
 
 import json
@@ -21,25 +21,25 @@ from hindsight_rl.replay.item import ReplayItem
 
 
 class _Pair(NamedTuple):
-    """What is kept of an item."""
+    """The stored part of an item."""
 
     prompt: str
     completion: str
 
 
 class ReplayBuffer:
-    """Keeps the newest replays and the newest successes, each as many as there is room for.
+    """Keeps the newest replays and the newest successes, both up to the capacity.
 
-    Replays are many and of instructions that nobody asked for; successes are few at first and of those that are to be
-    learned. So they are drawn from apart.
+    There are many replays, and their instructions are rewritten. There are few successes at first, and their
+    instructions are those of training. Therefore each kind has its own share of the rows that are drawn.
 
     Args:
-        capacity: pairs of each, at least 1.
-        successes: share of what is drawn that is to be successes, from 0 to 1. Where there are fewer, replays take
-            their place, and the other way about.
+        capacity: most pairs of each kind, at least 1.
+        successes: share of successes among the rows that are drawn, from 0 to 1. If there are too few successes,
+            replays fill their share, and vice versa.
 
     Raises:
-        HindsightError: no capacity, or no share.
+        HindsightError: the capacity is below 1, or the share is not between 0 and 1.
     """
 
     def __init__(self, capacity: int, successes: float = 0.5):
@@ -54,12 +54,12 @@ class ReplayBuffer:
         return len(self.replays.pairs) + len(self.successes.pairs)
 
     def keep(self, replays: Iterable[ReplayItem[str]] = (), successes: Iterable[ReplayItem[str]] = ()) -> None:
-        """Take these in, in place of the oldest where there is no room; of each its prompt and completion."""
+        """Add prompt and completion of these items; in a full buffer they replace the oldest."""
         self.replays.keep(_Pair(each.prompt, each.completion) for each in replays)
         self.successes.keep(_Pair(each.prompt, each.completion) for each in successes)
 
     def draw(self, count: int, rng: np.random.Generator) -> list[ReplayItem[str]]:
-        """Items drawn evenly, with replacement, successes first; fewer where fewer are kept."""
+        """Items drawn uniformly with replacement, successes first; fewer if the buffer holds fewer."""
         replays, successes = len(self.replays.pairs), len(self.successes.pairs)
         of_successes = min(max(round(count * self.share), count - replays), successes)
         drawn = self.successes.draw(of_successes, rng)
@@ -67,23 +67,23 @@ class ReplayBuffer:
         return [ReplayItem(None, each.prompt, each.completion) for each in drawn]
 
     def to_bytes(self) -> bytes:
-        """All of it, for a checkpoint."""
+        """The contents, for a checkpoint."""
         rings = {"replays": self.replays, "successes": self.successes}
         stored = {name: {"next": ring.next, "pairs": ring.pairs} for name, ring in rings.items()}
         return json.dumps(stored, ensure_ascii=False).encode()
 
     def load_bytes(self, stored: bytes) -> None:
-        """Become what was stored.
+        """Load the contents from a checkpoint.
 
         Raises:
-            HindsightError: it is torn, or holds more than the capacity.
+            HindsightError: it is damaged, or holds more than the capacity.
         """
         capacity = self.replays.capacity
         try:
             found = json.loads(stored)
             replays, successes = (_Ring.of(found[name], capacity) for name in ("replays", "successes"))
         except (ValueError, KeyError, TypeError) as error:
-            raise HindsightError(f"the replay buffer is torn ({error})") from error
+            raise HindsightError(f"the replay buffer is damaged ({error})") from error
         self.replays, self.successes = replays, successes
 
 
@@ -93,7 +93,7 @@ class _Ring:
     def __init__(self, capacity: int):
         self.capacity = capacity
         self.pairs: list[_Pair] = []
-        self.next = 0  # the place of the oldest pair, once it is full
+        self.next = 0  # the index of the oldest pair when the ring is full
 
     @classmethod
     def of(cls, found: Any, capacity: int) -> "_Ring":

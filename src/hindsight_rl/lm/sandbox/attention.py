@@ -90,7 +90,7 @@ def spans(instruction: Instruction) -> list[tuple[int, int]]:
     return found
 
 
-class Look:
+class AttentionMaps:
     """The attention of one model to some instructions, for one given response to each.
 
     Args:
@@ -150,7 +150,7 @@ def study(run: Run, config: SandboxConfig, base: Path) -> dict[str, Any]:
     """The contents of `attention.json`: the base model, and the final model of each method that has finished.
 
     Measured on the first test instructions, for two responses: one that fulfils the instruction and is the same for
-    all models (`same`), and the model's own greedy response (`own`). Models with weights that are not finite are
+    all models (`same`), and the model's own greedy response (`own`). A model whose logits are not finite is
     skipped.
     """
     rng = np.random.default_rng([config.seed, TEST_SEED])
@@ -177,7 +177,7 @@ def study(run: Run, config: SandboxConfig, base: Path) -> dict[str, Any]:
             own = sample(model, padded([prompt_tokens(each) for each in instructions]), 1, None)
         except HindsightError:
             continue
-        same = Look(model, instructions, witnesses)
+        same = AttentionMaps(model, instructions, witnesses)
         models[name] = {"same": same.summary(), "own": _own(model, instructions, own.tokens[:, 0], own.texts())}
         for i, example in enumerate(shown):
             example["models"][name] = [[round(value, 4) for value in row] for row in same.matrix(i).tolist()]
@@ -189,7 +189,7 @@ def _own(
 ) -> dict[str, Any]:
     """For a model's own responses: the summary, and the lifts of the constraints that were met and that were missed."""
     responses = [[token for token in row if token != TOKEN[PAD]] or [TOKEN[END]] for row in tokens.tolist()]
-    look = Look(model, instructions, responses)
+    look = AttentionMaps(model, instructions, responses)
     lifts: dict[bool, list[float]] = {True: [], False: []}
     for index, (instruction, (text, _)) in enumerate(zip(instructions, texts, strict=True)):
         means = look.lifts(index).mean(0)

@@ -1,4 +1,4 @@
-"""HiR as a TRL trainer: ``HiRTrainer`` and ``HiRConfig``, loaded when first asked for."""
+"""HiR as a TRL trainer: ``HiRTrainer`` and ``HiRConfig``, loaded on first use."""
 
 from importlib import import_module
 from typing import Any

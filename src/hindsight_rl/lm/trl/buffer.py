@@ -1,6 +1,6 @@
-"""The replay buffer as token ids; the first process draws from it and writes it to each checkpoint.
+"""The replay buffer with token ids. The first process draws from it and writes it to each checkpoint.
 
-Ids, not texts: what is trained on again is the very tokens that the policy chose.
+It holds ids, not texts, so that training uses exactly the tokens that the policy sampled.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ class TokenBuffer:
     """A :class:`hindsight_rl.replay.buffer.ReplayBuffer` of ids.
 
     Args:
-        capacity: replays, and successes, that are kept. successes: share of what is drawn.
+        capacity: most replays that are kept; the same limit holds for successes.
+        successes: share of successes among the rows that are drawn.
 
     Raises:
-        HindsightError: no capacity, or no share.
+        HindsightError: the capacity is below 1, or the share is not between 0 and 1.
     """
 
     def __init__(self, capacity: int, successes: float) -> None:
@@ -40,12 +41,12 @@ class TokenBuffer:
         return len(self._buffer)
 
     def draw(self, count: int, rng: np.random.Generator) -> list[ReplayItem[Ids]]:
-        """Rows to train on again; fewer where fewer are kept."""
+        """Rows to train on; fewer if the buffer holds fewer."""
         drawn = self._buffer.draw(count, rng)
         return [each.encoded(_unpacked(each.prompt), _unpacked(each.completion)) for each in drawn]
 
     def keep(self, replays: Iterable[ReplayItem[Ids]], successes: Iterable[ReplayItem[Ids]]) -> None:
-        """Take these in, in place of the oldest where there is no room."""
+        """Add these; in a full buffer they replace the oldest."""
         packed = (
             (each.encoded(_packed(each.prompt), _packed(each.completion)) for each in part)
             for part in (replays, successes)
@@ -53,31 +54,31 @@ class TokenBuffer:
         self._buffer.keep(*packed)
 
     def save(self, folder: str | Path) -> None:
-        """Write it into a checkpoint; it is there whole or not at all."""
+        """Write the buffer into a checkpoint, atomically."""
         with replacing(Path(folder) / FILE) as partial:
             partial.write_bytes(self._buffer.to_bytes())
 
     def load(self, folder: str | Path) -> None:
-        """Become what a checkpoint holds.
+        """Load the buffer of a checkpoint.
 
         Raises:
-            HindsightError: there is none, it is torn, or it holds more than the capacity.
+            HindsightError: it is missing, damaged, or holds more than the capacity.
         """
         path = Path(folder) / FILE
         try:
             self._buffer.load_bytes(path.read_bytes())
         except OSError as error:
             raise HindsightError(
-                f"{path}: {error.strerror}; go on from a checkpoint that has one, or set buffer_rows_per_prompt=0"
+                f"{path}: {error.strerror}; resume from a checkpoint that has one, or set buffer_rows_per_prompt=0"
             ) from error
         except HindsightError as error:
             raise HindsightError(
-                f"{path}: {error}; go on from an earlier checkpoint, or mend buffer_capacity"
+                f"{path}: {error}; resume from an earlier checkpoint, or correct buffer_capacity"
             ) from error
 
 
 def fulfilled(batch: Batch, seen: Sequence[Rollout]) -> list[ReplayItem[Ids]]:
-    """Of a batch whose rows are these rollouts: those that succeeded and were not cut off."""
+    """The successes among a batch of rollouts that were not cut off; row i of the batch is rollout i."""
     return [
         ReplayItem(None, _ids(batch, "prompt", row), _ids(batch, "completion", row))
         for row, each in enumerate(seen)
@@ -102,7 +103,7 @@ class Saved(TrainerCallback):
 
 
 def _packed(ids: Iterable[int]) -> str:
-    """Ids as text of a few bytes each: a list would take ten times the room."""
+    """Ids as compact text; a list would take ten times the space."""
     return base64.b64encode(np.fromiter(ids, "<u4").tobytes()).decode("ascii")
 
 

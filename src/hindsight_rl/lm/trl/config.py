@@ -1,6 +1,6 @@
-"""The settings of HiR on TRL, and what is refused before any training starts.
+"""The settings of HiR on TRL, and the checks before training.
 
-Everything of TRL's ``GRPOConfig`` (and so of ``TrainingArguments``) plus the fields of :class:`HiRConfig`.
+All settings of TRL's ``GRPOConfig`` (and so of ``TrainingArguments``), and the fields of :class:`HiRConfig`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from hindsight_rl.lm.trl.buffer import TokenBuffer
 from hindsight_rl.replay.config import BufferConfig, ReplayConfig, RewriterName
 from hindsight_rl.replay.selection import Scope, Strategy
 
-# The private methods that :class:`hindsight_rl.lm.trl.HiRTrainer` wraps were read in these versions.
+# :class:`hindsight_rl.lm.trl.HiRTrainer` wraps private methods; these versions were checked.
 SUPPORTED = ((1, 16), (1, 17))
 ANY_TRL = "HINDSIGHT_ANY_TRL"
-# Losses that average over rows, which rows without a token would thin out.
+# Losses that average over rows; rows without tokens would make them too small.
 ROW_MEANS = ("grpo", "sapo", "dr_grpo", "luspo")
 
 Advantage = Literal["split", "pooled", "grpo", "rloo"]
@@ -38,62 +38,80 @@ def _setting(default: Any, about: str) -> Any:
 
 @dataclass
 class HiRConfig(GRPOConfig):
-    """TRL's ``GRPOConfig`` and, beside it, which failures are replayed and how they enter the update."""
+    """TRL's ``GRPOConfig``, and settings for the selection of failures and their part in the update."""
 
-    rewriter: RewriterName = _setting("drop", "drop (the paper's), retarget (ours) or keep (a control that must fail).")
+    rewriter: RewriterName = _setting(
+        "drop", "How instructions are rewritten: drop (paper), retarget (ours) or keep (a control that must fail)."
+    )
     reward: Literal["all", "fraction"] = _setting(
-        "all", "Reward of a rollout: 1 if all constraints hold, or the share that holds."
+        "all",
+        "Reward of a rollout. all: 1 if all constraints hold, else 0. fraction: the share of constraints that hold.",
     )
     replays_per_prompt: int = _setting(
-        2, "Budget of replays, relabels included, times the prompts of a generation batch; 0 turns replay off."
+        2, "Most replays of a generation batch, divided by its prompts; relabels count. 0 turns replay off."
     )
     relabels: int = _setting(
-        1, "Relabels per failure: its own instruction, rewritten, and others made of the batch's constraints (ours)."
+        1,
+        "Relabels per failure: its own instruction, rewritten, and others made of constraints of the batch (ours).",
     )
     buffer_rows_per_prompt: int = _setting(
         0,
-        "Replays and successes of earlier generation batches that are trained on again, times the prompts of a "
-        "generation batch (ours); 0 for none.",
+        "Rows from the replay buffer (replays and successes of earlier generation batches), per prompt of a "
+        "generation batch (ours). 0: no replay buffer.",
     )
-    buffer_capacity: int = _setting(20_000, "Replays that the replay buffer keeps, the newest, and as many successes.")
-    buffer_successes: float = _setting(0.5, "Share of what is trained on again that is successes, where there are.")
+    buffer_capacity: int = _setting(
+        20_000, "The buffer keeps the newest replays, up to this number, and the same number of successes."
+    )
+    buffer_successes: float = _setting(
+        0.5, "Share of successes among the rows from the buffer; the others are replays."
+    )
     repeat: bool = _setting(
-        False, "A control: in place of replays as many rollouts, drawn by chance, as they are, a second time."
+        False, "A control: instead of replays, train a second time on the same number of random rollouts."
     )
-    strategy: Strategy = _setting("curriculum", "Which failures: curriculum, random, integrity or diversity.")
+    strategy: Strategy = _setting(
+        "curriculum", "Which failures are replayed: curriculum, random, integrity or diversity."
+    )
     scope: Scope = _setting(
-        "batch", "Best of the whole batch (released code), or at most replays_per_prompt of each group (the paper)."
+        "batch",
+        "batch: the best failures of the whole batch (released code). group: at most replays_per_prompt of each group "
+        "(paper).",
     )
     lambda_start: float = _setting(2.0, "Weight of integrity against diversity before the first step.")
     lambda_growth: float = _setting(0.05, "Growth of that weight per generation batch.")
-    lambda_cap: float = _setting(math.inf, "The most that the weight becomes.")
+    lambda_cap: float = _setting(math.inf, "Upper limit of that weight.")
     advantage: Advantage = _setting(
         "split",
-        "split: Reinforce++, originals whitened over the batch's tokens on their own, replays at replay_advantage; "
-        "pooled: one whitening over originals and replays (as released); grpo, rloo: originals by their group, "
-        "replays at replay_advantage.",
+        "split: Reinforce++; only originals are whitened over the tokens of the batch, replays get replay_advantage; "
+        "pooled: one whitening over originals and replays (released code); grpo, rloo: originals are normalised in "
+        "their group, replays get replay_advantage.",
     )
-    replay_advantage: float = _setting(1.0, "Advantage of a replay, where it is not pooled.")
+    replay_advantage: float = _setting(1.0, "Advantage of a replay; not used with pooled.")
     old_logps: OldLogps = _setting(
         "rewritten",
-        "Old log-probabilities of replays: under the rewritten prompt, or under the original one (as released).",
+        "Old log-probabilities of replays: under the rewritten prompt, or under the original one (released code).",
     )
-    prompt_format: Literal["chat", "text"] = _setting("chat", "Through the tokenizer's chat template, or as it is.")
+    prompt_format: Literal["chat", "text"] = _setting(
+        "chat", "chat: apply the tokenizer's chat template to the prompt. text: use the prompt unchanged."
+    )
     long_prompts: Literal["refuse", "skip"] = _setting(
         "refuse",
-        "Prompts that leave no room for max_completion_length tokens in the model, or exceed max_prompt_tokens.",
+        "What to do with prompts that exceed max_prompt_tokens, or leave the model no room for max_completion_length "
+        "tokens.",
     )
-    chat_template_path: str | None = _setting(None, "A file with a chat template, in place of the tokenizer's own.")
-    max_prompt_tokens: int | None = _setting(None, "The longest prompt, in tokens; else what the model can hold.")
+    chat_template_path: str | None = _setting(None, "A file with a chat template that replaces the tokenizer's own.")
+    max_prompt_tokens: int | None = _setting(None, "Most tokens of a prompt; by default the limit of the model.")
     answer_after: str | None = _setting(
-        None, "Judge only what follows the last of these marks, e.g. </think>; a response without one answers nothing."
+        None,
+        "Judge only the text after the last of these marks, e.g. </think>; without the mark it counts as empty.",
     )
     checkers: Literal["current", "hir", "corrected"] | None = _setting(
         None,
-        "Version of the checkers that the training instructions are judged by: corrected follows their wording. Left "
-        "out, as the instructions were read. Held-out instructions keep theirs.",
+        "Version of the checkers for training instructions; corrected follows the wording of the constraints. By "
+        "default the version with which they were read. Held-out instructions keep their version.",
     )
-    patience: int = _setting(10, "Updates in a row that may be left out, not being finite, before training stops.")
+    patience: int = _setting(
+        10, "Training stops after this many updates in a row that are not finite. Single ones are skipped."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -117,11 +135,11 @@ class HiRConfig(GRPOConfig):
             raise HindsightError("repeat trains on no replay, so there is none to keep: set buffer_rows_per_prompt=0")
 
     def replay_config(self) -> ReplayConfig:
-        """The settings of replay; raises :class:`HindsightError` for a bad one."""
+        """The replay settings; raises :class:`HindsightError` for a bad one."""
         return ReplayConfig(**self._of(ReplayConfig))
 
     def buffer(self) -> TokenBuffer | None:
-        """An empty replay buffer, None where none is asked for; raises :class:`HindsightError` for a bad setting."""
+        """An empty replay buffer, or None without one; raises :class:`HindsightError` for a bad setting."""
         rules = BufferConfig(**self._of(BufferConfig))
         return TokenBuffer(rules.buffer_capacity, rules.buffer_successes) if rules.buffer_rows_per_prompt else None
 
@@ -130,7 +148,7 @@ class HiRConfig(GRPOConfig):
 
     @property
     def adds_rows(self) -> bool:
-        """Whether rows are added to a generation batch at all."""
+        """Whether any rows are added to a generation batch."""
         return self.replays_per_prompt > 0 or self.buffer_rows_per_prompt > 0
 
     @property
@@ -146,7 +164,7 @@ class HiRConfig(GRPOConfig):
 
 
 def check_version() -> None:
-    """Refuse a TRL whose internals were not read; the environment variable ``HINDSIGHT_ANY_TRL=1`` lets it pass."""
+    """Reject versions of TRL that were not checked, unless the environment variable ``HINDSIGHT_ANY_TRL=1`` is set."""
     found = tuple(int(part) for part in trl.__version__.split(".")[:2] if part.isdigit())
     low, high = SUPPORTED
     if not low <= found < high and os.environ.get(ANY_TRL) != "1":
@@ -157,13 +175,13 @@ def check_version() -> None:
 
 
 def check_config(args: HiRConfig, model: Any, *, own: bool, others: dict[str, Any]) -> None:
-    """Refuse what replay cannot be combined with, each with the reason and the mend.
+    """Raise an error for settings that do not work with replay, with the reason and the remedy.
 
-    own: the only reward is the one of the constraints. others: the remaining arguments of the trainer.
+    own: the constraints give the only reward. others: the remaining arguments of the trainer.
     """
     for name in ("tools", "environment_factory"):
         if others.get(name):
-            raise HindsightError(f"{name}: a replay has one turn, without tools; leave it out")
+            raise HindsightError(f"{name}: a replay has one turn, without tools; remove this argument")
     if args.n_gpu > 1:
         raise HindsightError(
             f"{args.n_gpu} GPUs in one process: start one process per GPU (accelerate launch), or set "

@@ -1,4 +1,4 @@
-"""Updates that are not finite: left out, counted, and at last the end of training."""
+"""Updates that are not finite are skipped and counted. After too many in a row, training stops."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hindsight_rl.errors import HindsightError
 
 
 class Finite(TrainerCallback):
-    """An update whose gradient is not finite is left out; after `patience` of them in a row training stops."""
+    """Skips updates whose gradient is not finite; after `patience` of them in a row, training stops."""
 
     def __init__(self, trainer: Any, patience: int) -> None:
         self.trainer, self.patience, self.row = trainer, patience, 0
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-        if self.trainer.is_deepspeed_enabled:  # DeepSpeed has stepped by itself, and looks for overflows itself
+        if self.trainer.is_deepspeed_enabled:  # DeepSpeed makes the step itself, and checks for overflows itself
             return
         model: Any = given.get("model") or self.trainer.model
         bad = torch.zeros(1, device=self.trainer.accelerator.device)
@@ -35,6 +35,6 @@ class Finite(TrainerCallback):
         self.trainer._metrics["train"]["hir/skipped_updates"].append(1.0)
         if self.row >= self.patience:
             raise HindsightError(
-                f"the gradient was not finite for {self.row} updates in a row, up to step {state.global_step}; go on "
+                f"the gradient was not finite for {self.row} updates in a row, up to step {state.global_step}; resume "
                 "from the last checkpoint with a smaller learning_rate"
             )

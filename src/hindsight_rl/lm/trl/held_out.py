@@ -1,6 +1,6 @@
 """Held-out instructions, evaluated before, during and after training: the run's `held_out.jsonl`.
 
-One line an evaluation: `step`, `seconds`, and what :func:`hindsight_rl.lm.held_out.evaluate` finds.
+One line per evaluation: `step`, `seconds`, and the results of :func:`hindsight_rl.lm.held_out.evaluate`.
 """
 
 from __future__ import annotations
@@ -22,16 +22,19 @@ from hindsight_rl.run import Run
 
 FILE = "held_out.jsonl"
 EVALUATIONS = 5
-"""Evaluations of a run that says nothing of it, beside the one before training."""
+"""Default number of evaluations of a run, without the one before training."""
 EXAMPLES = 10
 
 
 class HeldOut(TrainerCallback):
-    """Evaluates at step 0, every so many steps, and at the end.
+    """Evaluates at step 0, then at regular steps, and at the end.
 
     Args:
-        run: where the lines go. instructions: held out of training. verifier: judges their responses. every: steps
-            between evaluations; a fifth of the run when absent. batch: responses side by side.
+        run: the run folder to write to.
+        instructions: held out of training.
+        verifier: judges the responses.
+        every: steps between evaluations; by default a fifth of the run.
+        batch: responses generated at the same time.
     """
 
     def __init__(
@@ -48,14 +51,14 @@ class HeldOut(TrainerCallback):
         self._done = -1
 
     def attach(self, trainer: Any) -> None:
-        """The trainer whose model is evaluated.
+        """Set the trainer whose model is evaluated.
 
         Raises:
             HindsightError: no process of it has the whole model.
         """
         if getattr(trainer, "is_deepspeed_enabled", False) or getattr(trainer, "is_fsdp_enabled", False):
             raise HindsightError(
-                "--held_out: no process has the whole model here; leave it out, and evaluate the trained model with "
+                "--held_out: no process has the whole model here; remove this option, and evaluate later with "
                 "hindsight lm evaluate"
             )
         self.trainer = trainer
@@ -73,7 +76,7 @@ class HeldOut(TrainerCallback):
             self._evaluate(args, state)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.global_step >= state.max_steps:  # a stopped run goes on later
+        if state.global_step >= state.max_steps:  # a stopped run may be resumed later
             self._evaluate(args, state, examples=EXAMPLES)
 
     def _evaluate(self, args: HiRConfig, state: Any, examples: int = 0) -> None:
@@ -99,7 +102,7 @@ class HeldOut(TrainerCallback):
 
 
 def line(step: int, found: dict[str, Any]) -> str:
-    """An evaluation in a line."""
+    """An evaluation as one line of text."""
     numbers = ", ".join(f"{share:.3f} of those with {n}" for n, share in found["by_number"].items())
     return (
         f"held out, step {step}: all constraints met on {found['all']:.3f} of {found['instructions']} instructions "

@@ -1,4 +1,4 @@
-"""The options of `hindsight lm train`: its own, HiRConfig's, and with them TRL's, from words and from a file."""
+"""The options of `hindsight lm train`, from the command line and from a file: its own, HiRConfig's, and TRL's."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from hindsight_rl.run import Run
 
 KIND = "lm-trl"
 FAILURES = 2
-"""Failures that a method replays per prompt, as in the paper."""
+"""Failures that a method replays per prompt (the paper's value)."""
 BUFFER_ROWS = 8
-"""Rows per prompt that a method with a replay buffer trains on again; the sandbox's 64 would make the step of a large
-model too expensive."""
+"""Rows per prompt that a method draws from its replay buffer. The sandbox's 64 would be too expensive for a large
+model."""
 
 
 def _option(default: Any, about: str) -> Any:
@@ -32,36 +32,44 @@ def _option(default: Any, about: str) -> Any:
 
 @dataclass
 class Options:
-    """What is trained on what; the other options are HiRConfig's."""
+    """Model, data and run folder; the other options are HiRConfig's."""
 
-    model: str = _option("", "Id on the hub, folder, .gguf file, or smollm2-135m.")
-    dataset: str = _option("", "A .jsonl, .json or .parquet file, hir-16k, if-rlvr, or an id on the hub.")
-    out: str = _option("runs/lm-trl", "The run folder to make.")
-    method: str = _option("hir", "hir, retarget, rlvr, fraction, relabels-buffer, ...; other options win over it.")
-    split: str = _option("train", "Of a dataset on the hub.")
-    limit: int | None = _option(None, "Read only so many rows.")
-    held_out: str | None = _option(
-        None, "Instructions that are evaluated before, during and after training, never trained on: as --dataset."
+    model: str = _option("", "The model: an id on the hub, a folder, a .gguf file, or smollm2-135m.")
+    dataset: str = _option(
+        "", "Training data: a .jsonl, .json or .parquet file, hir-16k, if-rlvr, or an id on the hub."
     )
-    held_out_limit: int | None = _option(None, "Evaluate only the first of them.")
-    evaluate_every: int | None = _option(None, "Steps between evaluations; a fifth of the run when absent.")
-    inline: Literal["keep", "skip", "refuse"] = _option("keep", "Rows whose constraints are part of the prose.")
-    judged: Literal["keep", "skip", "refuse"] = _option("refuse", "Rows with demands that no program checks.")
-    bad: Literal["skip", "refuse"] = _option("refuse", "Rows that cannot be read.")
-    judge_url: str | None = _option(None, "OpenAI-compatible server that judges what no program checks.")
+    out: str = _option("runs/lm-trl", "The run folder to create.")
+    method: str = _option(
+        "hir", "hir, retarget, rlvr, fraction, relabels-buffer, ...; other options override its choices."
+    )
+    split: str = _option("train", "Split of a dataset on the hub.")
+    limit: int | None = _option(None, "Read only this many rows.")
+    held_out: str | None = _option(
+        None, "Instructions for evaluation before, during and after training; the same kinds of data as --dataset."
+    )
+    held_out_limit: int | None = _option(None, "Evaluate only the first N held-out instructions.")
+    evaluate_every: int | None = _option(None, "Steps between evaluations; by default a fifth of the run.")
+    inline: Literal["keep", "skip", "refuse"] = _option(
+        "keep", "What to do with rows whose constraints are part of the prose of the prompt."
+    )
+    judged: Literal["keep", "skip", "refuse"] = _option(
+        "refuse", "What to do with rows that have demands that no program checks."
+    )
+    bad: Literal["skip", "refuse"] = _option("refuse", "What to do with rows that cannot be read.")
+    judge_url: str | None = _option(None, "OpenAI-compatible server that judges the demands that no program checks.")
     judge_model: str | None = _option(None, "Its model.")
-    stored_code: bool = _option(False, "Run checkers that the data brings as Python source, in a separate process.")
+    stored_code: bool = _option(False, "Run checkers that the data contains as Python source, in a separate process.")
     lora: int = _option(0, "Rank of a LoRA adapter on all linear layers; 0 trains all weights.")
     resume: bool = _option(
         False,
-        "Go on from the last whole checkpoint of the run in --out, with the options that it was made with; a longer "
-        "run may be asked for.",
+        "Resume the run in --out from its last complete checkpoint, with its own options. You may ask for a longer "
+        "run.",
     )
     json: bool = _option(False, "Print the last metrics as JSON, on standard output.")
 
 
 def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
-    """The options of a command line; raises :class:`HindsightError` on a bad one."""
+    """The options of a command line; raises :class:`HindsightError` for a bad one."""
     file, given_words = _value(argv, "--config"), list(argv)
     argv = _with_file(argv)
     if not _value(argv, "--model") and not {"-h", "--help"} & {*argv}:
@@ -75,7 +83,7 @@ def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
     parser.error = refuse  # type: ignore[method-assign]
     name = _value(argv, "--method") or "hir"
     out = _value(argv, "--out") or Options.out
-    # In front, so that an option given by hand wins. Two checkpoints: the newest may turn out torn.
+    # In front, so that options on the command line win. Two checkpoints, because the newest may be damaged.
     ours = ["--output_dir", str(Path(out) / "trainer"), "--report_to", "none", "--save_total_limit", "2"]
     ours += ["--logging_steps", "1", "--disable_tqdm", "true"]
     if not torch.accelerator.is_available():
@@ -110,7 +118,7 @@ def _with_file(argv: list[str]) -> list[str]:
         del rest[rest.index("--config") : rest.index("--config") + 2]
     words = []
     for option, value in given.items():
-        if value is None:  # `limit: null` asks for nothing
+        if value is None:  # `limit: null` sets nothing
             continue
         if not isinstance(option, str) or not option.isidentifier():
             raise HindsightError(f"--config {name}: {option!r} is no option; write `name: value`")
@@ -120,7 +128,7 @@ def _with_file(argv: list[str]) -> list[str]:
 
 
 def _value(argv: list[str], name: str) -> str | None:
-    """The value of an option, the last one where it is given twice."""
+    """The value of an option; the last one if it is given twice."""
     found = None
     for at, word in enumerate(argv):
         if word == name and at + 1 < len(argv):
@@ -135,17 +143,17 @@ def given(argv: list[str], *names: str) -> bool:
 
 
 def chosen(argv: list[str]) -> tuple[Options, HiRConfig, list[str]]:
-    """The options, and all words that they came from; a resumed run has those that it was made with.
+    """The options, and the command line that they came from; a resumed run has the options of its first start.
 
     Raises:
-        HindsightError: a bad option, or one that a resumed run was not made with.
+        HindsightError: a bad option, or an option that differs from those of the resumed run.
     """
     new = _with_file(argv)
     out = _value(new, "--out") or Options.out
     if not _resumes(new):
         options, config = parsed(new)
         places = {name: getattr(options, name) for name in ("model", "dataset")}
-        # Absolute, so that a resume may come from another folder.
+        # Absolute, so that the run can be resumed from another folder.
         words = [
             word for name, at in places.items() if Path(at).exists() for word in (f"--{name}", str(Path(at).resolve()))
         ]
@@ -164,7 +172,7 @@ def _resumes(argv: list[str]) -> bool:
 
 
 def _method(name: str) -> list[str]:
-    """The settings of a method, as words."""
+    """The settings of a method, as command-line arguments."""
     chosen = method(name)
     settings = chosen.settings(failures=FAILURES, buffer_rows=BUFFER_ROWS)
     words = ["--reward", chosen.reward, *(["--repeat", "true"] if chosen.repeat else [])]

@@ -1,8 +1,9 @@
 """A micro-batch in several forward and backward passes, so that replays do not raise the peak memory.
 
-Replays are appended to the rows of a micro-batch. What is over ``per_device_train_batch_size`` goes through the model
-in further passes: each part's loss, weighted so that their sum is the micro-batch's, is propagated back at once, and
-the last part's is left to TRL. Gradients, and TRL's metrics, are those of a single pass.
+Replays are appended to the rows of a micro-batch. Rows beyond ``per_device_train_batch_size`` go through the model in
+further passes. The losses of the parts are weighted so that their sum is the loss of the micro-batch. Each loss is
+backpropagated immediately, except the last one, which TRL backpropagates. Gradients and TRL's metrics are equal to
+those of a single pass.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from torch import Tensor
 
 from hindsight_rl.lm.trl.rows import Batch
 
-# Losses that are means over a micro-batch's rows, and the one over its tokens; the others are sums.
+# Losses that are means over the rows of a micro-batch, and the loss that is a mean over its tokens. Others are sums.
 _BY_ROWS, _BY_TOKENS = ("grpo", "sapo", "dr_grpo", "luspo"), ("bnpo",)
 
 
 def parted(batch: Batch, most: int, multiple: int | None = None) -> list[Batch]:
-    """The batch in parts of at most `most` rows, as many as it takes, each without padding that it does not need.
+    """The batch in parts of at most `most` rows, each without needless padding.
 
-    Rows of like length go together. multiple: of which the padded widths are kept, where they were before.
+    Rows of similar length are in the same part. multiple: padded widths stay multiples of this number.
     """
     rows = batch["prompt_ids"].size(0)
     count = -(-rows // most)
@@ -59,7 +60,7 @@ def _width(lengths: Tensor, most: int, multiple: int | None) -> int:
 
 
 def weights(loss_type: str, parts: Sequence[Batch]) -> list[float]:
-    """What each part's loss counts in the loss of all."""
+    """The weight of each part's loss in the loss of the micro-batch."""
     if loss_type in _BY_ROWS:
         sizes = [float(part["completion_ids"].size(0)) for part in parts]
     elif loss_type in _BY_TOKENS:
@@ -70,12 +71,12 @@ def weights(loss_type: str, parts: Sequence[Batch]) -> list[float]:
 
 
 def divisible(trainer: Any) -> bool:
-    """Whether the loss is a sum over parts; an entropy bonus, a quantile and balanced experts look at all rows."""
+    """Whether the loss is a sum over parts. An entropy bonus, a quantile or expert balancing needs all rows."""
     return not (trainer._entropy_bonus_enabled or trainer.aux_loss_enabled or trainer.top_entropy_quantile < 1.0)
 
 
 def loss_in_passes(trainer: Any, model: Any, parts: Sequence[Batch], loss_of: Callable[[Batch], Tensor]) -> Tensor:
-    """The loss of a micro-batch, all of its parts but the last already propagated back.
+    """The loss of a micro-batch; all of its parts except the last are already backpropagated.
 
     loss_of: TRL's loss of a part.
     """
@@ -98,12 +99,12 @@ def loss_in_passes(trainer: Any, model: Any, parts: Sequence[Batch], loss_of: Ca
 
 @contextmanager
 def _apart(trainer: Any, model: Any) -> Iterator[None]:
-    """A pass whose gradients wait, on their process, for those of the micro-batch's last one."""
+    """A pass whose gradients stay on their process until the last pass of the micro-batch."""
     state = trainer.accelerator.gradient_state
-    if not state.sync_gradients:  # they wait for a later micro-batch anyway
+    if not state.sync_gradients:  # they stay on their process until a later micro-batch in any case
         yield
         return
-    state._set_sync_gradients(False)  # as transformers' own loop does; DeepSpeed would make a step
+    state._set_sync_gradients(False)  # like transformers' own loop; otherwise DeepSpeed would make a step
     try:
         with trainer.accelerator.no_sync(model):
             yield
@@ -112,7 +113,7 @@ def _apart(trainer: Any, model: Any) -> Iterator[None]:
 
 
 def _merge(trainer: Any, parts: Sequence[Batch], before: dict[str, int]) -> None:
-    """One value of each metric in place of one per part: means by tokens, of all processes."""
+    """Merge the values of each metric, one per part, into one: their mean over tokens, over all processes."""
     local = torch.stack([part["completion_mask"].sum() for part in parts]).float()
     tokens = trainer.accelerator.reduce(local, reduction="sum").tolist()
     for name, values in trainer._metrics["train"].items():

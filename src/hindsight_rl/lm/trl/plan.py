@@ -17,16 +17,16 @@ from hindsight_rl.replay.replayer import Replayed, Replayer
 from hindsight_rl.replay.rollout import Rollout
 
 Tokenize = Callable[[list[Any]], Sequence[Sequence[int]]]
-"""From prompts, chats or texts as the settings say, to their ids."""
+"""From prompts (chats or texts, depending on the settings) to their token ids."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The rows of a step, as every process hears of them.
+    """The added rows of a step, as they are sent to every process.
 
-    items: replays of the batch, then those from the replay buffer. A replay of the batch has no completion yet: its
-    tokens are on the process of its rollout. shown: rewritten prompts by the row of their rollout, for the table.
-    found: how selection went, without the replays, for those hold checkers, which do not travel.
+    items: replays of the batch, then rows from the replay buffer. A replay of the batch has no completion yet, because
+    its tokens are on the process of its rollout. shown: rewritten prompts by the row of their rollout, for the table.
+    found: statistics of the selection, without the replays (these hold checkers, which are not sent).
     """
 
     items: list[ReplayItem[Ids]]
@@ -35,11 +35,14 @@ class Plan:
 
 
 class Planner:
-    """Replays of the batch, and after them some from the replay buffer; or, as a control, rollouts again.
+    """Chooses the added rows: replays of the batch, then rows from the replay buffer; or, as a control, rollouts.
 
     Args:
-        args: the settings. replayer: made of them. room: the longest prompt, in tokens. buffer: to draw from, where
-            there is one. listener: is given the rollouts of each batch and what came of them.
+        args: the settings.
+        replayer: made from the settings.
+        room: most tokens of a prompt.
+        buffer: the replay buffer; None without one.
+        listener: is called with the rollouts of each batch and their replays.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class Planner:
         self.args, self.replayer, self.room, self.buffer, self.listener = args, replayer, room, buffer, listener
 
     def eligible(self, rollout: Rollout) -> bool:
-        """It may come to be replayed."""
+        """Whether the rollout may be replayed."""
         return not self.args.repeat and self.replayer.eligible(rollout)
 
     def plan(self, rollouts: list[Rollout], step: int, tokenize: Tokenize) -> Plan:
@@ -75,14 +78,14 @@ class Planner:
         items: list[ReplayItem[Ids]] = []
         shown: dict[int, str] = {}
         for item, tokens in zip(found.replays, ids, strict=True):
-            if len(tokens) <= self.room:  # a retargeted constraint may have grown
+            if len(tokens) <= self.room:  # a retargeted constraint may be longer
                 assert item.source is not None
                 items.append(replace(item.encoded(tokens, []), rewrite=None))
-                shown.setdefault(item.source, item.prompt)  # of several relabels, the first one, its own
+                shown.setdefault(item.source, item.prompt)  # of several relabels, only that of its own instruction
         return Plan([*items, *again], shown, replace(found, replays=[]))
 
     def _repeats(self, asked: list[Instruction], step: int, tokenize: Tokenize) -> list[ReplayItem[Ids]]:
-        """Rollouts to train on a second time, as they are: as many rows as replay has."""
+        """Unchanged rollouts to train on a second time: the same number of rows as with replay."""
         rng = np.random.default_rng([self.args.seed, step])
         drawn = rng.choice(len(asked), min(self.args.replay_budget, len(asked)), replace=False).tolist()
         ids = self._ids([asked[at] for at in drawn], tokenize)

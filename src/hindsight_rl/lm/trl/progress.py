@@ -1,6 +1,6 @@
-"""What a person sees while TRL trains: what is trained on what, then a row for each logged step.
+"""The progress display of training with TRL: model and data, then a row for each logged step.
 
-A live table in a terminal, aligned lines elsewhere. TRL's own metrics are all in the run's `metrics.jsonl`.
+A live table in a terminal; otherwise aligned lines. All metrics of TRL are in the run's `metrics.jsonl`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from hindsight_rl.lm.trl.config import HiRConfig
 from hindsight_rl.lm.trl.resume import checkpoint_bytes
 
 ROWS = 12
-"""Rows of the live table; the newest."""
+"""Rows of the live table: the newest ones."""
 AGAIN = 20
-"""Plain lines after which the heads of the columns are written once more."""
-# Said by libraries about each other's calls; nobody who trains can mend them.
+"""Number of plain lines after which the column names are repeated."""
+# Warnings of libraries about each other's calls; users cannot do anything about them.
 _NOISE = (
     r".*`?gradient_checkpointing`? is deprecated.*",
     r".*`?is_gradient_checkpointing`? is deprecated.*",
@@ -35,18 +35,20 @@ _NOISE = (
 
 
 def quiet() -> None:
-    """Silence bars and warnings of the libraries that a user cannot mend."""
+    """Silence the libraries' progress bars, and warnings that users cannot do anything about."""
     for message in _NOISE:
         warnings.filterwarnings("ignore", message=message, category=FutureWarning)
     logging.disable_progress_bar()
 
 
 class Progress(TrainerCallback):
-    """Says what is trained, then shows a row for each logged step.
+    """Shows model and data, then a row for each logged step.
 
     Args:
-        model: its name, as the user gave it. instructions: how many there are to train on. console: where to write;
-            standard error when absent. clock: seconds.
+        model: its name, as given by the user.
+        instructions: number of training instructions.
+        console: where to write; standard error by default.
+        clock: returns seconds.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Progress(TrainerCallback):
 
     @staticmethod
     def alone(trainer: Any) -> None:
-        """Take the displays of transformers away: a table and a bar cannot share a terminal."""
+        """Remove the displays of transformers: a table and a progress bar cannot share a terminal."""
         for other in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(other)
 
@@ -93,7 +95,7 @@ class Progress(TrainerCallback):
 
 
 def subject(name: str, model: Any, instructions: int) -> str:
-    """What is trained on what: `smollm2-135m: 134.5 M parameters, float32 on cpu (2 threads); 4,000 instructions`."""
+    """Model and data: `smollm2-135m: 134.5 M parameters, float32 on cpu (2 threads); 4,000 instructions`."""
     sizes = [(each.numel(), each.requires_grad) for each in model.parameters()]
     total, trained = sum(n for n, _ in sizes), sum(n for n, grad in sizes if grad)
     some = "" if trained == total else f", {_count(trained)} of them trained"
@@ -105,7 +107,7 @@ def subject(name: str, model: Any, instructions: int) -> str:
 
 
 def plan(args: HiRConfig, state: Any, model: Any) -> str:
-    """How training goes: steps, rollouts and replays of a step, rows of a pass, checkpoints."""
+    """The plan of training: steps, rollouts and replays of a step, rows of a pass, checkpoints."""
     rows = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
     said = f"{state.max_steps} steps of {rows} rollouts ({int(args.num_generations or 1)} for each prompt)"
     said += f", at most {args.replay_budget} replays a generation batch" if args.adds_rows else ""
@@ -124,8 +126,10 @@ def cells(logs: Mapping[str, Any], step: int, steps: int, rate: float, left: flo
     """A row of the table, by column.
 
     Args:
-        logs: TRL's metrics of a step. step, steps: done, of all. rate: tokens per second, prompts included.
-            left: seconds, an estimate.
+        logs: TRL's metrics of a step.
+        step, steps: steps done, and steps of the run.
+        rate: tokens per second, prompts included.
+        left: estimated remaining seconds.
     """
     found = {"step": f"{step}/{steps}"}
     number = lambda name: _number(logs.get(name))  # noqa: E731
@@ -151,14 +155,14 @@ HELP = (
 
 
 class _Rows(Display):
-    """The table; columns come as rows bring them."""
+    """The table; a column appears with the first row that has a value for it."""
 
     def __init__(self, console: Console | None) -> None:
         super().__init__(console)
         self.rows: list[dict[str, str]] = []
 
     def add(self, row: dict[str, str]) -> None:
-        """One more row, shown at once."""
+        """Add a row, and show it immediately."""
         self.rows.append(row)
         if self.live:
             self.draw(at_once=True)

@@ -19,17 +19,17 @@ from hindsight_rl.replay.instruction import Constraint, Instruction
 
 
 class EpochOrder(Sampler):
-    """TRL's sampler, whose order depends on the seed and the epoch alone.
+    """TRL's sampler, with an order that depends only on the seed and the epoch.
 
-    TRL's own draws one order after the other from a generator that no checkpoint holds, so that a resumed run would
-    begin again with the order of its first epoch.
+    TRL's own sampler draws the orders from a generator that is not in the checkpoints. A resumed run would therefore
+    start with the order of its first epoch.
     """
 
     def __init__(self, inner: Any, seed: int) -> None:
         self.inner, self.seed, self.epoch = inner, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer as an epoch begins."""
+        """Called by the trainer at the start of an epoch."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
@@ -68,11 +68,12 @@ def prompt_lengths(instructions: Sequence[Instruction], tokenizer: Any, chat: bo
 
 
 def as_instructions(given: Any, name: str) -> Any:
-    """The rows of a Hugging Face ``Dataset`` as instructions, in any schema that
-    :func:`hindsight_rl.data.rows.read_dataset` knows; anything else as it is.
+    """Convert the rows of a Hugging Face ``Dataset`` to instructions; anything else is returned unchanged.
+
+    The rows may have any schema that :func:`hindsight_rl.data.rows.read_dataset` knows.
 
     Raises:
-        HindsightError: a row of no known schema, or with demands that no program checks.
+        HindsightError: a row has no known schema, or demands that no program checks.
     """
     if not isinstance(given, Dataset):
         return given
@@ -80,9 +81,9 @@ def as_instructions(given: Any, name: str) -> Any:
 
 
 def in_version(given: Sequence[Instruction], version: str | None) -> list[Instruction]:
-    """The instructions with their constraints judged by a version of the checkers; None leaves them as they are.
+    """The instructions with the given version of the checkers; None leaves them unchanged.
 
-    What is judged by something else than a registered checker, a judge for one, stays as it is.
+    Constraints without a registered checker, e.g. those of a judge, stay unchanged.
     """
     if version is None:
         return list(given)
@@ -96,8 +97,8 @@ def in_version(given: Sequence[Instruction], version: str | None) -> list[Instru
 
 
 def fitting(given: Sequence[Instruction], name: str, tokenizer: Any, room: int, args: HiRConfig) -> list[Instruction]:
-    """The instructions whose prompt fits in `room` tokens; raises :class:`HindsightError` for one that does not,
-    unless such are to be skipped."""
+    """The instructions whose prompts fit in `room` tokens. Longer prompts are skipped or raise
+    :class:`HindsightError`, depending on the settings."""
     given = as_instructions(given, name)
     if not isinstance(given, Sequence) or not all(isinstance(each, Instruction) for each in given):
         raise HindsightError(
@@ -123,7 +124,7 @@ def fitting(given: Sequence[Instruction], name: str, tokenizer: Any, room: int, 
                 "smaller"
             )
     if not found:
-        raise HindsightError(f"{name}: no prompt fits in {room} tokens; set max_completion_length smaller")
+        raise HindsightError(f"{name}: no prompt fits in {room} tokens; set a smaller max_completion_length")
     return found
 
 
@@ -156,7 +157,7 @@ def template_of(path: str) -> str:
 
 
 def room_of(model: Any, args: HiRConfig) -> int:
-    """Tokens that a prompt may have."""
+    """Most tokens of a prompt."""
     if isinstance(model, str):
         try:
             config = AutoConfig.from_pretrained(model, trust_remote_code=args.trust_remote_code)

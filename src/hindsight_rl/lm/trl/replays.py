@@ -1,4 +1,4 @@
-"""Some replays of each generation batch as texts, and why candidates were rejected: the run's `replays.jsonl`."""
+"""Examples of replays of each generation batch, and why candidates were rejected: the run's `replays.jsonl`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hindsight_rl.run import Run
 
 FILE = "replays.jsonl"
 EXAMPLES = 4
-"""Replays of a generation batch that are written."""
+"""Number of replays of a generation batch that are written."""
 
 
 class Replays:
@@ -23,7 +23,8 @@ class Replays:
     were kept, changed and dropped.
 
     Args:
-        run: where the lines go. examples: replays of a batch.
+        run: the run folder to write to.
+        examples: number of replays per batch.
     """
 
     def __init__(self, run: Run, examples: int = EXAMPLES) -> None:
@@ -44,6 +45,6 @@ def _row(item: ReplayItem[str], rollouts: Sequence[Rollout]) -> dict[str, Any]:
         "prompt": rollout.instruction.prompt,
         "rewritten": item.prompt,
         "response": item.completion,
-        # A relabel of other instructions' constraints keeps none of its own.
+        # A relabel made of other instructions' constraints keeps no constraint of its own instruction.
         **({name: [ids[at] for at in places] for name, places in parts.items()} if item.own else {"own": False}),
     }

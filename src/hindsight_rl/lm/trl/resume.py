@@ -1,4 +1,4 @@
-"""Stopping and going on: which options a resumed run has, from which checkpoint, and a stop that loses nothing."""
+"""Stopping and resuming: the options and the checkpoint of a resumed run, and a stop without loss of work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.checkpoints import checkpoints, torn_checkpoint
 from hindsight_rl.lm.trl.config import HiRConfig
 
-# Options that change nothing of what is trained, and those that may grow: a longer run.
+# Options that do not affect training, and options that may grow (for a longer run).
 FREE = frozenset(
     {
         *("out", "output_dir", "resume", "json", "run_name", "report_to", "project", "trackio_space_id"),
@@ -31,15 +31,15 @@ FREE = frozenset(
 )
 LONGER = ("max_steps", "num_train_epochs")
 SAVES = 5
-"""Checkpoints of a run that says nothing about saving."""
+"""Default number of checkpoints of a run."""
 
 
 class Stopped(Exception):
-    """Training was stopped by a person or the machine, and how to go on."""
+    """Training was stopped by a user or a signal; the message says how to resume."""
 
 
 def refuse_changes(out: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Raise :class:`HindsightError` where a resumed run has other options than it was made with.
+    """Raise :class:`HindsightError` if the options of a resumed run differ from those of its first start.
 
     before, after: all options by name. A longer run is accepted.
     """
@@ -50,9 +50,11 @@ def refuse_changes(out: str, before: Mapping[str, Any], after: Mapping[str, Any]
         if name in LONGER:
             if old is None or old < 0 or value > old:
                 continue
-            raise HindsightError(f"--resume: {out} was made with {name} {old}; {value} is less, and a run only grows")
+            raise HindsightError(
+                f"--resume: {out} was made with {name} {old}; {value} is less, and a run can only become longer"
+            )
         raise HindsightError(
-            f"--resume: {out} was made with {name} {old}, not {value}; leave --{name} out, or choose another --out"
+            f"--resume: {out} was made with {name} {old}, not {value}; remove --{name}, or choose another --out"
         )
 
 
@@ -63,7 +65,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def last_whole(folder: Path, needs: tuple[str, ...] = ()) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint that training can go on from, and why newer ones were passed over.
+    """The newest checkpoint from which training can resume, and why newer ones were skipped.
 
     needs: further files that it must hold.
     """
@@ -78,14 +80,14 @@ def last_whole(folder: Path, needs: tuple[str, ...] = ()) -> tuple[Path | None, 
 
 
 class SavesWithin(TrainerCallback):
-    """Where nobody says how often to save: a few times within the run, not beyond its end."""
+    """By default, save a few times within the run."""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         state.save_steps = min(state.save_steps, max(1, math.ceil(state.max_steps / SAVES)))
 
 
 def checkpoint_bytes(model: Any) -> int:
-    """About what a checkpoint takes: weights, and two moments of what is trained."""
+    """Estimated size of a checkpoint: the weights, and two moments of the trained weights."""
     size = lambda value: value.numel() * value.element_size()  # noqa: E731
     trained = sum(size(each) for each in model.parameters() if each.requires_grad)
     adapter = hasattr(model, "peft_config")
@@ -94,7 +96,7 @@ def checkpoint_bytes(model: Any) -> int:
 
 
 def check_room(folder: Path, args: HiRConfig, model: Any) -> None:
-    """Raise :class:`HindsightError` where the disk does not hold one checkpoint and the trained model."""
+    """Raise :class:`HindsightError` if the disk has no space for one checkpoint and the trained model."""
     wanted = checkpoint_bytes(model) * (2 if args.save_strategy == "no" else 3) // 2
     free = shutil.disk_usage(folder).free
     if free < wanted:
@@ -105,7 +107,7 @@ def check_room(folder: Path, args: HiRConfig, model: Any) -> None:
 
 
 class Stop(TrainerCallback):
-    """Ctrl-C (or SIGTERM) ends training after the step at hand, with a checkpoint; a second one at once."""
+    """Ctrl-C (or SIGTERM) stops training after the current step, with a checkpoint; a second one stops immediately."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -121,14 +123,14 @@ class Stop(TrainerCallback):
 
     @contextmanager
     def listening(self, first: bool) -> Iterator[None]:
-        """While training. first: this process may speak."""
+        """A context manager for the time of training. first: this process may print messages."""
 
         def asked(number: int, frame: Any) -> None:
             if self.asked:
                 raise KeyboardInterrupt
             self.asked = True
             if first:
-                print("\nhindsight: stopping after this step (once more: at once)", file=sys.stderr)
+                print("\nhindsight: stopping after this step (press again to stop immediately)", file=sys.stderr)
 
         if threading.current_thread() is not threading.main_thread():
             yield

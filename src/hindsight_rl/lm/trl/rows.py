@@ -1,4 +1,4 @@
-"""Rows of tensors: replays as rows of a batch, and advantages. Knows torch, not the trainer.
+"""Rows of tensors: replays as rows of a batch, and advantages. Uses torch, but not the trainer.
 
 A batch is TRL's: prompt_ids and prompt_mask [N, P], padded left; completion_ids and completion_mask [N, T], padded
 right; further tensors [N, T], [N, 1] or [N]; and scalars.
@@ -31,14 +31,14 @@ class Row:
 
     @property
     def fresh(self) -> bool:
-        """Of this batch, not from the replay buffer."""
+        """Whether it is a replay of this batch, not from the replay buffer."""
         return self.item.source is not None
 
 
 def whiten(values: Tensor, lengths: Tensor) -> Tensor:
-    """Mean 0 and variance 1 (unbiased) over tokens, where all tokens of a row share its value.
+    """Whiten to mean 0 and (unbiased) variance 1 over tokens; all tokens of a row have the row's value.
 
-    values, lengths: [N]; a NaN value is left out and gets 0. All equal: 0.
+    values, lengths: [N]. A NaN value is ignored and becomes 0. If all values are equal, all become 0.
     """
     weight = lengths.double() * values.isfinite()
     values = torch.where(values.isfinite(), values, 0.0).double()
@@ -49,7 +49,7 @@ def whiten(values: Tensor, lengths: Tensor) -> Tensor:
 
 
 def leave_one_out(rewards: Tensor, size: int) -> Tensor:
-    """A reward less the mean of the others of its group; NaN counts as absent and gets 0. rewards: [N]."""
+    """A reward minus the mean of the other rewards of its group; NaN is ignored and becomes 0. rewards: [N]."""
     groups = rewards.view(-1, size)
     known = groups.isfinite()
     values = torch.where(known, groups, 0.0)
@@ -59,22 +59,22 @@ def leave_one_out(rewards: Tensor, size: int) -> Tensor:
 
 
 def share(count: int, rank: int, ranks: int, steps: int) -> tuple[list[int], int]:
-    """Which of `count` replays this process takes, and how many rows every process appends.
+    """Which of `count` replays this process takes, and how many rows each process appends.
 
-    The rows are as many on every process, and a multiple of `steps`, so that none is lost when the batch is split
-    into micro-batches; what no replay fills is a row without tokens.
+    All processes append the same number of rows. It is a multiple of `steps`, so that no row is lost when the batch is
+    split into micro-batches. Unused rows have no tokens.
     """
     rows = -(-count // (ranks * steps)) * steps
     return list(range(rank, count, ranks)), rows
 
 
 def replay_rows(mine: Sequence[Row], rows: int, pad: int, *, like: Batch, multiple: int | None = None) -> Batch:
-    """The replays as a batch of `rows` rows, the last ones without tokens; prompts, completions, masks, old logps.
+    """The replays as a batch of `rows` rows (prompts, completions, masks, old logps); the last rows have no tokens.
 
-    like: the batch that they are to join; its completions' width is kept at least.
+    like: the batch to which they are appended; the completions are at least as wide as in this batch.
     """
     device = like["prompt_ids"].device
-    # A row without tokens still attends to one, as attention to nothing is not a number.
+    # A row without tokens still attends to one token, because attention to nothing gives NaN.
     prompts = [each.item.prompt for each in mine] + [[pad]] * (rows - len(mine))
     wide = _rounded(max(len(ids) for ids in prompts), multiple)
     long = max([like["completion_ids"].size(1), *(len(each.item.completion) for each in mine)])
@@ -97,7 +97,7 @@ def replay_rows(mine: Sequence[Row], rows: int, pad: int, *, like: Batch, multip
 
 
 def narrowed(batch: Batch, rows: Sequence[int]) -> Batch:
-    """Prompts and completions of some rows, without the columns in which all of them are padding."""
+    """Prompts and completions of some rows, without columns that contain only padding."""
     names = ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask")
     made = {name: batch[name][list(rows)] for name in names}
     before = int((made["prompt_mask"].sum(0) > 0).int().argmax())
@@ -108,9 +108,10 @@ def narrowed(batch: Batch, rows: Sequence[int]) -> Batch:
 
 
 def joined(one: Batch, other: Batch, pad: int) -> Batch:
-    """Two batches below each other, padded to a common width; scalars and what only `one` has stay.
+    """Concatenate the rows of two batches, padded to a common width. Scalars, and keys that only `one` has, stay.
 
-    Raises :class:`HindsightError` for a tensor of rows that `other` lacks: TRL brought one that is not known here.
+    Raises :class:`HindsightError` for a tensor of rows that `other` lacks: this TRL has a tensor that replay does not
+    know.
     """
     made = dict(one)
     rows = one["prompt_ids"].size(0)

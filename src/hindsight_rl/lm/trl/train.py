@@ -1,10 +1,10 @@
-"""`hindsight lm train --model M --dataset D`: HiR, or a method to compare it with, on any Hugging Face model.
+"""`hindsight lm train --model M --dataset D`: train any Hugging Face model with HiR, or with a baseline.
 
 hindsight lm train --model Qwen/Qwen2.5-7B-Instruct --dataset hir-16k --judged skip --method hir --out runs/qwen \
 --num_generations 6 --per_device_train_batch_size 6 --gradient_accumulation_steps 8
 
-Every option of TRL's GRPOConfig is an option here, as is every field of HiRConfig; `--config FILE.yaml` reads them from
-a file. With several processes: `accelerate launch -m hindsight_rl.cli lm train ...`. Needs the extra `lm`.
+All options of TRL's GRPOConfig and all fields of HiRConfig are options of this command. `--config FILE.yaml` reads
+them from a file. With several processes: `accelerate launch -m hindsight_rl.cli lm train ...`. Needs the extra `lm`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STOPPED = 130
 
 
 class _Log(TrainerCallback):
-    """TRL's metrics as the run's `metrics.jsonl`, on the first process."""
+    """Writes TRL's metrics to the run's `metrics.jsonl`, on the first process."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -51,7 +51,7 @@ class _Log(TrainerCallback):
 
 
 def load(options: Options) -> tuple[Loaded, Any]:
-    """The instructions and what verifies them."""
+    """The instructions and their verifier."""
     choices: dict[str, Any] = {"inline": options.inline, "judged": options.judged, "bad": options.bad}
     verify: Any = None
     if options.stored_code:
@@ -73,7 +73,7 @@ def load(options: Options) -> tuple[Loaded, Any]:
 def train(options: Options, config: HiRConfig, command: list[str] | None = None) -> Path:
     """Train and save; returns the run folder with config, metrics, checkpoints and `model`.
 
-    command: the words that the options came from, which a resume reads.
+    command: the command line of the options; it is stored for a resume.
 
     Raises:
         HindsightError: bad options or data; no room for a checkpoint.
@@ -83,7 +83,9 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
     loaded, verify = load(options)
     held_out = _held_out(options, verify)
     if verify is not None and config.rewriter == "keep":
-        raise HindsightError("rewriter keep replays failures as they are, which a judge would refuse; leave it out")
+        raise HindsightError(
+            "rewriter keep replays failures unchanged, and a judge would reject them; choose another rewriter"
+        )
     if first:
         _tell(loaded)
     words = command or []
@@ -124,7 +126,7 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
         if first:
             check_room(run.path, config, trainer.model)
     except (HindsightError, ValueError) as error:
-        if first and not options.resume:  # nothing was trained: leave no folder in the way of the next try
+        if first and not options.resume:  # nothing was trained: delete the folder, so that the command can be repeated
             shutil.rmtree(run.path, ignore_errors=True)
         if isinstance(error, HindsightError):
             raise
@@ -158,22 +160,25 @@ def _needs(config: HiRConfig) -> tuple[str, ...]:
 
 
 def _checkpoint(config: HiRConfig, first: bool) -> Path | None:
-    """Where to go on from; says so where that is not the newest checkpoint, or none."""
+    """The checkpoint to resume from; prints a note if it is not the newest one, or if there is none."""
     found, passed = last_whole(Path(str(config.output_dir)), _needs(config))
     if first:
         for why in passed:
-            print(f"hindsight: passing over {why}", file=sys.stderr)
+            print(f"hindsight: skipping {why}", file=sys.stderr)
         if found is None:
-            print(f"hindsight: {config.output_dir} holds no whole checkpoint: starting anew", file=sys.stderr)
+            print(
+                f"hindsight: {config.output_dir} holds no complete checkpoint: starting from the beginning",
+                file=sys.stderr,
+            )
         else:
-            print(f"hindsight: going on from {found}", file=sys.stderr)
+            print(f"hindsight: resuming from {found}", file=sys.stderr)
     return found
 
 
 def _go_on(config: HiRConfig, out: str, what: str) -> str:
     found, _ = last_whole(Path(str(config.output_dir)), _needs(config))
     saved = f"saved as {found.name}" if found else "nothing saved yet"
-    return f"{what}, {saved}; go on with: hindsight lm train --out {out} --resume"
+    return f"{what}, {saved}; continue with: hindsight lm train --out {out} --resume"
 
 
 def _lora(rank: int) -> Any:
@@ -185,12 +190,12 @@ def _lora(rank: int) -> Any:
 def _tell(loaded: Loaded) -> None:
     said = [f"{len(loaded.instructions)} instructions"]
     said += [f"{loaded.inline} of them without replay (inline constraints)"] if loaded.inline else []
-    said += [f"{count} left out: {reason}" for reason, count in loaded.skipped.items()]
+    said += [f"{count} skipped: {reason}" for reason, count in loaded.skipped.items()]
     print("; ".join(said), file=sys.stderr)
 
 
 def main(argv: list[str]) -> int:
-    """`hindsight lm train --model ...`; returns the exit code, 130 where a person stopped it."""
+    """`hindsight lm train --model ...`; returns the exit code, 130 if a user stopped it."""
     quiet()
     options, config, command = chosen(argv)
     try:

@@ -1,4 +1,4 @@
-"""HiR on TRL: a ``GRPOTrainer`` that also trains on its failures, under the instruction that they fulfilled.
+"""HiR on TRL: a ``GRPOTrainer`` that also trains on failures, under an instruction that the failure did fulfil.
 
 trainer = HiRTrainer(
     model="Qwen/Qwen2.5-7B-Instruct",
@@ -7,8 +7,8 @@ trainer = HiRTrainer(
 )
 trainer.train()
 
-TRL's methods are wrapped, none is copied: ``_calculate_rewards`` is where the verdicts are kept, and
-``_generate_and_score_completions`` is where replays are appended to the batch. See docs/trl.md.
+TRL's methods are wrapped, not copied. ``_calculate_rewards`` stores the verdicts;
+``_generate_and_score_completions`` appends the replays to the batch. See docs/trl.md.
 """
 
 from __future__ import annotations
@@ -51,21 +51,22 @@ class HiRTrainer(GRPOTrainer):
     Args:
         model: id or path (needed for beta > 0 without PEFT), or a model.
         args: the settings.
-        train_dataset, eval_dataset: instructions, e.g. of :func:`hindsight_rl.data.rows.read_dataset`; or a
-            ``datasets.Dataset`` with rows of a schema that this function reads.
-        processing_class: the tokenizer; the model's own when absent.
-        reward_funcs: further rewards, added to the one of the constraints (``reward_weights``: that one's first).
-        verify: judges answers: a :class:`~hindsight_rl.replay.verification.Verifier` (a
-            :class:`hindsight_rl.lm.judge.Judge` is one), or a function of an instruction and an answer; the
-            constraints' own checks when absent. It runs on the process that has the response; for replays, a second
-            time on the first one.
-        rewriter: in place of the one that the settings name.
-        on_replays: on the first process, is given the step, the rollouts of each generation batch and their replays
-            (:class:`hindsight_rl.lm.trl.replays.Replays` writes some to a file).
+        train_dataset, eval_dataset: instructions, e.g. from :func:`hindsight_rl.data.rows.read_dataset`; or a
+            ``datasets.Dataset`` whose rows have a schema that this function reads.
+        processing_class: the tokenizer; by default the model's own.
+        reward_funcs: further rewards, added to that of the constraints. In ``reward_weights`` the weight of the
+            constraints comes first.
+        verify: judges answers: a :class:`~hindsight_rl.replay.verification.Verifier` (e.g. a
+            :class:`hindsight_rl.lm.judge.Judge`), or a function of an instruction and an answer; by default the
+            constraints' own checks. It runs on the process that has the response; for replays it runs once more on the
+            first process.
+        rewriter: replaces the rewriter of the settings.
+        on_replays: is called on the first process with the step, the rollouts of each generation batch, and their
+            replays (:class:`hindsight_rl.lm.trl.replays.Replays` writes some to a file).
         others: further arguments of ``GRPOTrainer``: callbacks, optimizers, peft_config, rollout_func, ...
 
     Raises:
-        HindsightError: an unsupported TRL, settings or data that cannot be trained on; before anything is trained.
+        HindsightError: the version of TRL is not supported, or the settings or data are bad; raised before training.
     """
 
     _tag_names = ["trl", "hir", "hindsight-rl"]  # noqa: RUF012  as TRL has it
@@ -77,7 +78,7 @@ class HiRTrainer(GRPOTrainer):
     }
 
     args: HiRConfig
-    # As they are after construction, which TRL's own declarations leave open.
+    # The types after construction, which are not in TRL's own declarations.
     model: Any
     num_generations: int
     pad_to_multiple_of: int | None
@@ -109,7 +110,7 @@ class HiRTrainer(GRPOTrainer):
         train = in_version(fitting(train_dataset, "train_dataset", tokenizer, room, args), args.checkers)
         evaluated = fitting(eval_dataset, "eval_dataset", tokenizer, room, args) if eval_dataset is not None else []
         self.too_long = len(train_dataset) + len(eval_dataset or []) - len(train) - len(evaluated)
-        """Instructions left out because their prompt is too long."""
+        """Number of instructions skipped because their prompt is too long."""
         self.instructions: list[Instruction] = [*train, *evaluated]
         listener = None if on_replays is None else lambda *found: on_replays(self.state.global_step + 1, *found)
         self._planner = Planner(args, replayer, room, self._buffer, listener)
@@ -154,10 +155,10 @@ class HiRTrainer(GRPOTrainer):
         trial: Any = None,
         ignore_keys_for_eval: list[str] | None = None,
     ) -> TrainOutput:
-        """TRL's `train`; the replay buffer goes on, too, from the checkpoint.
+        """TRL's `train`, which also restores the replay buffer of the checkpoint.
 
         Raises:
-            HindsightError: the checkpoint holds no replay buffer and the settings ask for one, or training broke off.
+            HindsightError: the settings ask for a replay buffer and the checkpoint has none, or training failed.
         """
         if self._buffer is not None and resume_from_checkpoint and self.accelerator.is_main_process:
             last = get_last_checkpoint(str(self.args.output_dir))
@@ -169,7 +170,7 @@ class HiRTrainer(GRPOTrainer):
     def _get_train_sampler(self, dataset: Any = None) -> Any:
         return EpochOrder(super()._get_train_sampler(dataset), self.args.seed)
 
-    # -- what the rollouts achieved ---------------------------------------------------------------------------------
+    # -- verdicts of the rollouts -----------------------------------------------------------------------------------
 
     def _calculate_rewards(
         self, inputs: list[Any], prompts: list[Any], completions: list[Any], completion_ids_list: list[list[int]]
@@ -220,7 +221,7 @@ class HiRTrainer(GRPOTrainer):
         return batch
 
     def _generations(self) -> int:
-        """Generation batches so far, also after a resume."""
+        """Generation batches so far, those before a resume included."""
         window = self.args.gradient_accumulation_steps
         every = self._steps * self.num_iterations
         return int((self.state.global_step * window + self._step % window) // every)
@@ -231,10 +232,10 @@ class HiRTrainer(GRPOTrainer):
         return int(self.args.steps_per_generation or 1)
 
     def _looked_at(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Under their own prompts, log-probabilities [N, T] and mean entropy [N] of the rows that may be replayed.
+        """Log-probabilities [N, T] and mean entropy [N] of the rows that may be replayed, under their own prompts.
 
-        The others stay 0, unless the released ratio needs all. Every process passes as many rows through the model,
-        as sharded weights ask for.
+        The other rows stay 0, unless the released code's ratio needs all rows. Every process passes the same number of
+        rows through the model, because sharded weights require it.
         """
         rows = batch["prompt_ids"].size(0)
         wanted = [at for at, each in enumerate(self._seen) if self._planner.eligible(each)]
@@ -253,7 +254,7 @@ class HiRTrainer(GRPOTrainer):
         return logps, entropy
 
     def _policy(self, batch: Batch, *, entropy: bool = False, model: Any = None) -> tuple[Tensor, Tensor]:
-        """Log-probabilities [N, T] of a batch's completions and, where asked for, entropies in nats [N, T]."""
+        """Log-probabilities [N, T] of a batch's completions and, on request, entropies in nats [N, T]."""
         with torch.no_grad():
             logps, entropies, _ = self._get_per_token_logps_and_entropies(
                 self.model if model is None else model,
@@ -266,7 +267,7 @@ class HiRTrainer(GRPOTrainer):
         return logps, entropies
 
     def _plan(self, entropy: Tensor, asked: list[int], step: int) -> Plan:
-        """The replays of the whole batch, over all processes; decided on the first one, sent to the others.
+        """The replays of the whole batch, over all processes; the first process chooses them for all.
 
         entropy: [N] of all processes' rows. asked: the instructions of this process's rows.
         """
@@ -275,7 +276,7 @@ class HiRTrainer(GRPOTrainer):
         )
         decided: list[Any] = [None]
         if self.accelerator.is_main_process:
-            # A row whose entropy is not a number has weights or logits that are not; it is no candidate.
+            # An entropy is NaN if weights or logits are; such a row is no candidate.
             rollouts = [
                 Rollout(
                     self.instructions[index],
@@ -291,7 +292,7 @@ class HiRTrainer(GRPOTrainer):
             ]
             try:
                 decided = [self._planner.plan(rollouts, step, lambda prompts: self._tokenize_prompts(prompts)[0])]
-            except HindsightError as error:  # every process has to hear of it, or the others wait for ever
+            except HindsightError as error:  # every process must get the error, otherwise the others wait forever
                 decided = [error]
         broadcast_object_list(decided, from_process=0)
         if isinstance(decided[0], HindsightError):
@@ -300,7 +301,7 @@ class HiRTrainer(GRPOTrainer):
         return plan
 
     def _rows(self, batch: Batch, logps: Tensor, items: list[ReplayItem[Ids]]) -> list[Row]:
-        """All replays, with what they take from their rollouts, on whichever process those are."""
+        """All replays, with the tokens and old log-probabilities of their rollouts, gathered from all processes."""
         rows = batch["prompt_ids"].size(0)
         first = self.accelerator.process_index * rows
         mine: dict[int, Row] = {}
@@ -324,7 +325,7 @@ class HiRTrainer(GRPOTrainer):
         pad = self._tokenizer.pad_token_id
         more = replay_rows(mine, rows, pad, like=batch, multiple=self.pad_to_multiple_of)
         more["original_logps"] = more.pop("logps")
-        # Rows of the replay buffer have one prompt; old log-probabilities are needed only where the loss reads any.
+        # Rows of the replay buffer have one prompt; old log-probabilities are needed only if the loss uses them.
         read = self.args.old_logps == "original" or {"old_per_token_logps", "sampling_per_token_logps"} & batch.keys()
         asked = rows if read else fresh
         more["rewritten_logps"] = torch.zeros_like(more["original_logps"])
@@ -342,13 +343,13 @@ class HiRTrainer(GRPOTrainer):
         return more
 
     def _appended(self, batch: Batch, more: Batch, logps: Tensor) -> Batch:
-        """The batch with the replays below it, and everything that the loss reads of them."""
+        """The batch followed by the replays, with everything that the loss needs."""
         original = self.args.old_logps == "original"
         if original:
             batch["old_per_token_logps"] = logps
         old = more["original_logps" if original else "rewritten_logps"]
         more["old_per_token_logps"] = more["sampling_per_token_logps"] = old
-        if "importance_sampling_ratio" in batch:  # the engine sampled under the other prompt: nothing to correct
+        if "importance_sampling_ratio" in batch:  # the engine sampled under the original prompt: no correction
             width = 1 if batch["importance_sampling_ratio"].size(1) == 1 else old.size(1)
             more["importance_sampling_ratio"] = old.new_ones(old.size(0), width)
         if "ref_per_token_logps" in batch:
@@ -364,7 +365,7 @@ class HiRTrainer(GRPOTrainer):
 
     @contextmanager
     def _reference(self) -> Iterator[Any]:
-        """The model that the KL penalty is taken against."""
+        """The reference model of the KL penalty."""
         if self.ref_model is not None:
             yield self.ref_model
             return
@@ -392,7 +393,7 @@ class HiRTrainer(GRPOTrainer):
     # -- advantages -------------------------------------------------------------------------------------------------
 
     def _set_advantages(self, batch: Batch, replays: list[Row]) -> None:
-        """Advantages of this process's originals, and the one of all processes' replays."""
+        """Advantages of this process's originals, and the one advantage of all replays."""
         args = self.args
         self._replay_advantage = args.replay_advantage
         if args.advantage == "grpo":
@@ -405,7 +406,7 @@ class HiRTrainer(GRPOTrainer):
         else:
             lengths = self.accelerator.gather(batch["completion_mask"].sum(1))
             if args.advantage == "pooled" and replays:
-                one = float(self.reward_weights[0])  # a replay fulfils all that it is asked
+                one = float(self.reward_weights[0])  # a replay fulfils its whole instruction
                 rewards = torch.cat([rewards, rewards.new_full((len(replays),), one)])
                 lengths = torch.cat([lengths, lengths.new_tensor([len(each.item.completion) for each in replays])])
             found = whiten(rewards, lengths)
@@ -420,15 +421,15 @@ class HiRTrainer(GRPOTrainer):
             shown.pop()
         shown.extend(found.tolist())
 
-    # -- what a person sees -----------------------------------------------------------------------------------------
+    # -- logs and metrics -------------------------------------------------------------------------------------------
 
     def _show(self, plan: Plan, rows: int) -> None:
-        """The rewritten prompt beside the original one in the table of completions; None where there is none."""
+        """Add the rewritten prompt next to the original one in the table of completions; None without a rewrite."""
         total = rows * self.accelerator.num_processes
         self._logs["extra"]["rewritten_prompt"].extend(plan.shown.get(row, "") for row in range(total))
 
     def _count(self, plan: Plan, added: int, shift: Tensor) -> None:
-        """Metrics of replay, the same on every process. shift: sum of the log-probabilities' change, and tokens."""
+        """Metrics of replay, equal on every process. shift: sum of log-probability changes, and number of tokens."""
         found, fresh = plan.found, sum(each.source is not None for each in plan.items)
         values = {
             "repeats" if self.args.repeat else "replays": fresh,

@@ -1,4 +1,4 @@
-"""HiR in verl: ``HirTrainer`` and ``HirSampler``, loaded when first asked for; ``.rows`` needs no verl."""
+"""HiR in verl: ``HirTrainer`` and ``HirSampler``, loaded on first use; ``.rows`` needs no verl."""
 
 from importlib import import_module
 from typing import Any

@@ -1,16 +1,16 @@
-"""Between verl's rows and the core's rollouts: settings, what is refused, instructions, rewritten prompts.
+"""Between verl's rows and the core's rollouts: settings, checks, instructions, rewritten prompts.
 
-Knows verl's names but imports none of it, nor torch: :mod:`hindsight_rl.lm.verl` moves the tensors. A row is a
-mapping of the fields that verl's agent loop stores; those used here:
+Uses verl's names, but imports neither verl nor torch; :mod:`hindsight_rl.lm.verl` handles the tensors. A row is a
+mapping of the fields that verl's agent loop stores. These fields are used here:
 
 | field | content |
 |---|---|
-| ``uid`` | of the prompt that the rollouts of a group share |
+| ``uid`` | id of the prompt that the rollouts of a group share |
 | ``raw_prompt`` | the chat as messages, the last one the user's |
-| ``prompts``, ``responses``, ``response_mask`` | token ids; 1 where the model wrote the token |
+| ``prompts``, ``responses``, ``response_mask`` | token ids; the mask is 1 for tokens that the model generated |
 | ``reward_model`` | {"ground_truth": the constraints, in any shape of :mod:`hindsight_rl.constraints.rows`} |
-| ``extra_info`` | {"task", "texts", "soft", "layout", "key"}: how the prompt was put together (docs/verl.md) |
-| ``extra_fields`` | {"reward_extra_info": {"verdicts": "101", ...}}: what the reward function found |
+| ``extra_info`` | {"task", "texts", "soft", "layout", "key"}: how the prompt is composed (docs/verl.md) |
+| ``extra_fields`` | {"reward_extra_info": {"verdicts": "101", ...}}: the verdicts of the reward function |
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ REWARD = (
 
 @dataclass(frozen=True)
 class Settings(ReplayConfig):
-    """What a launch may say under ``trainer.v1.sampler.sampler_kwargs``: the settings of replay, and verl's own."""
+    """The settings under ``trainer.v1.sampler.sampler_kwargs``: those of replay, and those of this engine."""
 
     old_logps: OldLogps = "rewritten"
     """For a replay's importance ratio: `rewritten` (under the rewritten prompt, as verl computes it for every row) or
@@ -62,7 +62,7 @@ class Settings(ReplayConfig):
 
     @classmethod
     def of(cls, given: Mapping[str, Any], also: Iterable[str] = ()) -> Settings:
-        """From the launch's mapping; `also` names keys that are another's. Raises :class:`HindsightError`."""
+        """From a mapping in verl's configuration; `also`: keys of other readers. Raises :class:`HindsightError`."""
         known = [field.name for field in fields(cls)]
         for name in given:
             if name not in known and name not in also:
@@ -73,8 +73,8 @@ class Settings(ReplayConfig):
             raise HindsightError(f"{WHERE}: {error}") from None
 
 
-def refuse(algorithm: Mapping[str, Any], settings: Settings) -> None:
-    """Raise :class:`HindsightError` for what verl's ``algorithm`` section cannot do with replays, with the reason."""
+def check_algorithm(algorithm: Mapping[str, Any], settings: Settings) -> None:
+    """Raise :class:`HindsightError`, with the reason, if verl's ``algorithm`` section does not work with replays."""
     estimator = getattr(algorithm.get("adv_estimator"), "value", algorithm.get("adv_estimator"))
     if estimator == "grpo" and not settings.grpo_singletons:
         raise HindsightError(
@@ -101,7 +101,7 @@ def refuse(algorithm: Mapping[str, Any], settings: Settings) -> None:
             )
     if (algorithm.get("filter_groups") or {}).get("enable"):
         raise HindsightError(
-            "algorithm.filter_groups.enable=true throws away the groups that fail as one, which replay learns from; "
+            "algorithm.filter_groups.enable=true discards groups in which all rollouts fail, and replay needs these; "
             "set it to false"
         )
 
@@ -109,8 +109,8 @@ def refuse(algorithm: Mapping[str, Any], settings: Settings) -> None:
 def to_row(instruction: Instruction, index: int, generate: int | None = None, source: str = "") -> dict[str, Any]:
     """The row of verl's parquet for an instruction; :meth:`Hindsight.instruction` reads it back.
 
-    generate: how many responses to sample for this prompt where that is not ``rollout.n`` (verl's own column
-    ``__rollout_n__``). source: the name under which verl's metrics know the data.
+    generate: number of responses to sample for this prompt, if it differs from ``rollout.n`` (verl's own column
+    ``__rollout_n__``). source: the name of the data in verl's metrics.
     """
     checks = [(each.id, each.kwargs) for each in instruction.constraints]
     truth = {"instruction_id_list": [id for id, _ in checks], "kwargs": [kwargs for _, kwargs in checks]}
@@ -118,7 +118,7 @@ def to_row(instruction: Instruction, index: int, generate: int | None = None, so
         "data_source": str(instruction.meta.get("source") or source or "hindsight"),
         "prompt": instruction.messages,
         "ability": "instruction following",
-        # As text: the kwargs of different constraints have no columns in common.
+        # As text, because the kwargs of different constraints have no common columns.
         "reward_model": {"style": "rule", "ground_truth": json.dumps(truth)},
         "extra_info": {
             "index": index,
@@ -150,14 +150,14 @@ class Hindsight:
         self.ends = {*tokenizer.all_special_ids, *(at for at, token in added.items() if token.special)}
 
     def render(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Token ids of a chat up to where the response begins, as verl's agent loop makes them."""
+        """Token ids of a chat up to the start of the response, the same as in verl's agent loop."""
         made = self.tokenizer.apply_chat_template(
             list(messages), add_generation_prompt=True, tokenize=True, return_dict=False, **self.chat
         )
         return [int(token) for token in made]
 
     def instruction(self, row: Mapping[str, Any]) -> Instruction:
-        """What the row asked."""
+        """The instruction of a row."""
         messages = [dict(message) for message in row["raw_prompt"]]
         where = f"verl row {row['uid']} ({row.get('data_source')})"
         if not messages or messages[-1].get("role") != "user" or not isinstance(messages[-1].get("content"), str):
@@ -172,7 +172,7 @@ class Hindsight:
                 "with examples/verl/prepare.py"
             )
         return Instruction(
-            # Without a task of its own the constraints are part of the prose: such a row is never rewritten.
+            # Without a separate task the constraints are part of the prose: such a row is never rewritten.
             str(extra.get("task") or prompt),
             constraints,
             prompt,
@@ -184,7 +184,7 @@ class Hindsight:
         )
 
     def rollout(self, row: Mapping[str, Any], instruction: Instruction, group: int, entropy: float) -> Rollout:
-        """The row as the core knows it; not complete (never replayed) where it was cut or is of several turns."""
+        """The row as a rollout; not complete (never replayed) if it was cut off or has several turns."""
         found = (row["extra_fields"].get("reward_extra_info") or {}).get("verdicts")
         if not isinstance(found, str) or len(found) != len(instruction.constraints):
             raise HindsightError(
@@ -200,7 +200,7 @@ class Hindsight:
     ) -> tuple[list[ReplayItem[list[int]]], dict[str, float]]:
         """The replays of a batch, as token ids, and metrics (``hir/...``).
 
-        rows, entropies (nats, per token mean): in one order, which an item's source is an index of.
+        rows, entropies (mean per token, in nats): in the same order; an item's source is an index into them.
         """
         groups: dict[str, int] = {}
         asked: list[Instruction] = []
@@ -218,7 +218,7 @@ class Hindsight:
         made, long = [], 0
         for item in found.replays:
             prompt = self.render(item.instruction.messages)
-            if len(prompt) > self.prompt_length:  # only a retargeted constraint may grow
+            if len(prompt) > self.prompt_length:  # only a retargeted constraint may become longer
                 long += 1
             else:
                 assert item.source is not None
@@ -236,7 +236,7 @@ class Hindsight:
         }
 
     def _same_prompt(self, row: Mapping[str, Any], instruction: Instruction) -> None:
-        """Our rendering of the original chat must give the row's own tokens, else rewritten ones would differ too."""
+        """Check that the chat template gives the row's own tokens; otherwise rewritten prompts would be wrong too."""
         rendered, given = self.render(instruction.messages), _ids(row["prompts"])
         if len(rendered) <= self.prompt_length and rendered != given:
             raise HindsightError(
@@ -250,5 +250,5 @@ def _ids(tokens: Any) -> list[int]:
 
 
 def _list(value: Any) -> list[Any]:
-    """A list however a columnar file hands it out; none for null."""
+    """A list, from any type that a columnar file returns; empty for null."""
     return [] if value is None else list(value)

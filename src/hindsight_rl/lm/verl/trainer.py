@@ -1,14 +1,14 @@
-"""HiR inside verl 0.9, through its public extension points: every TransferQueue call of this package is here.
+"""HiR in verl 0.9, through its public extension points. All TransferQueue calls of this package are here.
 
-``HirTrainer`` (trainer.v1.trainer_mode=hir; verl finds it by the entry-point group ``verl.plugins``): verl's
-synchronous trainer, which replays after the old log-probabilities are known, so that selection sees the policy's
-entropy and either old log-probability can be used.
+``HirTrainer`` (trainer.v1.trainer_mode=hir; verl finds it by the entry-point group ``verl.plugins``) is verl's
+synchronous trainer with replay. It replays after the old log-probabilities are computed. So selection can use the
+policy's entropy, and both kinds of old log-probability are available.
 
-``HirSampler`` (trainer.v1.sampler.custom_sampler.path=pkg://hindsight_rl.lm.verl, .name=HirSampler): for a trainer
-of your own; replays when the batch is sampled, with the rollout's log-probabilities in place of the entropy.
+``HirSampler`` (trainer.v1.sampler.custom_sampler.path=pkg://hindsight_rl.lm.verl, .name=HirSampler) is for your own
+trainer. It replays when the batch is sampled, and uses the rollout's log-probabilities to estimate the entropy.
 
-Both append rows to the batch: the same response tokens under the rewritten prompt, reward 1 on the last token, under
-a uid of their own. What is selected and how it is rewritten is :mod:`hindsight_rl.replay.replayer`'s; see docs/verl.md.
+Both append rows to the batch: the same response tokens under the rewritten prompt, with reward 1 on the last token and
+a new uid. Selection and rewriting are in :mod:`hindsight_rl.replay.replayer`; see docs/verl.md.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
 from verl.utils.tensordict_utils import list_of_dict_to_tensordict
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.verl.rows import REWARD, WHERE, Hindsight, Settings, refuse
+from hindsight_rl.lm.verl.rows import REWARD, WHERE, Hindsight, Settings, check_algorithm
 from hindsight_rl.replay.item import ReplayItem
 
 Item = ReplayItem[list[int]]
-# What a replay is made of; the rest of a row is read only for the rows that are replayed.
+# Fields that selection and rewriting need; the other fields are read only for replayed rows.
 _READ = ("uid", "raw_prompt", "reward_model", "extra_info", "extra_fields", "prompts", "responses", "response_mask")
-# Fields of a row that hold for its own prompt only and cannot be made anew here.
+# Fields that are valid only for a row's own prompt and cannot be recomputed here.
 _BOUND = {
     "routed_experts": "expert routes replayed from the rollout (rollout.enable_rollout_routing_replay)",
     "teacher_ids": "a teacher's log-probabilities (distillation)",
@@ -42,20 +42,20 @@ _BOUND = {
 
 @register_trainer("hir")
 class HirTrainer(PPOTrainerSync):
-    """verl's synchronous PPO trainer with HiR; raises :class:`HindsightError` for what it cannot do."""
+    """verl's synchronous PPO trainer with HiR; raises :class:`HindsightError` for unsupported settings."""
 
     def __init__(self, config: DictConfig) -> None:
         self.hir = Settings.of(_plain(config.trainer.v1.sampler.get("sampler_kwargs")))
-        refuse(_plain(config.algorithm), self.hir)
+        check_algorithm(_plain(config.algorithm), self.hir)
         if not config.reward.custom_reward_function.get("path"):
-            raise HindsightError(f"no reward function that tells verdicts: {REWARD}")
+            raise HindsightError(f"no reward function that returns verdicts: {REWARD}")
         if config.reward.reward_model.enable and not config.reward.reward_model.enable_resource_pool:
             raise HindsightError(
                 "reward.reward_model.enable=true without enable_resource_pool gives rewards after the rollouts are "
-                "selected; set reward.reward_model.enable_resource_pool=true, or leave the reward model out"
+                "selected; set reward.reward_model.enable_resource_pool=true, or disable the reward model"
             )
         if is_distillation_enabled(config.get("distillation")):
-            raise HindsightError("distillation: its teacher has not seen the rewritten prompts; leave it out")
+            raise HindsightError("distillation: its teacher has not seen the rewritten prompts; disable it")
         self._hindsight: Hindsight | None = None
         self._whole = True
         # key of a replay -> key of its source, for this step
@@ -63,13 +63,13 @@ class HirTrainer(PPOTrainerSync):
         super().__init__(config)
 
     def _build_replay_buffer(self) -> ReplayBuffer:
-        # By verl's name for it: another mode would get the asynchronous buffer and loader.
+        # verl's name of the synchronous mode: with another name it would use the asynchronous buffer and loader.
         self.trainer_mode = "sync"
         return super()._build_replay_buffer()
 
     @property
     def hindsight(self) -> Hindsight:
-        """Made once the tokenizer is loaded."""
+        """Created after the tokenizer is loaded."""
         if self._hindsight is None:
             data, rollout = self.config.data, self.config.actor_rollout_ref.rollout
             chat = _plain(data.get("apply_chat_template_kwargs"))
@@ -77,7 +77,7 @@ class HirTrainer(PPOTrainerSync):
         return self._hindsight
 
     def _step_once(self, metrics: dict, timing_raw: dict, sample_batch_size: int) -> KVBatchMeta:
-        # Until the replays are in, the batch has to fill ranks only, not whole mini-batches.
+        # Before the replays are added, the batch must fill all ranks, but not whole mini-batches.
         self._whole, self._sources = False, {}
         try:
             return super()._step_once(metrics, timing_raw, sample_batch_size)
@@ -89,7 +89,7 @@ class HirTrainer(PPOTrainerSync):
         return super()._get_required_batch_multiple(dp_size) if self._whole else dp_size
 
     def _compute_old_log_prob(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
-        """verl's own on the rollouts; then the replays, whole mini-batches, and verl's own on what is new."""
+        """verl's own computation on the rollouts; then add replays, fill mini-batches, and compute the new rows."""
         extra_info = dict(batch.extra_info or {})
         batch = super()._compute_old_log_prob(batch, metrics)
         known = set(batch.keys)
@@ -102,11 +102,11 @@ class HirTrainer(PPOTrainerSync):
         self._whole = True
         batch = self._balance_batch(batch, metrics)
 
-        # A replay was put with its source's old log-probabilities: those of "original".
+        # A replay was stored with the old log-probabilities of its source: these are those of "original".
         original = self.hir.old_logps == "original"
         new = [key for key in batch.keys if key not in known and not (original and key in self._sources)]
         if new:
-            # Ranks get equal shares: rows that are known already fill them up, and come out as they were.
+            # All ranks get the same number of rows: known rows fill the gaps, and their values do not change.
             fill = sorted(known)[: -len(new) % self._ranks]
             if (len(new) + len(fill)) % self._ranks:  # fewer known rows than ranks
                 new, fill = batch.keys, []
@@ -114,7 +114,7 @@ class HirTrainer(PPOTrainerSync):
         if self._sources and not original:
             metrics["hir/logp_shift"] = self._shift(batch.partition_id)
         if self._sources and self.config.actor_rollout_ref.rollout.calculate_log_probs:
-            # The rollout saw another prompt: a ratio of 1 keeps these rows out of the mismatch's metrics.
+            # The rollout had another prompt: with a ratio of 1 these rows do not affect the metrics of the mismatch.
             keys = list(self._sources)
             data = tq.kv_batch_get(keys=keys, partition_id=batch.partition_id, select_fields=["old_log_probs"])
             data["rollout_log_probs"] = data.pop("old_log_probs")
@@ -123,12 +123,12 @@ class HirTrainer(PPOTrainerSync):
 
     def _compute_ref_log_prob(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
         batch = super()._compute_ref_log_prob(batch, metrics)
-        if self.hir.old_logps == "original":  # both terms of the KL, or neither, are the original prompt's
+        if self.hir.old_logps == "original":  # both terms of the KL must be under the same prompt
             self._from_source(batch.partition_id, "ref_log_prob")
         return batch
 
     def _from_source(self, partition: str, field: str) -> None:
-        """Give each replay its source's values; per response token, and the response is the same."""
+        """Give each replay the values of its source; they are per response token, and the response is the same."""
         if self._sources:
             data = tq.kv_batch_get(
                 keys=sorted(set(self._sources.values())), partition_id=partition, select_fields=[field]
@@ -149,11 +149,11 @@ class HirTrainer(PPOTrainerSync):
 
 
 class HirSampler(ReplayBuffer):
-    """verl's replay buffer, whose training batches come with replays.
+    """verl's replay buffer, whose training batches include replays.
 
-    Its sampler_kwargs are :class:`Settings` and ``algorithm='${algorithm}'`` (to refuse what replays cannot go
-    with), ``model='${actor_rollout_ref.model.path}'``, ``prompt_length='${data.max_prompt_length}'`` and, where it
-    is used, ``chat='${data.apply_chat_template_kwargs}'``.
+    Its sampler_kwargs are :class:`Settings`, ``algorithm='${algorithm}'`` (to check that it works with replays),
+    ``model='${actor_rollout_ref.model.path}'``, ``prompt_length='${data.max_prompt_length}'`` and, if needed,
+    ``chat='${data.apply_chat_template_kwargs}'``.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -164,7 +164,7 @@ class HirSampler(ReplayBuffer):
         for name in needed:
             if not given.get(name):
                 raise HindsightError(f"HirSampler needs +{WHERE}.{name}; see docs/verl.md")
-        refuse(given["algorithm"], settings)
+        check_algorithm(given["algorithm"], settings)
         if settings.old_logps == "original":
             raise HindsightError(
                 f"{WHERE}.old_logps=original: the original old log-probabilities are not known when a batch is "
@@ -176,7 +176,7 @@ class HirSampler(ReplayBuffer):
         self.hindsight = Hindsight(settings, tokenizer, int(given["prompt_length"]), given.get("chat"))
 
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[KVBatchMeta, dict]:
-        """verl's batch; one of the training partition with replays appended."""
+        """verl's batch; a batch of the training partition gets replays appended."""
         batch, metrics = super().sample(global_steps=global_steps, partition_id=partition_id, batch_size=batch_size)
         if partition_id == "val":
             return batch, metrics
@@ -187,10 +187,10 @@ class HirSampler(ReplayBuffer):
 def append_replays(
     batch: KVBatchMeta, hindsight: Hindsight, entropies: Mapping[str, float], step: int
 ) -> tuple[KVBatchMeta, dict[str, str], dict[str, float]]:
-    """The batch with replays put into the TransferQueue and at its end.
+    """Put replays into the TransferQueue, and append them to the batch.
 
-    entropies: nats per response token for each key that may be replayed; padding has none. Also returns the key of
-    each replay's source by the replay's key, and metrics.
+    entropies: in nats per response token, for each key that may be replayed; padding has none. Returns the batch, the
+    key of the source of each replay by the replay's key, and metrics.
     """
     keys = list(entropies)
     data = tq.kv_batch_get(keys=keys, partition_id=batch.partition_id, select_fields=list(_READ))
@@ -218,9 +218,11 @@ def _row(source: Mapping[str, Any], item: Item, key: str) -> dict[str, Any]:
     """The source's fields under the rewritten prompt, with reward 1 on the last token."""
     for name, what in _BOUND.items():
         if source.get(name) is not None:
-            raise HindsightError(f"verl row {source['uid']} carries {what}, which the rewritten prompt has none of")
+            raise HindsightError(
+                f"verl row {source['uid']} carries {what}, which do not exist for the rewritten prompt"
+            )
     if source["position_ids"].dim() > 1 or source.get("multi_modal_inputs"):
-        raise HindsightError(f"verl row {source['uid']} holds images, sound or film; HiR rewrites text only")
+        raise HindsightError(f"verl row {source['uid']} holds images, audio or video; HiR rewrites only text")
     prompt = torch.tensor(item.prompt, dtype=source["prompts"].dtype)
     ids = torch.cat([prompt, source["responses"]])
     score = torch.zeros_like(source["response_mask"], dtype=torch.float32)
@@ -228,8 +230,8 @@ def _row(source: Mapping[str, Any], item: Item, key: str) -> dict[str, Any]:
     extra = dict(source["extra_fields"])
     found = {**extra.get("reward_extra_info", {}), "score": 1.0, "acc": 1.0, "fraction": 1.0}
     found["verdicts"] = "1" * len(item.instruction.constraints)
-    # verl's workers read every field that any row has, so a replay has all of its source's: what the trainer already
-    # computed per token of the response holds its place, as what is computed per token of the whole does as zeros.
+    # verl's workers read every field that any row has, so a replay needs all fields of its source. Values per response
+    # token are copied as placeholders; values per token of the whole row are zeros.
     whole = {"log_probs": torch.zeros(len(ids), dtype=torch.float32)} if "log_probs" in source else {}
     return {
         **source,
@@ -246,7 +248,7 @@ def _row(source: Mapping[str, Any], item: Item, key: str) -> dict[str, Any]:
 
 def _tag(source: Mapping[str, Any], item: Item) -> dict[str, Any]:
     prompt = len(item.prompt)
-    # As padding: verl's scores and lengths are then of what the policy was asked, not of what it was asked afterwards.
+    # Marked as padding, so that verl's scores and lengths count only the original rows.
     return {
         **source,
         "is_padding": True,
@@ -257,12 +259,12 @@ def _tag(source: Mapping[str, Any], item: Item) -> dict[str, Any]:
 
 
 def _mean_entropy(batch: KVBatchMeta) -> dict[str, float]:
-    """Mean over its response tokens of the policy's entropy, in nats, by key."""
+    """The policy's entropy by key: mean over response tokens, in nats."""
     return _means(batch, "entropy")
 
 
 def _sampled_entropy(batch: KVBatchMeta) -> dict[str, float]:
-    """Mean of -log-probability of the sampled tokens, an estimate of the entropy from one sample, by key."""
+    """Mean of -log-probability of the sampled tokens, by key: an estimate of the entropy from one sample."""
     try:
         return {key: -mean for key, mean in _means(batch, "rollout_log_probs").items()}
     except (KeyError, ValueError) as error:
@@ -280,7 +282,7 @@ def _means(batch: KVBatchMeta, field: str) -> dict[str, float]:
 
 
 def _rows(data: Any) -> list[dict[str, Any]]:
-    """A TensorDict of rows as dicts, plain objects unwrapped."""
+    """The rows of a TensorDict as dicts, with plain objects unwrapped."""
     rows: Sequence[Any] = [data[index] for index in range(len(data))]
     return [{name: row[name] for name in row.keys()} for row in rows]  # noqa: SIM118  a TensorDict iterates rows
 
