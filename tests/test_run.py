@@ -57,7 +57,7 @@ def test_cutting_back_keeps_what_the_checkpoint_knows(tmp_path: Path) -> None:
 
 
 def test_bad_json_is_named_with_its_line(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{\n"a": 1,\n}')
+    (tmp_path / "config.json").write_text('{\n"a": 1,\nb}')
     with pytest.raises(HindsightError, match=r"config\.json, line 3"):
         Run(tmp_path).read("config.json")
     with pytest.raises(HindsightError, match="missing"):
