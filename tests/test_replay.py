@@ -129,20 +129,20 @@ def test_entropy_that_is_no_number_is_an_error() -> None:
 def test_a_replay_is_checked_again_and_its_place_goes_to_the_next() -> None:
     liar = Rollout(ASKED, "only d", [True, False, False, True])
     found = select([liar, rollout("a")], 1)
-    assert sources(found) == [1] and found.rejected == {"says does not hold again": 1}
-    with pytest.raises(HindsightError, match="1 verdicts for 2 constraints; mend `verify`"):
+    assert sources(found) == [1] and found.rejected == {"says fails verification": 1}
+    with pytest.raises(HindsightError, match="1 verdicts for 2 constraints; correct `verify`"):
         Replayer(ReplayConfig(), verifier=lambda instruction, response: [True]).replay([rollout("ab")], 1)
 
 
 def test_an_exception_of_a_checker_costs_its_row_only() -> None:
     found = select([Rollout(ASKED, "crash", [True, False, False, False], entropy=5), rollout("a")], 2)
-    assert sources(found) == [1] and found.rejected == {"RuntimeError when it was checked again": 1}
+    assert sources(found) == [1] and found.rejected == {"RuntimeError during verification": 1}
 
 
 def test_the_same_response_is_replayed_once_under_an_instruction() -> None:
     rollouts = [rollout("ab"), rollout("ab", 1), rollout("ab c", 1)]
     found = select(rollouts, 3)
-    assert len(found.replays) == 2 and found.rejected == {"the same replay again": 1}
+    assert len(found.replays) == 2 and found.rejected == {"duplicate replay": 1}
     assert len(select(rollouts, 3, distinct=False).replays) == 3
 
 

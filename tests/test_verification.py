@@ -123,5 +123,5 @@ def test_an_explicit_verifier_wins_over_the_rewriters_own() -> None:
 
 def test_verdicts_that_are_not_aligned_are_an_error() -> None:
     verifier = verifying(lambda asked, response: [True])
-    with pytest.raises(HindsightError, match=r"k: 1 verdicts for 2 constraints; mend `verify`"):
+    with pytest.raises(HindsightError, match=r"k: 1 verdicts for 2 constraints; correct `verify`"):
         verifier.verify_batch([(Instruction("Drink.", (TEA, COMMA), key="k"), "tea")])

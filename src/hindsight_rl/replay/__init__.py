@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-# Name -> module that holds it; imported when first asked for, so that `hindsight_rl.replay.instruction` stays light.
+# Name -> module that defines it; imported on first use, so that importing `hindsight_rl.replay.instruction` is fast.
 _HOME = {
     "Instruction": "instruction",
     "Constraint": "instruction",

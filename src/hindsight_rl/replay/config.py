@@ -1,4 +1,4 @@
-"""The settings of replay, with the same names in every engine. Standard library only."""
+"""The replay settings, with the same names in every engine. Standard library only."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,30 +15,30 @@ class ReplayConfig:
     """Which failures are replayed, under which instructions. Raises :class:`HindsightError` for a bad setting."""
 
     rewriter: RewriterName = "drop"
-    """`drop` (the paper's), `retarget` (ours) or `keep` (a control that must fail)."""
+    """How instructions are rewritten: `drop` (paper), `retarget` (ours) or `keep` (a control that must fail)."""
     replays_per_prompt: int = 2
-    """The budget of a batch is this times its prompts, relabels included; 0 turns replay off."""
+    """Most replays of a batch, divided by its prompts; relabels count. 0 turns replay off."""
     relabels: int = 1
-    """Relabels per failure (ours): its own instruction, rewritten, and others made of the batch's constraints."""
+    """Relabels per failure (ours): its own instruction, rewritten, and others made of constraints of the batch."""
     strategy: Strategy = "curriculum"
-    """Which failures: `curriculum`, `random`, `integrity` or `diversity`."""
+    """Which failures are replayed: `curriculum`, `random`, `integrity` or `diversity`."""
     scope: Scope = "batch"
-    """The best of the whole `batch` (released code), or of each `group` no more than its share of the budget (the
-    paper's text)."""
+    """`batch`: the best failures of the whole batch (released code). `group`: from each group at most its share of the
+    budget (paper)."""
     lambda_start: float = 2.0
     """Weight of integrity against diversity before the first step."""
     lambda_growth: float = 0.05
     """Growth of that weight per step."""
     lambda_cap: float = float("inf")
-    """The most that the weight becomes."""
+    """Upper limit of that weight."""
     closed: bool = True
-    """Drop with a constraint what presupposes it."""
+    """If a constraint is dropped, also drop the constraints that presuppose it."""
     distinct: bool = True
     """Never replay the same response under the same instruction twice."""
     answer_after: str | None = None
-    """Only what follows the last of these marks is judged (:func:`~hindsight_rl.replay.verification.answer_of`)."""
+    """Judge only the text after the last of these marks (:func:`~hindsight_rl.replay.verification.answer_of`)."""
     seed: int = 0
-    """Of the random numbers; step t draws from its own stream, [seed, t]."""
+    """Seed of the random numbers; step t has its own stream, [seed, t]."""
 
     def __post_init__(self) -> None:
         if self.rewriter not in ("drop", "retarget", "keep"):
@@ -59,11 +59,11 @@ class BufferConfig:
     """The replay buffer (ours). Raises :class:`HindsightError` for a bad setting."""
 
     buffer_rows_per_prompt: int = 0
-    """Rows of earlier steps that are trained on again, times the prompts of a batch; 0 for no replay buffer."""
+    """Rows from the replay buffer, per prompt of a batch; 0 for no replay buffer."""
     buffer_capacity: int = 20_000
-    """Replays that are kept, the newest, and as many successes."""
+    """The buffer keeps the newest replays, up to this number, and the same number of successes."""
     buffer_successes: float = 0.5
-    """Share of the rows that are successes, where there are so many; the others are replays."""
+    """Share of successes among the rows from the buffer; the others are replays."""
 
     def __post_init__(self) -> None:
         for name, value, low in (
@@ -76,5 +76,5 @@ class BufferConfig:
             raise HindsightError(f"buffer_successes is {self.buffer_successes}: a share between 0 and 1")
 
     def buffer(self) -> ReplayBuffer | None:
-        """An empty replay buffer; None where none is asked for."""
+        """An empty replay buffer; None if `buffer_rows_per_prompt` is 0."""
         return ReplayBuffer(self.buffer_capacity, self.buffer_successes) if self.buffer_rows_per_prompt else None

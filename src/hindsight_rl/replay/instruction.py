@@ -1,7 +1,7 @@
-"""What is asked, and what came of it. Standard library only.
+"""Instructions, constraints and verdicts. Standard library only.
 
-An :class:`Instruction` is a task with atomic constraints; a :data:`Verdict` is one boolean per constraint, in
-their order. Never a dict by id: ids repeat within an instruction.
+An :class:`Instruction` is a task with atomic constraints. A :data:`Verdict` is one boolean per constraint, in their
+order. It is not a dict by id, because an id can occur several times in an instruction.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Constraint(Protocol):
 
     @property
     def kwargs(self) -> dict[str, Any]:
-        """Its parameters as the public data carry them."""
+        """Its parameters, in the form of the public data."""
         ...
 
     def describe(self) -> str:
-        """The demand in words, the same every time."""
+        """The demand in words, always the same."""
         ...
 
     def check(self, response: str, prompt: str | None = None) -> bool:
@@ -40,23 +40,23 @@ class Constraint(Protocol):
 
 @runtime_checkable
 class Achieving(Protocol):
-    """A constraint that can name the value at which a response fulfils it; for rewriting, not for checking."""
+    """A constraint that can find the value at which a response fulfils it; for rewriting, not for checking."""
 
     def achieved(self, response: str) -> dict[str, Any] | None:
-        """Kwargs, as near to its own as can be, at which the response fulfils it; None where there are none."""
+        """Kwargs with which the response fulfils it, close to its own kwargs; None if there are none."""
         ...
 
     def at(self, kwargs: Mapping[str, Any]) -> Constraint:
-        """The same demand with these kwargs in place of its own."""
+        """The same demand with these kwargs."""
         ...
 
 
 @runtime_checkable
 class MaybeVacuous(Protocol):
-    """A constraint that knows when it holds for want of what it is about; for rewriting, not for checking."""
+    """A constraint that knows when it holds only vacuously; for rewriting, not for checking."""
 
     def vacuous(self, response: str) -> bool:
-        """Whether it could hold of the response in no other way: "all sentences ..." of a single one."""
+        """Whether the response fulfils it only vacuously, e.g. "all sentences ..." with a single sentence."""
         ...
 
 
@@ -64,13 +64,13 @@ class MaybeVacuous(Protocol):
 class Instruction:
     """A task and its constraints.
 
-    task: what is asked, without the constraints where the data separates them. constraints: in the order of
-    the data. prompt: the whole text as it is put to the model, in a chat what the user says last. key: how the
-    data names it. texts: the constraints in the data's own words where it carries them (aligned), else their
-    descriptions. soft: demands that only a judge can check. meta: what else the data says. layout: how task and
-    texts become the prompt, see :func:`hindsight_rl.replay.layouts.render`. needs: for each constraint the indices of
-    those that it presupposes; left out, the constraints' ``depends`` (ids) say it. earlier: the chat before the
-    prompt, system message included, as messages {"role", "content"}.
+    task: the request, without the constraints if the data separates them. constraints: in the order of the data.
+    prompt: the whole text for the model; in a chat, the last message of the user. key: the id of the row in the data.
+    texts: the constraints in the data's own words, aligned with `constraints`; by default their descriptions. soft:
+    demands that only a judge can check. meta: other fields of the data. layout: how task and texts become the prompt,
+    see :func:`hindsight_rl.replay.layouts.render`. needs: for each constraint, the indices of the constraints that it
+    presupposes; by default from the constraints' ``depends`` (ids). earlier: the chat before the prompt, system message
+    included, as messages {"role", "content"}.
     """
 
     task: str
@@ -100,20 +100,20 @@ class Instruction:
 
     @property
     def inline(self) -> bool:
-        """The constraints stand in the task's own prose and cannot be taken out of it, so it is not rewritten."""
+        """The constraints are part of the prose of the task and cannot be removed, so it is not rewritten."""
         return bool(self.constraints) and self.prompt == self.task
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The chat: what came before, and the prompt as the user's message."""
+        """The chat: the earlier messages, and the prompt as a message of the user."""
         return [*(dict(message) for message in self.earlier), {"role": "user", "content": self.prompt}]
 
     def chat(self, template: Template) -> str:
-        """The text that the model reads, by a tokenizer's chat template (a function of the messages)."""
+        """The text that the model reads; `template` is a tokenizer's chat template (a function of the messages)."""
         return template(self.messages)
 
     def keep(self, verdict: Sequence[bool]) -> Instruction:
-        """This instruction with only the constraints whose verdict is true; its prompt is put together anew.
+        """This instruction with only the constraints whose verdict is true, and a new prompt.
 
         Raises ``ValueError`` when the verdict is not aligned with the constraints.
         """
@@ -122,9 +122,9 @@ class Instruction:
         return self.rewritten([index for index, holds in enumerate(verdict) if holds])
 
     def rewritten(self, kept: Sequence[int], changed: Mapping[int, Constraint] | None = None) -> Instruction:
-        """This instruction with the constraints `kept` and those `changed` (index -> what is asked instead).
+        """This instruction with the constraints `kept`, and those `changed` (index -> the new constraint).
 
-        Their order stays, and what they need is renumbered. A changed constraint is told by its description.
+        The order stays the same; `needs` gets the new indices. The text of a changed constraint is its description.
         """
         changed = changed or {}
         order = sorted({*kept, *changed})
@@ -142,7 +142,7 @@ class Instruction:
         )
 
     def closed(self, kept: Iterable[int]) -> list[int]:
-        """Those of `kept` for which everything that they presuppose, and that in turn presupposes, is kept too."""
+        """The constraints of `kept` whose prerequisites, direct and indirect, are also in `kept`."""
         left = set(kept)
         while broken := {index for index in left if not left.issuperset(self.needs[index])}:
             left -= broken
@@ -150,7 +150,7 @@ class Instruction:
 
 
 def _presupposed(constraints: Sequence[Constraint]) -> tuple[tuple[int, ...], ...]:
-    """From the ids that constraints name in ``depends`` to indices; what is not asked for is not needed."""
+    """From the ids in the constraints' ``depends`` to indices; ids that the instruction lacks are ignored."""
     if not any(getattr(each, "depends", ()) for each in constraints):
         return ((),) * len(constraints)
     return tuple(

@@ -1,4 +1,4 @@
-"""A replay on its way from the core to the row that is trained on. Standard library only."""
+"""A replay, from the core to the row of training. Standard library only."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ U = TypeVar("U")
 class ReplayItem(Generic[T]):
     """A response under an instruction that it fulfils; its reward is 1.
 
-    source: index of the rollout that it repeats; None where it comes from the replay buffer. prompt, completion: the
-    rewritten prompt and the response, as texts from the core; engines put token ids in their place (:meth:`encoded`).
-    rewrite: what became of the instruction; None from the replay buffer. score: what selection gave it (diversity +
-    lambda * integrity). own: a rewrite of its own instruction; else made of constraints of the whole batch
+    source: index of its rollout; None for an item of the replay buffer. prompt, completion: the rewritten prompt
+    and the response, as texts; engines replace them by token ids (:meth:`encoded`). rewrite: the rewritten instruction;
+    None for an item of the replay buffer. score: its score in the selection (diversity + lambda * integrity). own: true
+    for a rewrite of its own instruction, false for one made of constraints of the whole batch
     (:class:`hindsight_rl.replay.pool.Pool`).
     """
 
@@ -38,5 +38,5 @@ class ReplayItem(Generic[T]):
         return self.rewrite.instruction
 
     def encoded(self, prompt: U, completion: U) -> ReplayItem[U]:
-        """The same item with token ids (or anything else) in place of its texts."""
+        """The same item with token ids (or anything else) instead of texts."""
         return replace(self, prompt=prompt, completion=completion)  # type: ignore[arg-type, return-value]

@@ -1,10 +1,10 @@
-"""How a task and its constraints become one prompt: six layouts of HiR's data, found ones, and chat templates.
+"""How a task and its constraints become a prompt: six layouts of HiR's data, layouts found in prompts, chat templates.
 
 render("type4", "Describe a gull.", ["Use two sentences.", "No commas."])
 "Describe a gull.\\n\\n- Use two sentences.\\n- No commas."
 
-A prompt that comes as one text keeps the layout that it has (:class:`FoundLayout`): its bullets or numbers, what stands
-between its constraints, and the line that leads to them.
+If the data gives a prompt as one text, a rewrite keeps its layout (:class:`FoundLayout`): bullets or numbers, the text
+between constraints, and the line before them.
 
 Source: the released code of HiR (arXiv 2512.23457), ``q_type`` type1 to type6. Standard library only.
 """
@@ -30,7 +30,7 @@ _ENDS = (",", ".", "?", "!")
 
 
 def sentences(texts: Sequence[str]) -> str:
-    """The texts as sentences in a row: one that ends in none of ``, . ? !`` gets a full stop."""
+    """The texts as consecutive sentences; a text that does not end in one of ``, . ? !`` gets a full stop."""
     return " ".join(text if text.endswith(_ENDS) else text + "." for text in map(str.strip, texts))
 
 
@@ -74,21 +74,21 @@ LAYOUTS: dict[str, Layout] = {
 _KNOWN: dict[str, Layout] = {PLAIN: _plain, **LAYOUTS}
 
 
-# The number that opens an item of a list, at the end of what stands before the item.
+# The number of a list item, at the end of the text before the item.
 _NUMBER = re.compile(r"\d{1,3}(?=[.)]\s*$)")
 _STOPS = (".", "!", "?", ",", ";", ":", "\u3002")
 
 
 @dataclass(frozen=True)
 class FoundLayout:
-    """The layout that a prompt has: what stands around its task and its constraints.
+    """The layout of an existing prompt: the text around its task and its constraints.
 
-    before: what stands before each constraint, in the order of the prompt; of the first, everything from the task on
-    (or from the prompt's beginning), a line that leads to the constraints included. after: what stands behind the
-    last one. order: of the constraints in the prompt, as indices into the instruction's. stopped: which of them, in
-    the prompt's order, end in a full stop. ending: in running text, whether the last one does; None in a list.
-    task_first: the task stands before the constraints, else behind them. numbered: the constraints are numbered
-    without a gap, and stay so.
+    before: the text before each constraint, in the order of the prompt. For the first constraint, this is all text
+    after the task (or from the start of the prompt), including a line that introduces the constraints. after: the text
+    after the last constraint. order: of the constraints in the prompt, as indices into the instruction's. stopped:
+    which of them, in the order of the prompt, end in a full stop. ending: in running text, whether the last one does;
+    None in a list. task_first: whether the task is before the constraints. numbered: the constraints are numbered
+    without gaps, and are renumbered in a rewrite.
     """
 
     before: tuple[str, ...]
@@ -100,13 +100,13 @@ class FoundLayout:
     numbered: bool = False
 
     def __call__(self, task: str, texts: Sequence[str]) -> str:
-        """The prompt with these texts, in the instruction's order, in place of the constraints."""
+        """The prompt with these texts, in the instruction's order, instead of the constraints."""
         order = [index for index in self.order if index < len(texts)]
         order += range(len(order), len(texts))
         parts = []
         for place, index in enumerate(order):
             before = self.before[min(place, len(self.before) - 1)]
-            if place and len(self.before) == 1:  # one constraint was found, and more are asked for
+            if place and len(self.before) == 1:  # one constraint was found, and there are more texts
                 before = _again(before)
             if place and self.numbered:
                 before = _NUMBER.sub(str(self._first + place), before)
@@ -120,7 +120,7 @@ class FoundLayout:
         return int(found[0]) if found else 1
 
     def _stopped(self, text: str, place: int, last: bool) -> str:
-        """The text with or without a full stop, as the one in its place has it."""
+        """The text with or without a full stop, like the text that it replaces."""
         ends = self.stopped[min(place, len(self.stopped) - 1)]
         if last and self.ending is not None:
             ends = self.ending
@@ -134,7 +134,7 @@ class FoundLayout:
         places = [place for place, index in enumerate(self.order) if index in renamed]
         if not places:
             return self
-        # What comes first now stands where the first one stood.
+        # The new first constraint gets the place of the old first one.
         before = (self.before[0], *(self.before[place] for place in places[1:]))
         return replace(
             self,
@@ -145,20 +145,20 @@ class FoundLayout:
 
 
 def _again(before: str) -> str:
-    """What stands before a further constraint where only one was found: its line break and its mark."""
+    """The text before further constraints if only one was found: its line break and its list mark."""
     line = before.rpartition("\n")[2]
     return "\n" + line if "\n" in before else " "
 
 
 def layout_to_json(layout: str | Layout) -> str:
-    """The name of a layout, or JSON for a found one; :data:`PLAIN` for a function of one's own."""
+    """The name of a layout, or JSON for a found one; :data:`PLAIN` for a custom function."""
     if isinstance(layout, FoundLayout):
         return json.dumps(asdict(layout))
     return layout if isinstance(layout, str) else PLAIN
 
 
 def layout_from_json(text: str) -> str | Layout:
-    """The layout that :func:`layout_to_json` wrote; raises :class:`HindsightError` for something else."""
+    """The layout that :func:`layout_to_json` wrote; raises :class:`HindsightError` for other text."""
     if not text.startswith("{"):
         return text
     try:
@@ -172,9 +172,9 @@ def layout_from_json(text: str) -> str | Layout:
 
 
 def render(layout: str | Layout, task: str, texts: Sequence[str]) -> str:
-    """The prompt; without any texts the task alone.
+    """The prompt; without texts, only the task.
 
-    layout: "type1" to "type6", "plain" (everything joined by spaces), or a function of one's own. Raises
+    layout: "type1" to "type6", "plain" (everything joined by spaces), or a custom function. Raises
     :class:`HindsightError` for another name.
     """
     if not callable(layout):
@@ -185,5 +185,5 @@ def render(layout: str | Layout, task: str, texts: Sequence[str]) -> str:
 
 
 def layout_of(key: object) -> str:
-    """One of the six for a row whose data names none: the same for the same key, on every machine."""
+    """One of the six layouts, for a row without a layout: the same for the same key, on every machine."""
     return list(LAYOUTS)[zlib.crc32(str(key).encode("utf-8", "surrogatepass")) % len(LAYOUTS)]

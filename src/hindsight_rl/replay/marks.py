@@ -1,7 +1,7 @@
-"""Marks of thoughts, and of ends, that :func:`~hindsight_rl.replay.verification.answer_of` leaves in an answer.
+"""Marks of thoughts and of ends that :func:`~hindsight_rl.replay.verification.answer_of` does not remove.
 
 watch = MarkWatch()
-watch.add(answer)    # warns once, when many answers hold such marks: what stands before them is judged with them
+watch.add(answer)    # warns once if many answers hold such marks, because the text before a mark is judged too
 
 Standard library only.
 """
@@ -12,8 +12,8 @@ import re
 import warnings
 from collections import Counter
 
-# What ends a thought, or stands between it and the answer: only who asked for it can know that it is no part of the
-# answer, as nothing keeps a response from writing it.
+# Marks at the end of a thought, or between thought and answer. Any response could contain them as text, so only the
+# user can decide that the answer begins after them.
 MARKS = (
     "[/THINK]",  # Magistral
     "</thinking>",
@@ -24,16 +24,16 @@ MARKS = (
     "◁/think▷",  # Kimi
     "<|end_of_thought|>",  # Sky-T1
     "<|END_THINKING|>",  # Command A
-    "<|channel|>",  # harmony whose beginning was cut off
+    "<|channel|>",  # harmony without its beginning
     "assistantfinal",  # harmony without its special tokens
 )
 _END = re.compile(r"(?:<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|</s>|<eos>|<end_of_turn>)\s*$")
 SHARE = 0.05
-_FIRST = 20  # answers before a watch says anything
+_FIRST = 20  # answers before a warning is possible
 
 
 def mark_in(answer: str) -> str | None:
-    """The first of :data:`MARKS` that an answer holds, or the special token that it ends in."""
+    """The first of :data:`MARKS` that an answer contains, or the special token at its end."""
     for mark in MARKS:
         if mark in answer:
             return mark
@@ -46,7 +46,7 @@ class MarkWatch:
     """Counts answers with marks.
 
     Attributes:
-        seen: answers. found: of them, by their mark.
+        seen: number of answers. found: number of answers with a mark, by mark.
     """
 
     def __init__(self) -> None:
@@ -62,13 +62,13 @@ class MarkWatch:
             warnings.warn(why, stacklevel=3)
 
     def count(self, answer: str) -> None:
-        """Count an answer, and say nothing."""
+        """Count an answer without a warning."""
         self.seen += 1
         if (mark := mark_in(answer)) is not None:
             self.found[mark] += 1
 
     def warning(self, option: str) -> str:
-        """What is to be said of the answers so far, "" where that is nothing. option: the name of `answer_after`."""
+        """The warning about the answers so far, "" if there is none. option: the name of `answer_after`."""
         if self.found.total() <= SHARE * self.seen:
             return ""
         mark, _ = self.found.most_common(1)[0]

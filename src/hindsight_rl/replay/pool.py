@@ -12,13 +12,13 @@ from hindsight_rl.replay.rollout import Rewrite, Rewriter, Rollout
 
 @dataclass(frozen=True)
 class Pool:
-    """All constraints of a batch, to relabel one of its responses once more.
+    """All constraints of a batch, for more relabels of a response.
 
-    HiR rewrites the instruction of a failure once. Much else that the batch asks for may hold of the response, or hold
-    at another value: any of it makes an instruction that was fulfilled (HER's goals of other episodes).
+    HiR rewrites the instruction of a failure once. The response may fulfil many other constraints of the batch, some
+    with another value. Any of them make an instruction that the response fulfils (like HER's goals of other episodes).
 
-    constraints: of all instructions, those that presuppose nothing. texts: how each was asked. most: how often an id
-    stands in one instruction, at most.
+    constraints: of all instructions, those that presuppose nothing. texts: their wording. most: the largest number of
+    constraints with the same id in one instruction.
     """
 
     constraints: tuple[Constraint, ...]
@@ -39,9 +39,9 @@ class Pool:
         return cls(tuple(each for each, _ in found), tuple(text for _, text in found), most)
 
     def rewrite(self, rollout: Rollout, rewriter: Rewriter, rng: np.random.Generator) -> Rewrite | None:
-        """The rollout's task with as many constraints as it had, drawn from the pool, at values that it achieved.
+        """The rollout's task with the same number of constraints from the pool, with values that the response achieved.
 
-        Soft demands stay those of its own task. None where nothing of the pool holds.
+        The soft demands of its own task stay. None if no constraint of the pool holds.
         """
         asked, left = rollout.instruction, Counter(self.most)
         made: list[Constraint] = []

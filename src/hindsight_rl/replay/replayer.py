@@ -1,10 +1,10 @@
-"""From failed rollouts to replays: which failures to use, under which instruction, and is that one really fulfilled.
+"""From failed rollouts to replays: select failures, rewrite their instructions, verify the rewrites.
 
 replayer = Replayer(ReplayConfig(rewriter="retarget", replays_per_prompt=2))
 found = replayer.replay([Rollout(instruction, response, verdict, group, entropy), ...], step=1)
 found.replays[0].source, found.replays[0].prompt, found.replays[0].completion
 
-Every engine calls this and nothing else; nothing here knows tokens or tensors. Source: HiR, arXiv 2512.23457.
+Every engine uses only this class for replay; it does not use tokens or tensors. Source: HiR, arXiv 2512.23457.
 Standard library and NumPy only.
 """
 
@@ -29,12 +29,11 @@ __all__ = ["ReplayConfig", "ReplayItem", "Replayed", "Replayer", "Rollout"]
 
 @dataclass(frozen=True)
 class Replayed(Generic[T]):
-    """What came of a batch of rollouts.
+    """The replays of a batch of rollouts, with statistics.
 
-    replays: at most the budget. candidates: eligible failures. rejected: why candidates that were looked at were not
-    replayed, by reason (a rewrite that nothing is left of, or whose constraints do not hold on second check).
-    weight: lambda, 0 where nothing is replayed. diversity, integrity, kept: means over the replays (kept: share of
-    constraints kept or changed).
+    replays: at most the budget. candidates: number of eligible failures. rejected: number of rejected candidates by
+    reason (e.g. the rewrite is empty, or its constraints do not hold when checked). weight: lambda, 0 without replays.
+    diversity, integrity, kept: means over the replays (kept: share of constraints kept or changed).
     """
 
     replays: list[ReplayItem[T]] = field(default_factory=list)
@@ -51,12 +50,12 @@ class Replayer:
 
     Args:
         config: the settings.
-        rewriter: in place of the one that the settings name.
-        verifier: judges answers anew against the rewritten instruction: a
-            :class:`~hindsight_rl.replay.verification.Verifier`, or a function of an instruction and an answer. Left
-            out, it is the rewriter's own ``verify`` where it has one (only
-            :class:`~hindsight_rl.replay.rewriting.Keep` has), else the constraints' own checks.
-        rng: one stream of random numbers for all steps, in place of one for each step ([seed, step]).
+        rewriter: replaces the rewriter of the settings.
+        verifier: checks the answer against the rewritten instruction: a
+            :class:`~hindsight_rl.replay.verification.Verifier`, or a function of an instruction and an answer. By
+            default the rewriter's own ``verify`` if it has one (only :class:`~hindsight_rl.replay.rewriting.Keep`
+            has), otherwise the constraints' own checks.
+        rng: one stream of random numbers for all steps, instead of one per step ([seed, step]).
 
     Raises:
         HindsightError: a bad setting.
@@ -73,7 +72,7 @@ class Replayer:
         self.config, self.rng = config, rng
         self.selector = config.selector()
         if rewriter is None:
-            # `keep` changes nothing, so it has nothing to close.
+            # `keep` drops no constraint, so it needs no dependency closure.
             settings: dict[str, Any] = {} if config.rewriter == "keep" else {"closed": config.closed}
             rewriter = rewriter_of(config.rewriter, **settings)
         self.rewriter = rewriter
@@ -81,26 +80,27 @@ class Replayer:
         self.verifier = verifying(own, config.answer_after)
 
     def eligible(self, rollout: Rollout) -> bool:
-        """Whether the rollout may come to be replayed; cheap, so that engines look closer only at those."""
+        """Whether the rollout may be replayed. This test is cheap; engines compute entropies only for such rollouts."""
         if not self.config.replays_per_prompt:
             return False
         return self._usable(replace(rollout, response=self.verifier.answer(rollout.response)))
 
     def _usable(self, rollout: Rollout) -> bool:
-        """A failure that ended by itself, whose answer is not blank, and that the rewriter can use."""
+        """A failure that was not cut off, whose answer is not blank, and that the rewriter can use."""
         usable = rollout.complete and not rollout.succeeded and bool(rollout.response.strip())
         return usable and self.rewriter.eligible(rollout)
 
     def replay(self, rollouts: Sequence[Rollout], step: int, *, budget: int | None = None) -> Replayed[str]:
         """The replays of a batch: at most `budget`.
 
-        A candidate whose rewrite is empty or fails its verification gives its place to the next; never replayed are
-        successes, truncated and blank responses and, by the rewriters' rules, responses that satisfied nothing.
+        If the rewrite of a candidate is empty or fails verification, the next candidate is tried. Successes, truncated
+        responses and blank responses are never replayed. A rewriter can exclude more, e.g. responses that satisfied
+        nothing.
 
         Args:
-            rollouts: the batch, every process's where there are several.
-            step: of training, from 1.
-            budget: how many replays at most; ``replays_per_prompt`` times the prompts (groups) when absent.
+            rollouts: the batch, of all processes.
+            step: training step, from 1.
+            budget: most replays; by default ``replays_per_prompt`` times the number of prompts (groups).
 
         Raises:
             HindsightError: a negative budget, an entropy that is not finite, a verdict that is not aligned.
@@ -121,7 +121,7 @@ class Replayer:
 
 
 class _Batch:
-    """The replays of one batch as they are found."""
+    """The replays of one batch while they are collected."""
 
     def __init__(self, replayer: Replayer, rollouts: Sequence[Rollout], step: int) -> None:
         self.replayer, self.rollouts = replayer, rollouts
@@ -150,7 +150,7 @@ class _Batch:
                 self._append(index, more, own=False)
 
     def result(self) -> Replayed[str]:
-        """What was found, with its means."""
+        """The replays with their statistics."""
         sources = [self.answers[each.source] for each in self.found if each.source is not None]
         return Replayed(
             replays=self.found,
@@ -169,28 +169,28 @@ class _Batch:
         self.found.append(ReplayItem(index, prompt, rollout.response, rewrite, score, own))
 
     def _checked(self, index: int, rewrite: Callable[[], Rewrite | None]) -> Rewrite | None:
-        """A rewrite, verified; None, and the reason counted, where there is none."""
+        """A verified rewrite; None if it is rejected, and the reason is counted."""
         distinct = self.replayer.config.distinct
         try:
             made = rewrite()
             if made is None:
-                raise Rejected("nothing left to ask")
+                raise Rejected("no constraint left")
             key = self.rollouts[index].response, repr(made.instruction.messages) if distinct else ""
             if distinct and key in self.seen:
-                raise Rejected("the same replay again")
+                raise Rejected("duplicate replay")
             (verdict,) = self.replayer.verifier.verify_answers([(made.instruction, self.answers[index].response)])
         except HindsightError:
             raise
         except Rejected as reason:
             self.rejected[str(reason)] += 1
             return None
-        except Exception as error:  # a checker's or a judge's: this row's alone
-            self.rejected[f"{type(error).__name__} when it was checked again"] += 1
+        except Exception as error:  # an error of a checker or a judge affects only this row
+            self.rejected[f"{type(error).__name__} during verification"] += 1
             return None
         if not all(verdict):
             holding = zip(made.instruction.constraints, verdict, strict=True)
             failing = next(each.id for each, holds in holding if not holds)
-            self.rejected[f"{failing} does not hold again"] += 1
+            self.rejected[f"{failing} fails verification"] += 1
             return None
         self.seen.add(key)
         return made

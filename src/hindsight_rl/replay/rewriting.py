@@ -1,14 +1,14 @@
-"""The instructions that a failed response did fulfil: drop what failed, or ask for what was achieved instead.
+"""Rewriters: from a failed response to an instruction that it did fulfil.
 
-| name | what becomes of a constraint that failed |
+| name | what happens to a failed constraint |
 |---|---|
-| ``drop`` | it is left out (HiR, arXiv 2512.23457) |
-| ``retarget`` | it is asked at the value that the response achieved; without a sensible one, left out (ours) |
+| ``drop`` | it is dropped (HiR, arXiv 2512.23457) |
+| ``retarget`` | it gets the value that the response achieved; without a sensible value it is dropped (ours) |
 | ``keep`` | nothing: the failure is replayed under its own instruction, a control that must fail |
 
-A demand that presupposes one that is left out is left out with it, and a set that its constraints declare in
-conflict is refused. What holds only vacuously ("all sentences ..." of a single one) counts as failed and stays
-failed. Standard library only.
+If a constraint is dropped, the constraints that presuppose it are dropped too. Sets of constraints that declare a
+conflict are rejected. A constraint that holds only vacuously ("all sentences ..." with a single sentence) counts as
+failed and is not retargeted. Standard library only.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from hindsight_rl.replay.rollout import Rejected, Rewrite, Rewriter, Rollout
 def _made(
     rollout: Rollout, kept: Sequence[int], changed: Mapping[int, Constraint], *, closed: bool, refuse: bool
 ) -> Rewrite | None:
-    """The rewrite with these constraints, closed under what they need; None when none is left."""
+    """The rewrite with these constraints (`closed`: without those whose prerequisites are missing); None if empty."""
     asked = rollout.instruction
     order = asked.closed({*kept, *changed}) if closed else sorted({*kept, *changed})
     if not order:
         return None
     changed = {index: made for index, made in changed.items() if index in order}
     made = asked.rewritten([index for index in order if index not in changed], changed)
-    # What was asked together from the start, and is now fulfilled together, is no contradiction of ours.
+    # Unchanged constraints of the original instruction that are fulfilled together do not conflict.
     standing = [place for place, index in enumerate(order) if index not in changed]
     if refuse and (why := conflict(made.constraints, standing)):
         raise Rejected(why)
@@ -46,7 +46,7 @@ def _made(
 
 
 def _beside(constraint: Constraint, others: Sequence[Constraint], refuse: bool) -> Constraint | None:
-    """The constraint, unless it stands there already or contradicts what does."""
+    """The constraint; None if it repeats or contradicts one of the others."""
     mine = _identity(constraint)
     if any(_identity(other) == mine or (refuse and conflict((other, constraint))) for other in others):
         return None
@@ -54,7 +54,7 @@ def _beside(constraint: Constraint, others: Sequence[Constraint], refuse: bool) 
 
 
 def _holds(constraint: Constraint, response: str, prompt: str | None) -> bool:
-    """The response is evidence of it."""
+    """Whether the response fulfils it, and not only vacuously."""
     return constraint.check(response, prompt) and not _vacuous(constraint, response)
 
 
@@ -63,16 +63,16 @@ def _vacuous(constraint: Constraint, response: str) -> bool:
 
 
 def _held(rollout: Rollout) -> list[int]:
-    """The constraints that the response fulfils, those aside that it fulfils vacuously."""
+    """The constraints that the response fulfils, without those that it fulfils only vacuously."""
     each = enumerate(zip(rollout.instruction.constraints, rollout.verdict, strict=True))
     return [index for index, (asked, holds) in each if holds and not _vacuous(asked, rollout.response)]
 
 
 @dataclass(frozen=True)
 class Drop:
-    """Keep the constraints that hold, as the paper does: none or all of them is never replayed.
+    """Keep the constraints that hold, like the paper. Responses that fulfil none or all are never replayed.
 
-    closed: leave out what presupposes a constraint that is left out. refuse: no conflicting sets.
+    closed: also drop constraints that presuppose a dropped one. refuse: reject sets with a conflict.
     """
 
     name: ClassVar[str] = "drop"
@@ -84,24 +84,24 @@ class Drop:
         return 0 < sum(rollout.verdict) < len(rollout.verdict) and not rollout.instruction.inline
 
     def rewrite(self, rollout: Rollout) -> Rewrite | None:
-        """The instruction with the constraints that hold, and not vacuously."""
+        """The instruction with the constraints that hold, and not only vacuously."""
         kept = _held(rollout)
         return _made(rollout, kept, {}, closed=self.closed, refuse=self.refuse)
 
     def lend(
         self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
     ) -> Constraint | None:
-        """The constraint, where it holds as it is."""
+        """The constraint if it holds unchanged, else None."""
         return _beside(constraint, beside, self.refuse) if _holds(constraint, response, prompt) else None
 
 
 @dataclass(frozen=True)
 class Retarget:
-    """Ask for a failed constraint at the value that the response achieved, else leave it out.
+    """Give a failed constraint the value that the response achieved, otherwise drop it.
 
-    A response that satisfied nothing is usable too. A new value has to be worth asking (:func:`sensible`), has to
-    hold of the response, and must not repeat another constraint. reach: how many times smaller or larger a number
-    may become; ``inf`` for any. closed, refuse: as for :class:`Drop`.
+    This also works for a response that satisfied nothing. A new value must be sensible (:func:`sensible`), must hold
+    for the response, and must not repeat another constraint. reach: the largest factor by which a number may change;
+    ``inf`` for no limit. closed, refuse: see :class:`Drop`.
     """
 
     name: ClassVar[str] = "retarget"
@@ -110,13 +110,13 @@ class Retarget:
     refuse: bool = True
 
     def eligible(self, rollout: Rollout) -> bool:
-        """Something failed; and something holds, or might hold at another value."""
+        """Whether a constraint failed, and one holds or might hold with another value."""
         if all(rollout.verdict) or rollout.instruction.inline:
             return False
         return any(rollout.verdict) or any(isinstance(each, Achieving) for each in rollout.instruction.constraints)
 
     def rewrite(self, rollout: Rollout) -> Rewrite | None:
-        """The instruction with what holds, and what failed at its achieved value."""
+        """The instruction with the constraints that hold, and the failed ones at their achieved values."""
         asked = rollout.instruction
         kept = _held(rollout)
         seen = {_identity(asked.constraints[index]) for index in kept}
@@ -129,7 +129,7 @@ class Retarget:
         return _made(rollout, kept, changed, closed=self.closed, refuse=self.refuse)
 
     def retargeted(self, constraint: Constraint, response: str, prompt: str | None = None) -> Constraint | None:
-        """The constraint at the value that the response achieved; None where there is none worth asking."""
+        """The constraint with the value that the response achieved; None without a sensible value."""
         if not isinstance(constraint, Achieving):
             return None
         kwargs = constraint.achieved(response)
@@ -137,14 +137,14 @@ class Retarget:
             return None
         try:
             made = constraint.at(kwargs)
-        except HindsightError:  # a value that the constraint itself does not accept
+        except HindsightError:  # a value that the constraint does not accept
             return None
         return made if _holds(made, response, prompt) else None
 
     def lend(
         self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
     ) -> Constraint | None:
-        """The constraint, where it holds as it is or at another value."""
+        """The constraint if it holds, unchanged or with another value, else None."""
         there = _holds(constraint, response, prompt)
         holds = constraint if there else self.retargeted(constraint, response, prompt)
         return None if holds is None else _beside(holds, beside, self.refuse)
@@ -152,26 +152,26 @@ class Retarget:
 
 @dataclass(frozen=True)
 class Keep:
-    """Replay failures under their own instruction: a control. It needs :meth:`verify`, for nothing holds anew."""
+    """Replay failures under their own instruction: a control. It needs :meth:`verify`; real checks would fail."""
 
     name: ClassVar[str] = "keep"
 
     def eligible(self, rollout: Rollout) -> bool:
-        """As for :class:`Drop`, so that the two replay the same responses."""
+        """The same as in :class:`Drop`, so that both replay the same responses."""
         return Drop().eligible(rollout)
 
     def rewrite(self, rollout: Rollout) -> Rewrite | None:
-        """The instruction as it is."""
+        """The unchanged instruction."""
         return Rewrite(rollout.instruction, kept=tuple(range(len(rollout.verdict))))
 
     def lend(
         self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
     ) -> Constraint | None:
-        """Any constraint, held or not."""
+        """The constraint, whether it holds or not."""
         return _beside(constraint, beside, True)
 
     def verify(self, instruction: Instruction, response: str) -> Verdict:
-        """Says that everything holds, which is what makes it a control."""
+        """A verdict that every constraint holds; this makes it a control."""
         return [True] * len(instruction.constraints)
 
 
@@ -189,15 +189,15 @@ def rewriter(name: str, **settings: Any) -> Rewriter:
         raise HindsightError(f"rewriter {name!r} does not take {', '.join(settings)}; its settings: {known}") from None
 
 
-# How long a text may be that is asked for: words of a response, not passages of it.
+# Most characters of a text in a new value: words of the response, not whole passages.
 _LONGEST = 80
 
 
 def sensible(old: Mapping[str, Any], new: Mapping[str, Any], reach: float = 8.0) -> bool:
-    """Whether kwargs are worth asking in place of the old ones: no zero, no extremes, no empty words.
+    """Whether new kwargs are sensible in place of the old ones: no zero, no extremes, no empty words.
 
-    A number stays at least 1 and within `reach` times the old one, or within 3 of it; a word is not blank, stays
-    on its line and short; a list is not empty and no longer than it was.
+    A number must be at least 1, and differ from the old one by a factor of at most `reach` or by at most 3. A word must
+    be short, on one line and not blank. A list must not be empty or longer than the old one.
     """
     return all(_sensible(old.get(name), value, reach) for name, value in new.items() if value is not None)
 
@@ -222,12 +222,12 @@ def _sensible(old: Any, new: Any, reach: float) -> bool:
 
 
 def conflict(constraints: Sequence[Constraint], standing: Sequence[int] = ()) -> str | None:
-    """Why constraints cannot be asked together, in words, or None.
+    """Why constraints contradict each other, in words; None if they do not.
 
-    standing: places of constraints that nothing has changed; two of those are not held against each other.
+    standing: indices of unchanged constraints; two unchanged constraints are never in conflict.
 
-    They conflict when one names the other's id in ``conflicts`` (its own id: two of them at different values), or
-    when two of an id bound the same count from both sides and leave no number between.
+    Two constraints conflict if one names the other's id in ``conflicts`` (its own id: for two different values), or if
+    both have the same id and bound the same count from both sides so that no number remains.
     """
     for (place, one), (beside, other) in combinations(enumerate(constraints), 2):
         if place in standing and beside in standing:
@@ -242,7 +242,7 @@ def conflict(constraints: Sequence[Constraint], standing: Sequence[int] = ()) ->
 
 
 def _crossed(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """ "At least 5" beside "less than 3" of the same thing."""
+    """Whether two bounds of the same count exclude each other, e.g. "at least 5" and "less than 3"."""
     differ = sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
     bounds = (("at least", "less than"), ("less than", "at least"))
     relations = [name for name in differ if (one.get(name), other.get(name)) in bounds]

@@ -9,13 +9,12 @@ from hindsight_rl.replay.instruction import Constraint, Instruction, Verdict
 
 @dataclass(frozen=True)
 class Rollout:
-    """One attempt.
+    """One response of the policy to an instruction.
 
-    instruction: what was asked. response: the decoded text, thought included (:mod:`~hindsight_rl.replay.verification`
-    says what of it is the answer). verdict: one boolean per constraint, in their order.
-    group: index of its prompt in the batch. entropy: mean entropy of the policy per response token, in nats, under
-    the original prompt, before the update (the paper sums over tokens, the released code takes this mean).
-    complete: it ended by itself; a truncated response is never replayed.
+    response: the decoded text, thought included (:mod:`~hindsight_rl.replay.verification` extracts the answer).
+    verdict: one boolean per constraint, in their order. group: index of its prompt in the batch. entropy: mean entropy
+    of the policy per response token, in nats, under the original prompt, before the update (the paper sums over tokens;
+    the released code takes this mean). complete: false if the response was cut off; such a response is never replayed.
     """
 
     instruction: Instruction
@@ -31,7 +30,7 @@ class Rollout:
 
     @property
     def integrity(self) -> float:
-        """Share of the constraints that hold, under the original instruction; 0 where there are none."""
+        """Share of the original instruction's constraints that hold; 0 without constraints."""
         return sum(self.verdict) / len(self.verdict) if self.verdict else 0.0
 
     @property
@@ -42,7 +41,7 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """An instruction made of what a response achieved.
+    """An instruction made from the result of a response.
 
     kept, changed, dropped: indices into the original instruction's constraints; together they are all of them.
     """
@@ -54,35 +53,36 @@ class Rewrite:
 
     @property
     def share(self) -> float:
-        """Of the constraints, those that were kept or changed."""
+        """Share of the constraints that were kept or changed."""
         return 1 - len(self.dropped) / (len(self.kept) + len(self.changed) + len(self.dropped))
 
 
 class Rejected(Exception):
-    """A rewriter's reason, in few words, not to replay a rollout; it is counted, and the next one is tried."""
+    """A rewriter's reason, in a few words, not to replay a rollout. It is counted, and the next rollout is tried."""
 
 
 class Rewriter(Protocol):
-    """From a failed rollout to the instruction that it fulfilled (:mod:`hindsight_rl.replay.rewriting` has those)."""
+    """From a failed rollout to an instruction that it fulfilled; see :mod:`hindsight_rl.replay.rewriting`."""
 
     @property
     def name(self) -> str:
-        """As the command line knows it."""
+        """Its name on the command line."""
         ...
 
     def eligible(self, rollout: Rollout) -> bool:
-        """Cheap test, before selection: can a rewrite of this rollout exist?"""
+        """A cheap test before selection: can there be a rewrite of this rollout?"""
         ...
 
     def rewrite(self, rollout: Rollout) -> Rewrite | None:
-        """The rewritten instruction, or None where nothing worth asking remains.
+        """The rewritten instruction, or None if no sensible constraint remains.
 
-        Raises :class:`Rejected` where there is another reason not to replay it.
+        Raises :class:`Rejected` if there is another reason not to replay it.
         """
         ...
 
     def lend(
         self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
     ) -> Constraint | None:
-        """A constraint of another instruction as this response fulfils it, beside others; None where it does not."""
+        """A constraint of another instruction with a value that this response fulfils, or None. It must not repeat or
+        contradict `others`."""
         ...

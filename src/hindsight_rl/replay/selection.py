@@ -1,6 +1,6 @@
 """Which failures are replayed: diversity + lambda * integrity, with lambda growing. Standard library and NumPy.
 
-Source: HiR, arXiv 2512.23457, and its released code; where the two differ, the setting says which is which.
+Source: HiR, arXiv 2512.23457, and its released code. If the two differ, the setting names the source.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Scope = Literal["batch", "group"]
 class Curriculum:
     """The growing weight of integrity: start * (1 + growth) ** step, first step 1 (from the released code).
 
-    cap: an upper bound, ours: without one the weight passes 250 by step 100 and the rule is "nearly solved first".
+    cap: an upper bound (ours). Without it the weight exceeds 250 by step 100: nearly solved failures come first.
     """
 
     start: float = 2.0
@@ -60,7 +60,7 @@ class Selector:
             raise HindsightError(f"selector per_group is {self.per_group}: it must be at least 1")
 
     def score(self, rollout: Rollout, step: int, rng: np.random.Generator) -> float:
-        """How much this failure is wanted."""
+        """The score of this failure; higher scores are replayed first."""
         if self.strategy == "random":
             return float(rng.random())
         if self.strategy == "integrity":
@@ -70,7 +70,7 @@ class Selector:
         return rollout.entropy + self.curriculum.weight(step) * rollout.integrity
 
     def order(self, rollouts: Sequence[Rollout], of: Sequence[int], step: int, rng: np.random.Generator) -> list[int]:
-        """The candidates `of` (indices of rollouts) from the most wanted on; ties fall by chance, not by place."""
+        """The candidates `of` (indices of rollouts), highest score first; ties are broken at random."""
         scores = [self.score(rollouts[index], step, rng) for index in of]
         if not np.isfinite(scores).all():
             bad = of[int(np.flatnonzero(~np.isfinite(scores))[0])]

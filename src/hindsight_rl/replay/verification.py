@@ -1,19 +1,19 @@
-"""From a raw response to the answer that is judged, and from there to verdicts. Standard library only.
+"""From a raw response to its answer, and from the answer to verdicts. Standard library only.
 
     verifier = verifying()                          # the constraints' own checks
     verifier = verifying(judge, mark="</think>")    # a judge's verdicts on what follows the thought
     verifier.verify_batch([(instruction, response), ...])
 
-This rule is applied here and nowhere else, for training, scoring, evaluation and replay alike:
+Training, scoring, evaluation and replay all use this rule, which is implemented only here:
 
 1. A thought is removed: each ``<think>...</think>``, and what precedes a ``</think>`` without its start (some chat
    templates open the thought in the prompt). Of a harmony transcript, the answer is the last message of the channel
    ``final``. With a `mark` (everywhere the option ``answer_after``), the answer is what follows its last occurrence.
-2. A thought that never ends, a transcript without a final message, or a missing mark means that nothing was answered.
+2. If a thought never ends, a transcript has no final message, or the mark is missing, the answer is empty.
 3. White space at both ends is removed.
 4. A blank answer fulfils no constraint.
 
-A response that was cut off is the engines' to know (``Rollout.complete``); it is never replayed.
+Engines know whether a response was cut off (``Rollout.complete``); such a response is never replayed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MESSAGE_END = re.compile(r"<\|(?:return|end|call|start|channel)\|>")
 
 @runtime_checkable
 class Verifier(Protocol):
-    """Whatever can say which constraints are fulfilled."""
+    """An object that decides which constraints are fulfilled."""
 
     def verify_batch(self, pairs: Pairs) -> list[Verdict]:
         """One verdict per (instruction, response), aligned with the instruction's constraints."""
@@ -48,9 +48,9 @@ class Verifier(Protocol):
 
 
 def answer_of(response: str, mark: str | None = None) -> str:
-    """The part of a response that is judged, "" where nothing was answered.
+    """The part of a response that is judged, "" if there is no answer.
 
-    mark: the answer is what follows its last occurrence. Linear in the response.
+    mark: the answer is the text after its last occurrence. Linear time in the length of the response.
     """
     if mark is not None:
         # Without the mark the thought never ended.
@@ -65,7 +65,7 @@ def answer_of(response: str, mark: str | None = None) -> str:
 
 
 def _final_message(transcript: str) -> str:
-    """The last message of the channel "final", "" where there is none."""
+    """The last message of the channel "final", "" if there is none."""
     message = transcript.rpartition(_FINAL)[2].partition(_BEGIN)[2] if _FINAL in transcript else ""
     return _MESSAGE_END.split(message, maxsplit=1)[0]
 
@@ -83,7 +83,7 @@ class Checks:
     """The constraints' own checks."""
 
     def verify_batch(self, pairs: Pairs) -> list[Verdict]:
-        """One boolean per constraint; those that read the prompt read the instruction's."""
+        """One boolean per constraint; constraints that need a prompt get the instruction's."""
         return [[each.check(answer, asked.prompt) for each in asked.constraints] for asked, answer in pairs]
 
 
@@ -99,9 +99,9 @@ class _Function:
 
 @dataclass(frozen=True)
 class AnswerVerifier:
-    """Any verifier behind the rule of this module; made by :func:`verifying`.
+    """A verifier of raw responses, which applies the rule of this module; made by :func:`verifying`.
 
-    inner: judges answers. mark: see :func:`answer_of`. watch: counts what the answers hold.
+    inner: judges answers. mark: see :func:`answer_of`. watch: counts marks in answers.
     """
 
     inner: Verifier
@@ -109,14 +109,14 @@ class AnswerVerifier:
     watch: MarkWatch = field(default_factory=MarkWatch, compare=False, repr=False)
 
     def answer(self, response: str) -> str:
-        """The part of a response that is judged; warns once where many hold marks of thoughts (:mod:`.marks`)."""
+        """The part of a response that is judged; warns once if many answers hold marks of thoughts (:mod:`.marks`)."""
         answer = answer_of(response, self.mark)
         if self.mark is None:
             self.watch.add(answer)
         return answer
 
     def verify_batch(self, pairs: Pairs) -> list[Verdict]:
-        """One verdict per (instruction, raw response); a blank answer is not shown to the inner verifier.
+        """One verdict per (instruction, raw response); a blank answer does not reach the inner verifier.
 
         Raises:
             HindsightError: a verdict is not aligned with its constraints.
@@ -124,7 +124,7 @@ class AnswerVerifier:
         return self.verify_answers([(asked, self.answer(response)) for asked, response in pairs])
 
     def verify_answers(self, pairs: Pairs) -> list[Verdict]:
-        """As :meth:`verify_batch`, of what :meth:`answer` gave."""
+        """Like :meth:`verify_batch`, for answers from :meth:`answer`."""
         given = [(asked, answer) for asked, answer in pairs if answer.strip() and asked.constraints]
         verdicts = self.inner.verify_batch(given) if given else []
         if len(verdicts) != len(given):
@@ -132,7 +132,7 @@ class AnswerVerifier:
         for (asked, _), verdict in zip(given, verdicts, strict=True):
             if len(verdict) != len(asked.constraints):
                 raise HindsightError(
-                    f"{asked.key}: {len(verdict)} verdicts for {len(asked.constraints)} constraints; mend `verify`"
+                    f"{asked.key}: {len(verdict)} verdicts for {len(asked.constraints)} constraints; correct `verify`"
                 )
         left = iter(verdicts)
         return [
@@ -142,10 +142,10 @@ class AnswerVerifier:
 
 
 def verifying(given: Verifier | Verify | None = None, mark: str | None = None) -> AnswerVerifier:
-    """The verifier that everything in this package uses.
+    """The verifier that the whole package uses.
 
-    given: a verifier, or a function of an instruction and a response; the constraints' own checks where absent.
-    mark: see :func:`answer_of`. An :class:`AnswerVerifier` comes back as it is.
+    given: a verifier, or a function of an instruction and a response; by default the constraints' own checks. mark: see
+    :func:`answer_of`. An :class:`AnswerVerifier` is returned unchanged.
     """
     if isinstance(given, AnswerVerifier):
         return given
