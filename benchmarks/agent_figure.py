@@ -15,6 +15,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from grounding import write_between
+from seeds import spread
 
 from hindsight_rl.agent.training.progress import SOURCES
 
@@ -166,11 +167,12 @@ def relabeling(before: dict[str, Any], her: dict[str, Any]) -> str:
     ]
     for method, relabels in (("none", "no"), ("her", "no"), ("oir-no-buffer", "yes"), ("oir", "yes")):
         runs = [run for run in before["runs"] + her["runs"] if run["method"] == method and run["seed"] in seeds]
-        cells = [", ".join(f"{run['mean'][group]:.3f}" for run in runs) for group in GROUPS]
+        shown = [spread([run["mean"][group] for run in runs]) for group in GROUPS]
+        cells = [f"{each['mean']:.3f} ± {each['standard_error']:.3f}" for each in shown]
         lines.append(f"| `{method}` | {relabels} | " + " | ".join(cells) + " |")
     note = (
-        f"Seeds {' and '.join(map(str, seeds))}, each given; all methods at the defaults, none tuned, `her` at a "
-        f"later commit. `her`: {source(HER, her)} The others: {source(DEFAULTS, before)}"
+        f"Mean ± standard error over seeds {', '.join(map(str, seeds))}; all methods at the defaults, none tuned, "
+        f"`her` at a later commit. `her`: {source(HER, her)} The others: {source(DEFAULTS, before)}"
     )
     return "\n".join([*lines, "", note])
 
