@@ -73,7 +73,7 @@ def test_muldimif_and_ifeval_chats_have_their_first_turns(tmp_path: Path) -> Non
 )
 def test_a_text_stays_a_text(text: str) -> None:
     if text == '[{"role"':
-        with pytest.raises(HindsightError, match="row 1: a chat as text that cannot be read"):
+        with pytest.raises(HindsightError, match="row 1: this text looks like a chat but cannot be read"):
             chat_of(text, "row 1")
         return
     assert chat_of(text, "row 1") is None
@@ -81,5 +81,7 @@ def test_a_text_stays_a_text(text: str) -> None:
 
 def test_half_a_chat_is_refused_by_line(tmp_path: Path) -> None:
     path = write(tmp_path, {"prompt": "Go.", **ASKS}, {"messages": json.dumps(TURNS)[:40], **ASKS})
-    with pytest.raises(HindsightError, match=r"rows.jsonl:2: a chat as text that cannot be read: .*; write it as JSON"):
+    with pytest.raises(
+        HindsightError, match=r"rows.jsonl:2: this text looks like a chat but cannot be read.*; write it as JSON"
+    ):
         read_dataset(path)

@@ -129,7 +129,7 @@ def test_named_ids_are_held_out(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert {each.id for row in rows for each in row.constraints} == set(held)
     assert {len(row.constraints) for row in rows} == {1, 2}  # three cannot be had of two
     said = capsys.readouterr().out
-    assert "held out, in test_ids alone: punctuation:no_comma, startend:quotation" in said
+    assert "held out, only in test_ids: punctuation:no_comma, startend:quotation" in said
     assert "train: 50 rows" in said and str(tmp_path / "train.jsonl") in said
 
 
@@ -368,7 +368,7 @@ def test_unfit_prompts_are_counted_and_the_rest_goes_on(tmp_path: Path, capsys: 
         (
             '{"prompt": "Fine."}',
             ["--ids", "copy:copy", "punctuation:no_comma", "--numbers", "2"],
-            r"train: no 2 of the 2 ids go together; ask for fewer constraints",
+            r"train: no 2 of the 2 ids are compatible; ask for fewer constraints",
         ),
         ('{"prompt": "Fine."}', ["--against", "nowhere.jsonl"], r"nowhere\.jsonl: cannot be read"),
     ],

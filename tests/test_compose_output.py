@@ -83,10 +83,10 @@ def test_after_a_kill_the_next_call_ends_with_the_same_bytes(
     assert all(json.loads(each)["key"] == f"train-{at:06d}" for at, each in enumerate(rows))
     capsys.readouterr()
     assert cli([*command, str(out)]) == 0
-    assert f"went on after {len(rows):,} rows" in capsys.readouterr().out
+    assert f"resumed after {len(rows):,} rows" in capsys.readouterr().out
     assert contents(out) == contents(tmp_path / "whole")
     assert cli([*command, str(out)]) == 0
-    assert "all rows were there already" in capsys.readouterr().out
+    assert "all rows existed already" in capsys.readouterr().out
 
 
 def test_files_hold_what_compose_makes(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_full_disk_leaves_what_was_saved(tmp_path: Path, monkeypatch: pytest.M
         full = rows > 16
 
     monkeypatch.setattr("hindsight_rl.data.compose.output.os.replace", failing)
-    with pytest.raises(HindsightError, match="No space left on device; choose another --out, or call again"):
+    with pytest.raises(HindsightError, match="No space left on device; choose another --out, or run the command again"):
         write(config, step)
     full = False
     assert write(config).resumed == 16

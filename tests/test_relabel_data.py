@@ -267,7 +267,7 @@ def test_what_cannot_be_read_at_all_is_an_error(tmp_path: Path, capsys: pytest.C
     assert "cannot be read" in capsys.readouterr().err
     path = write(tmp_path / "given.jsonl", batch("a", BOTH))
     assert cli(["relabel", str(path), *out]) == 2
-    assert f"{path}:1: a batch output holds no prompts; name their file with --prompts" in capsys.readouterr().err
+    assert f"{path}:1: a batch output contains no prompts; give their file with --prompts" in capsys.readouterr().err
     write(path, {"text": "A gull."})
     assert cli(["relabel", str(path), *out]) == 2
     assert "no response can be used (1 bad rows;" in capsys.readouterr().err
@@ -298,7 +298,7 @@ def test_a_second_call_goes_on(rows: list[dict[str, Any]], tmp_path: Path, capsy
     relabel(RelabelConfig(str(path), out=out))
     write(path, *rows)  # more responses have come
     assert cli(["relabel", str(path), "--out", str(out)]) == 0
-    assert "went on after 50 rows" in capsys.readouterr().out
+    assert "resumed after 50 rows" in capsys.readouterr().out
     assert lines(out) == whole
     for args in (["--format", "kto"], ["--rewriter", "drop"]):
         assert cli(["relabel", str(path), "--out", str(out), *args]) == 2
@@ -337,7 +337,7 @@ def test_after_a_kill_the_next_call_goes_on_and_ends_alike(
     left = [json.loads(line) for line in part.splitlines()]
     assert not told["finished"] and 0 < len(left) < len(whole) and left == whole[: len(left)]
     assert cli(command) == 0
-    assert f"went on after {told['units']:,} " in capsys.readouterr().out
+    assert f"resumed after {told['units']:,} " in capsys.readouterr().out
     assert lines(out) == whole and not Path(f"{out}.part").exists()
 
 

@@ -1,1 +1,1 @@
-"""Training rows: one reader for every public row schema, and instructions composed from prompts and constraints."""
+"""Training rows: one reader for all public row schemas; tools that compose, relabel and show rows."""

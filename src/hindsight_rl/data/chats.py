@@ -1,4 +1,4 @@
-"""Prompts of rows: a text, or a chat in whichever of the public shapes; a chat may be written as JSON text.
+"""Prompts of rows: a text or a chat, in one of the public formats. A chat may be written as JSON text.
 
 | shape | as in |
 |---|---|
@@ -22,14 +22,14 @@ _ROLES = {"human": "user", "gpt": "assistant"}
 
 
 def turn(message: Any) -> Any:
-    """A message as {"role", "content"}, also where it is written as ShareGPT's {"from", "value"}."""
+    """A message as {"role", "content"}, converted from ShareGPT's {"from", "value"} if needed."""
     if isinstance(message, Mapping) and "role" not in message and "from" in message:
         return {"role": _ROLES.get(message["from"], message["from"]), "content": message.get("value")}
     return message
 
 
 def chat_of(value: Any, where: str = "") -> list[Any] | None:
-    """The turns of a chat, None for anything else, such as a plain text.
+    """The turns of a chat; None for anything else, such as plain text.
 
     Raises :class:`HindsightError` for a text that begins like the JSON of a chat and cannot be read.
     """
@@ -41,7 +41,7 @@ def chat_of(value: Any, where: str = "") -> list[Any] | None:
 
 
 def _decoded(text: str, where: str) -> Any:
-    """The chat that a text holds, None where it is a text of its own."""
+    """The chat that is written in a text; None if it is plain text."""
     head = text.lstrip()
     if not head.startswith("[") or not head[1:].lstrip().startswith("{"):
         return None
@@ -54,14 +54,16 @@ def _decoded(text: str, where: str) -> Any:
             value = None
     if isinstance(value, list) and all(isinstance(turn(each), dict) and "role" in turn(each) for each in value):
         return value
-    # Half a chat must not pass for what the user said.
+    # A damaged chat must not be used as the text of a user.
     if value is None and any(f"{quote}{name}{quote}" in head[:60] for quote in "\"'" for name in ("role", "from")):
-        raise HindsightError(f"{where}: a chat as text that cannot be read: {text[:60]!r}; write it as JSON")
+        raise HindsightError(
+            f"{where}: this text looks like a chat but cannot be read: {text[:60]!r}; write it as JSON"
+        )
     return None
 
 
 def content_text(content: Any) -> str | None:
-    """The text of a message's content, its parts joined; None where there is none."""
+    """The text of a message, with its parts joined; None if it has no text."""
     if isinstance(content, str):
         return content
     if not isinstance(content, Sequence):
@@ -71,9 +73,9 @@ def content_text(content: Any) -> str | None:
 
 
 def user_turn(messages: Sequence[Any], name: str, where: str) -> tuple[tuple[dict[str, Any], ...], str]:
-    """The chat before the user's last words, and those.
+    """The last user message of a chat, and the messages before it.
 
-    An answer behind them is a demonstration, which reinforcement learning does not use. name: the column. Raises
+    An answer after it is a demonstration, which reinforcement learning does not use. name: the column. Raises
     :class:`HindsightError`.
     """
     found: list[dict[str, Any]] = []
@@ -89,7 +91,7 @@ def user_turn(messages: Sequence[Any], name: str, where: str) -> tuple[tuple[dic
 
 
 def asked(row: Mapping[str, Any], where: str) -> tuple[tuple[dict[str, Any], ...], str]:
-    """The chat before the user's last words, and those, of a row with one of :data:`CHATS` or ``question``."""
+    """The last user message, and the messages before it, of a row with one of :data:`CHATS` or ``question``."""
     for name in CHATS:
         value = row.get(name)
         if (messages := chat_of(value, where)) is not None:

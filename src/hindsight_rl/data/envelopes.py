@@ -1,4 +1,4 @@
-"""What other trainers put into envelopes, at the top of a row: verl's and NeMo-Gym's columns."""
+"""Flattens the nested columns of verl's and NeMo-Gym's rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _INNER = ("extra_info", "verifier_metadata")
 
 
 def opened(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row with the contents of its envelopes at the top; what stands at the top already stays.
+    """The row with the contents of its nested columns at the top level. Existing top-level columns are kept.
 
     ``extra_info`` may be a JSON text.
     """

@@ -1,4 +1,4 @@
-"""The responses of a row, in whichever of the public shapes.
+"""The responses of a row, in one of the public formats.
 
 | shape | as in |
 |---|---|
@@ -7,7 +7,7 @@
 | ``custom_id`` and ``response.body.choices`` | batch output of OpenAI and vLLM |
 | ``doc`` and ``resps`` | lm-eval's samples_*.jsonl |
 
-A response is cut off where ``finish_reason`` is "length" (of the row, the choice or the item), ``truncated`` is true or
+A response is cut off if ``finish_reason`` is "length" (of the row, the choice or the item), ``truncated`` is true or
 ``complete`` is false.
 """
 
@@ -27,24 +27,24 @@ _CUT = ("length", "max_tokens", "max_output_tokens", "incomplete")
 
 @dataclass(frozen=True)
 class Response:
-    """text: as the model wrote it, thought included. complete: it ended by itself."""
+    """text: the output of the model, thoughts included. complete: it was not cut off."""
 
     text: str
     complete: bool = True
 
 
 def is_batch(row: Row) -> bool:
-    """A line of a batch output: it has no prompt."""
+    """Whether the row is a line of a batch output, which has no prompt."""
     return "custom_id" in row and isinstance(row.get("response"), Mapping | None)
 
 
 def is_sample(row: Row) -> bool:
-    """A line of lm-eval's samples."""
+    """Whether the row is a line of lm-eval's samples."""
     return isinstance(row.get("doc"), Mapping) and ("resps" in row or "filtered_resps" in row)
 
 
 def responses(row: Row, where: str) -> list[Response]:
-    """The responses of a row, at least one; raises :class:`HindsightError` where there are none to be read."""
+    """The responses of a row, at least one; raises :class:`HindsightError` if there are none."""
     if is_batch(row):
         return _batch(row, where)
     if is_sample(row):
@@ -89,7 +89,7 @@ def _listed(value: Any, name: str, complete: bool, where: str) -> list[Response]
 
 
 def _chat_text(text: str) -> list[Any] | None:
-    """A chat of the assistant's, written as JSON text; a response that holds other JSON is a response."""
+    """An assistant's chat that is written as JSON text. Other JSON is an ordinary response."""
     try:
         chat = chat_of(text)
     except HindsightError:
@@ -98,7 +98,7 @@ def _chat_text(text: str) -> list[Any] | None:
 
 
 def request_failed(row: Row) -> bool:
-    """Whether a line of a batch output says that there is no answer."""
+    """Whether a line of a batch output reports a failed request."""
     answered = row.get("response")
     body = answered.get("body") if isinstance(answered, Mapping) else None
     if row.get("error") or not isinstance(body, Mapping) or body.get("error"):
@@ -113,7 +113,7 @@ def _batch(row: Row, where: str) -> list[Response]:
     body = row["response"]["body"]
     if isinstance(body.get("choices"), Sequence) and body["choices"]:
         return [_choice(choice, where) for choice in body["choices"]]
-    if isinstance(body.get("output"), Sequence):  # OpenAI's responses, which have one answer in parts
+    if isinstance(body.get("output"), Sequence):  # OpenAI's Responses API, where one answer has several parts
         parts = [part for item in body["output"] if item.get("type") == "message" for part in item.get("content") or []]
         text = "".join(part.get("text") or "" for part in parts if isinstance(part, Mapping))
         return [Response(text, body.get("status") not in _CUT)]
@@ -129,7 +129,7 @@ def _choice(choice: Any, where: str) -> Response:
 
 
 def _text(value: Any, name: str, where: str) -> str:
-    """The text of a message; null is blank, parts are joined."""
+    """The text of a message. Null is an empty text; parts are joined."""
     if value is None:
         return ""
     text = content_text(value)

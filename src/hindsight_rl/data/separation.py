@@ -1,4 +1,4 @@
-"""A prompt taken apart: its task, and the constraints that it says word for word, before or behind the task.
+"""Separates a prompt into its task and its constraints, which it must contain word for word before or after the task.
 
 task, texts, layout = separated(prompt, [constraint.describe() for constraint in constraints])
 """
@@ -12,22 +12,22 @@ from itertools import pairwise
 from hindsight_rl.constraints.text.plurals import as_published
 from hindsight_rl.replay.layouts import FoundLayout, render
 
-# The end of a task that only leads to its constraints: its last sentence, if that ends in a colon or names them.
+# The last sentence of a task, if it only introduces the constraints: it ends in a colon or mentions them.
 _NAMED = r"(?:rules|constraints|requirements|instructions|guidelines|conditions|restrictions)"
 _LEAD_IN = re.compile(
     rf"(?:(?<=\n)|(?<=[.!?]\s)|^)(?:[^\n.!?]*:|[^\n.!?]*\b{_NAMED}\b[^\n.!?]*[.:])\s*$", re.IGNORECASE
 )
-# The number or bullet of the first constraint of a list.
+# The number or bullet of the first constraint in a list.
 _MARKER = re.compile(r"(?:\(?\d{1,3}[.)]|[-*+\u2022\u2013\u2014])\s*$")
 _ITEM = re.compile(r"(\d{1,3})[.)]\s*$")
-# What may stand between two constraints in a prompt: white space, numbers and bullets of a list, a joint "and".
+# What may separate two constraints in a prompt: white space, list numbers, bullets, or "and".
 _BETWEEN = re.compile(r"(?:[\s.,;*+\u2022\u2013\u2014-]|\(?\b\d{1,3}[.)]|\band\b)*", re.IGNORECASE)
 
 
 def separated(prompt: str, texts: Sequence[str]) -> tuple[str, tuple[str, ...], str | FoundLayout]:
     """(task, texts, layout) of a prompt that ends or begins with its constraints, word for word; else inline.
 
-    The texts come back in the prompt's own words, and the layout gives the prompt back byte for byte. Inline means
+    The texts are in the prompt's own words, and the layout restores the prompt byte for byte. Inline means
     that the task is the whole prompt (:attr:`Instruction.inline`).
     """
     inline = (prompt, tuple(texts), "plain")
@@ -78,7 +78,7 @@ def _ways(text: str) -> list[str]:
 
 
 def _span(prompt: str, text: str, taken: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-    """Where the text stands, its full stop included, apart from what is taken."""
+    """The position of the text, with its full stop, outside the parts that are taken."""
     start = prompt.find(text) if text else -1
     while start >= 0:
         end = start + len(text)
@@ -96,7 +96,7 @@ def _inside_word(text: str, at: int) -> bool:
 
 
 def _counted(before: Sequence[str]) -> bool:
-    """Whether all constraints have numbers that go up by one."""
+    """Whether all constraints are numbered consecutively."""
     numbers = [_ITEM.search(each) for each in before]
     values = [int(found[1]) for found in numbers if found]
     return len(values) == len(numbers) and all(after == one + 1 for one, after in pairwise(values))

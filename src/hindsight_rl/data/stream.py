@@ -1,4 +1,5 @@
-"""Rows of a source of any size, one at a time; a row that cannot be read is handed on as such, and the rest goes on.
+"""Rows of a source of any size, one at a time. A row that cannot be read is marked as such and does not stop the
+others.
 
 for found in stream("rows.jsonl"):
     found.where, found.row or found.problem
@@ -18,7 +19,7 @@ from hindsight_rl.errors import HindsightError
 
 __all__ = ["BadRows", "Found", "first_line", "in_few_words", "rows", "stream"]
 
-_KEPT = 20  # places of bad rows
+_KEPT = 20  # number of bad rows whose places are stored
 
 
 @dataclass
@@ -29,21 +30,21 @@ class BadRows:
     first: list[str] = field(default_factory=list)
 
     def add(self, where: str, reason: str, said: str = "") -> None:
-        """Count one. said: the whole message, if it says more than the reason."""
+        """Count a row. said: the full message, if it says more than the reason."""
         self.reasons[reason] += 1
         if len(self.first) < _KEPT:
             self.first.append(f"{where}: {said or reason}")
 
     @property
     def total(self) -> int:
-        """How many."""
+        """Number of rows."""
         return self.reasons.total()
 
 
 def stream(source: str | Path, split: str = "train") -> Iterator[Found]:
     """The rows of a file or folder (:mod:`hindsight_rl.data.files`), or of a dataset on the hub.
 
-    Raises :class:`HindsightError` where nothing of the source can be read.
+    Raises :class:`HindsightError` if the source cannot be read at all.
     """
     if is_file(source):
         yield from file_rows(Path(source), split)
@@ -52,13 +53,13 @@ def stream(source: str | Path, split: str = "train") -> Iterator[Found]:
 
 
 def rows(source: str | Path, split: str = "train") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """("file:line" or "dataset:row", row) of a source; raises :class:`HindsightError` for the first bad row too."""
+    """("file:line" or "dataset:row", row) of a source; a bad row raises :class:`HindsightError`."""
     for found in stream(source, split):
         yield found.where, found.read()
 
 
 def in_few_words(error: HindsightError, where: str) -> str:
-    """The reason to count an error under: without its place and without what differs from row to row."""
+    """The reason under which an error is counted: without its place and other details of the row."""
     said = str(error).removeprefix(f"{where}: ")
     for start, reason in (
         ("no constraints in the row", "no constraints in the row"),

@@ -1,4 +1,4 @@
-"""Training rows for verifiable constraints out of any prompts, each with a response that proves them feasible.
+"""Makes training rows from any prompts and verifiable constraints. Each row has a response that proves it feasible.
 
 from hindsight_rl.data.compose import ComposeConfig, compose
 

@@ -1,4 +1,4 @@
-"""`hindsight compose`: training rows for verifiable constraints out of any prompts, as files.
+"""`hindsight compose`: make training rows from any prompts and verifiable constraints.
 
 hindsight compose --rows 2000 --length short --numbers 1 2 --out data/short
 """
@@ -18,11 +18,11 @@ from hindsight_rl.data.files import SUFFIXES as FILES
 from hindsight_rl.display import Display
 from hindsight_rl.errors import HindsightError
 
-_SHOWN = 8  # reasons; all of them are in compose.json
+_SHOWN = 8  # number of printed reasons; compose.json has all
 
 
 class _Progress(Display):
-    """One line: which split, how far."""
+    """A progress line with the split and its number of rows."""
 
     def __init__(self, config: ComposeConfig) -> None:
         super().__init__()
@@ -54,11 +54,11 @@ def main(argv: list[str]) -> int:
 
 
 def summary(made: Counts, config: ComposeConfig) -> list[str]:
-    """What the command says at the end."""
+    """The summary at the end of the command."""
     lines = []
     if made.resumed:
         total = sum(counts.rows for counts in made.splits.values())
-        what = "all rows were there already" if made.resumed == total else f"went on after {made.resumed:,} rows"
+        what = "all rows existed already" if made.resumed == total else f"resumed after {made.resumed:,} rows"
         lines += [what, ""]
     for split, counts in made.splits.items():
         numbers = counts.numbers
@@ -72,12 +72,12 @@ def summary(made: Counts, config: ComposeConfig) -> list[str]:
         lines += ["", f"{bench:,} of these are IFBench's, which are meant for tests: a model trained on them is not"]
         lines[-1] += " tested by IFBench any more"
     if made.held_ids:
-        lines += ["", f"held out, in test_ids alone: {', '.join(made.held_ids)}"]
+        lines += ["", f"held out, only in test_ids: {', '.join(made.held_ids)}"]
     lines += ["", f"prompts: {made.prompts['train']:,} for training, {made.prompts['test']:,} for tests"]
     lines += [f"  {line}" for line in made.skipped.lines()]
     lines += [
         "",
-        f"drawn again, as constraints cannot hold together or a row came before: {made.resampled.total():,}",
+        f"drawn again, because constraints cannot hold together or the row existed already: {made.resampled.total():,}",
     ]
     shown = made.resampled.most_common(_SHOWN)
     lines += [f"  {count:,}  {reason}" for reason, count in shown]

@@ -1,7 +1,7 @@
-"""Rows out of prompts and constraints: ids that go together, kwargs, a witness, words, a layout.
+"""Makes rows from prompts and constraints: draws compatible ids, kwargs, a witness, a wording and a layout.
 
-A row is drawn from random numbers of its own (seed, split, index), so that it does not depend on how often another one
-had to be drawn again.
+Each row has its own random numbers (from seed, split and index), so it does not depend on how often other rows were
+drawn again.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from hindsight_rl.data.compose.witness import search
 from hindsight_rl.data.compose.wordings import wordings
 from hindsight_rl.errors import HindsightError
 
-_PATIENCE = 60  # candidates for a witness, before kwargs are drawn again; nearly all are found among the first ten
-_REDRAWS = 12  # of kwargs, before other ids are drawn
-_TRIES = 400  # of a row, before the settings are given up
-_MOST_REASONS = 2000  # for drawing again, that are counted apart
+_PATIENCE = 60  # candidates for a witness, before kwargs are drawn again; nearly all witnesses are among the first ten
+_REDRAWS = 12  # draws of kwargs, before other ids are drawn
+_TRIES = 400  # tries for a row, before an error is raised
+_MOST_REASONS = 2000  # number of reasons for drawing again that are counted separately
 
 
 @dataclass
@@ -55,8 +55,8 @@ class Composed:
 def compose(config: ComposeConfig, step: Callable[[str, int], None] | None = None) -> Composed:
     """All rows of a configuration, in memory; same seed, same rows. :mod:`.output` writes them to files one at a time.
 
-    step: called with the split and the number of rows made so far. Raises :class:`HindsightError` for prompts that
-    cannot be read and for settings under which no rows can be made.
+    step: called with the split and its number of rows so far. Raises :class:`HindsightError` if prompts cannot be read
+    or if the settings allow no rows.
     """
     planned = plan(config)
     made = Composed({}, planned.held_ids, planned.skipped, planned.resampled, planned.prompts)
@@ -72,7 +72,8 @@ def compose(config: ComposeConfig, step: Callable[[str, int], None] | None = Non
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be made: a maker and a number of rows for each split. The other fields as in :class:`Composed`."""
+    """A plan of the splits: for each, an object that makes rows, and the number of rows. The other fields as in
+    :class:`Composed`."""
 
     splits: list[tuple[Maker, int]]
     held_ids: tuple[str, ...]
@@ -117,14 +118,14 @@ def _held(candidates: list[str], config: ComposeConfig, rng: Random) -> tuple[st
             )
         held = tuple(sorted(rng.sample([id for id in candidates if id not in ALONE], config.test_ids)))
     if len(held) == len(candidates):
-        raise HindsightError("every id is held out: leave some for training")
+        raise HindsightError("every id is held out: hold out fewer of them")
     if held and not config.test_prompts:
         raise HindsightError("test_ids needs prompts of its own: set test_prompts above 0")
     return held
 
 
 class one_splitter:
-    """Sentences by the splitter that needs no data, so that files do not depend on what is installed."""
+    """Use the sentence splitter that needs no data, so that files do not depend on installed packages."""
 
     def __enter__(self) -> None:
         self._before = splitting._current
@@ -147,7 +148,7 @@ class Maker:
         self._numbers = self._possible(config.numbers)
 
     def _possible(self, numbers: Sequence[int]) -> list[int]:
-        """The numbers of constraints that the ids allow, by drawing."""
+        """The numbers of constraints that the ids allow, found by trial draws."""
         rng = Random(f"{self.config.seed}/{self.split}/numbers")
         found = []
         for number in dict.fromkeys(numbers):
@@ -155,7 +156,7 @@ class Maker:
                 found.append(number)
         if not found:
             raise HindsightError(
-                f"{self.split}: no {min(numbers)} of the {len(self.ids)} ids go together; ask for fewer constraints "
+                f"{self.split}: no {min(numbers)} of the {len(self.ids)} ids are compatible; ask for fewer constraints "
                 "per row or for other ids"
             )
         return [number for number in numbers if number in found]
@@ -195,11 +196,11 @@ class Maker:
         )
 
     def remember(self, index: int, asked: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        """A row that was made by an earlier call: none with the same task and constraints is made again."""
+        """Register a row of an earlier call, so that no row with the same task and constraints is made again."""
         self._seen.add(self._name(index, asked))
 
     def _name(self, index: int, asked: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
-        """What makes a row the same as another, in 12 bytes, as every row's is kept."""
+        """A hash of task and constraints. It has only 12 bytes, because it is stored for every row."""
         checks = sorted(json.dumps([id, dict(kwargs)], sort_keys=True) for id, kwargs in asked)
         return blake2b(repr((index % len(self.tasks), checks)).encode(), digest_size=12).digest()
 
@@ -209,7 +210,7 @@ class Maker:
         self.resampled[reason] += 1
 
     def _chosen(self, number: int, rng: Random) -> list[str] | None:
-        """Ids that may stand together, drawn by weight; None where there are not so many."""
+        """Compatible ids, drawn by weight; None if there are not enough."""
         left = [id for id in self.ids if number == 1 or id not in ALONE]
         chosen: list[str] = []
         while len(chosen) < number:
@@ -221,7 +222,7 @@ class Maker:
         return chosen
 
     def _satisfied(self, ids: Sequence[str], task: str, rng: Random) -> tuple[list[Checker], str] | None:
-        """Constraints of these ids with kwargs that hold together, and the witness."""
+        """Constraints of these ids with compatible kwargs, and the witness."""
         for _ in range(_REDRAWS):
             constraints = [constraint(id, drawn(id, self.config.length, rng, task)) for id in ids]
             try:
@@ -232,7 +233,7 @@ class Maker:
 
 
 def rows_of(ids: Sequence[str], config: ComposeConfig, tasks: Sequence[str], count: int) -> Iterator[Row]:
-    """Rows that ask for exactly these ids, for checks of the tables."""
+    """Rows with exactly these ids, for checks of the tables."""
     maker = Maker(config, "+".join(ids), tasks, ids, Counter())
     with one_splitter():
         yield from [maker.row(index) for index in range(count)]

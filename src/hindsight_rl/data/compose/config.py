@@ -20,39 +20,41 @@ MOST = 8
 
 @dataclass(frozen=True)
 class ComposeConfig:
-    """Training rows out of prompts and constraints."""
+    """Make training rows from prompts and verifiable constraints."""
 
     prompts: str = "tasks"
-    """`tasks` (the list that ships), a .jsonl, .json, .txt or .parquet file (fields task, prompt or instruction), or a
-    dataset on the hub as owner/name."""
+    """Source of the prompts: `tasks` (a list in this package), a .jsonl, .json, .txt or .parquet file (with a field
+    task, prompt or instruction), or a dataset on the Hugging Face hub as owner/name."""
     rows: int = 10_000
-    """Training rows."""
+    """Number of training rows."""
     families: tuple[Family, ...] = ("ifeval", "if-rlvr")
-    """Whose constraints. IFBench's are for tests: ask for them to make test data only."""
+    """Families of constraints. IFBench's are meant for tests: use them only for test data."""
     ids: tuple[str, ...] | None = None
-    """Only these constraint ids, whatever the families."""
+    """Use only these constraint ids. This overrides --families."""
     numbers: tuple[int, ...] = (1, 2, 3)
-    """Constraints per row, drawn uniformly from these; 1 to 8."""
+    """Numbers of constraints per row, from 1 to 8. Each row draws one of them uniformly."""
     length: Length = "standard"
-    """Ranges of the kwargs. short: each constraint can be met in about 60 words."""
+    """Ranges of the constraints' arguments. short: each constraint can be met in about 60 words."""
     layouts: tuple[Layout, ...] = BESIDE
-    """How task and constraints become a prompt: HiR's six layouts, or inline (around the task, not to be rewritten)."""
+    """Layouts that join task and constraints: HiR's six layouts, or inline (constraints around the task). Rows with
+    inline constraints cannot be rewritten."""
     seed: int = 0
-    """Same seed, same files."""
+    """Random seed. The same seed gives the same files."""
     test_prompts: float = 0.1
-    """Share of the prompts that no training row uses."""
+    """Share of the prompts that are held out for tests."""
     test_ids: int | tuple[str, ...] = 0
-    """Constraint ids that no training row uses: how many, drawn by the seed, or which."""
+    """Constraint ids that are held out for tests: a list of ids, or a number of ids to draw."""
     test_rows: int = 500
-    """Rows of each test split."""
+    """Number of rows in each test split."""
     format: Format = "if-multi"
-    """if-multi: JSON lines as IF_multi_constraints_upto5. nemo-gym: JSON lines. verl: parquet."""
+    """Format of the files. if-multi: JSON lines as in IF_multi_constraints_upto5. nemo-gym: JSON lines for NeMo-Gym.
+    verl: parquet for verl."""
     against: tuple[Path, ...] = ()
-    """Files of benchmark prompts: a prompt that shares 8 words in a row with one of them is dropped."""
+    """Files of benchmark prompts. A prompt that shares 8 consecutive words with one of them is skipped."""
     out: Path = Path("composed")
     """Folder for the files. Called again after a kill, the command goes on from what is there."""
     witnesses: bool = True
-    """Also write, for each row, a response that passes its checkers."""
+    """For each row, also write a response that passes its checkers."""
     overwrite: bool = False
     """Begin anew where OUT holds a composition already."""
 
@@ -84,10 +86,10 @@ class ComposeConfig:
             if not composed(id, self.length):
                 kind = id.partition(":")[0] + ":*"
                 why = LEFT_OUT.get(id) or LEFT_OUT.get(kind) or f"not at length {self.length}"
-                raise HindsightError(f"{id} is not composed ({why}): leave it out of the ids")
+                raise HindsightError(f"{id} cannot be composed ({why}): remove it from the ids")
 
     def candidates(self) -> list[str]:
-        """The ids to compose from, those held out included, in a fixed order."""
+        """The ids to use, including held-out ones, in a fixed order."""
         if self.ids is not None:
             found = list(dict.fromkeys(self.ids))
         else:

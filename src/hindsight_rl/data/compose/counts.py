@@ -1,4 +1,4 @@
-"""What a composition counts: rows by split, and what was skipped and drawn again."""
+"""Counts of a composition: rows per split, skipped prompts, and rows that were drawn again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hindsight_rl.data.compose.row import Row
 
 @dataclass
 class SplitCounts:
-    """Of one split: rows, by number of constraints and by layout; and constraints by id."""
+    """Counts of one split: rows by number of constraints and by layout, and constraints by id."""
 
     rows: int = 0
     numbers: Counter[int] = field(default_factory=Counter)
@@ -21,7 +21,7 @@ class SplitCounts:
     ids: Counter[str] = field(default_factory=Counter)
 
     def add(self, row: Row) -> None:
-        """One more row."""
+        """Count a row."""
         self.rows += 1
         self.numbers[len(row.ids)] += 1
         self.layouts[row.layout] += 1
@@ -38,14 +38,14 @@ class SplitCounts:
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> SplitCounts:
-        """What :meth:`to_json` wrote."""
+        """The inverse of :meth:`to_json`."""
         numbers = Counter({int(number): count for number, count in given["by number of constraints"].items()})
         return cls(given["rows"], numbers, Counter(given["by layout"]), Counter(given["by id"]))
 
 
 @dataclass
 class Counts:
-    """Of a composition.
+    """Counts of a composition.
 
     held_ids: the ids of the split ``test_ids``. prompts: how many the training split and the test splits can use.
     skipped: prompts, by reason. resampled: rows drawn again, by reason. resumed: rows that an earlier call had made.

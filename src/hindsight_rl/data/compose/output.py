@@ -1,8 +1,8 @@
-"""The files of a composition, written row by row; a kill leaves whole rows, and the next call goes on from there.
+"""The files of a composition, written row by row. If the command is killed, the next call resumes.
 
-While they are written, files are called ``.part``; they take their names when all rows are there. ``compose.json``
-beside them holds the settings, the counts, and how many bytes of each file they are about: after a kill the next call
-goes on behind these bytes, and ends with the same bytes as if nothing had happened.
+Unfinished files end in ``.part`` and are renamed when all rows are written. ``compose.json`` in the same folder holds
+the settings, the counts, and the number of bytes of each file that they cover. After a kill, the next call continues
+after these bytes, and the finished files are the same as without the kill.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from hindsight_rl.data.compose.ranges import range_in_words
 from hindsight_rl.data.compose.row import Row
 from hindsight_rl.errors import HindsightError
 
-_EVERY = 500  # rows between two savings
+_EVERY = 500  # rows between two saves
 _SECONDS = 5.0
 
 
 def write(config: ComposeConfig, step: Callable[[str, int], None] | None = None) -> Counts:
-    """Compose into files; one row is in memory at a time, and a hash of each row before it.
+    """Write a composition to files. Only the current row and a hash of each earlier row are in memory.
 
-    step: called with the split and the number of rows made so far. Raises :class:`HindsightError` for prompts that
-    cannot be read, for settings under which no rows can be made, and where ``config.out`` holds something else.
+    step: called with the split and its number of rows so far. Raises :class:`HindsightError` if prompts cannot be read,
+    if the settings allow no rows, or if ``config.out`` contains something else.
     """
     if config.format == "verl":
         formats.need_parquet(config.out)
@@ -50,7 +50,7 @@ def write(config: ComposeConfig, step: Callable[[str, int], None] | None = None)
 class Output:
     """The folder of a composition, as an earlier call left it.
 
-    finished: all rows are there, under their names.
+    finished: all files are complete and renamed.
     """
 
     def __init__(self, config: ComposeConfig, planned: Plan) -> None:
@@ -184,15 +184,17 @@ class Output:
 
     def _unwritable(self, error: OSError) -> HindsightError:
         why = error.strerror or str(error)
-        return HindsightError(f"{self.folder}: cannot be written: {why}; choose another --out, or call again to go on")
+        return HindsightError(
+            f"{self.folder}: cannot be written: {why}; choose another --out, or run the command again to resume"
+        )
 
 
-# Settings that make no other rows.
+# Settings that do not change the rows.
 _FREE = ("out", "overwrite")
 
 
 def _settings(config: ComposeConfig, planned: Plan) -> dict[str, Any]:
-    """As JSON; with what else decides the rows: the prompts themselves and the version."""
+    """The settings as JSON, with everything else that determines the rows: the prompts and the version."""
     made: dict[str, Any] = {
         name: [str(each) for each in value] if isinstance(value, tuple) and name != "numbers" else value
         for name, value in vars(config).items()
@@ -209,7 +211,7 @@ def _witness(row: Row) -> Mapping[str, Any]:
 
 
 class Part:
-    """A file of JSON lines that grows; only what was saved counts."""
+    """A growing file of JSON lines. Only saved lines count."""
 
     def __init__(self, path: Path, size: int) -> None:
         self.path, self.size = path, size
@@ -222,7 +224,7 @@ class Part:
         self._block: list[bytes] = []
 
     def opened(self) -> Any:
-        """What is there, to be read."""
+        """Open the existing file for reading."""
         return self.path.open("rb")
 
     def add(self, row: Mapping[str, Any]) -> None:

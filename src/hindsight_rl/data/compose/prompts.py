@@ -1,8 +1,8 @@
-"""The prompts that constraints are added to: where they come from, and which of them are skipped.
+"""Reads the prompts to which constraints are added, and skips unsuitable ones.
 
-A prompt is skipped where it cannot be read, is empty, too long, in another script, there already, asks for a constraint
-itself, or shares eight words in a row with a benchmark's prompt. Skipped prompts are counted by reason, with the place
-of the first; a file that cannot be read at all is an error.
+A prompt is skipped if it cannot be read, is empty, too long, in another script or a duplicate, if it contains a
+constraint already, or if it shares eight consecutive words with a benchmark's prompt. Skipped prompts are counted by
+reason, with the place of the first one. A file that cannot be read at all is an error.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LANGUAGE = (
     r"(?:Arabic|Chinese|Dutch|French|German|Greek|Hindi|Italian|Japanese|Korean|Latin|Mandarin|Polish|Portuguese"
     r"|Russian|Spanish|Swedish|Turkish|Ukrainian|Vietnamese)"
 )
-# A prompt that says one of these asks for something that a checker may contradict.
+# A prompt that contains one of these may contradict an added constraint.
 _ASKS = re.compile(
     rf"\b(?:at least|at most|(?:no )?(?:more|less|fewer) than|exactly|under|within|up to|(?:maxi|mini)mum of)"
     rf" {_NUMBER} (?:\w+ )?{_UNIT}\b"
@@ -62,26 +62,26 @@ class Skipped:
     first: dict[str, str] = field(default_factory=dict)
 
     def add(self, reason: str, where: str) -> None:
-        """One more."""
+        """Count a prompt."""
         self.reasons[reason] += 1
         self.first.setdefault(reason, where)
 
     def lines(self) -> list[str]:
-        """Each reason in a line."""
+        """One line for each reason."""
         return [f"{count:,} skipped: {why} (first at {self.first[why]})" for why, count in self.reasons.most_common()]
 
 
 def read_prompts(source: str, against: Sequence[Path] = ()) -> tuple[list[str], Skipped]:
-    """The prompts of a source that can be used, in its order, and those that were skipped.
+    """The usable prompts of a source, in order, and the skipped ones.
 
-    source, against: see :class:`~hindsight_rl.data.compose.ComposeConfig`. Raises :class:`HindsightError` where the
-    source cannot be read or holds no prompt that can be used.
+    source, against: see :class:`~hindsight_rl.data.compose.ComposeConfig`. Raises :class:`HindsightError` if the
+    source cannot be read or has no usable prompt.
     """
     skipped = Skipped()
     benchmark: set[tuple[str, ...]] = set()
     for path in against:
         for where, text, problem in _texts(str(path)):
-            if problem:  # a check that leaves something out is none
+            if problem:  # an incomplete check would be useless
                 raise HindsightError(f"{where}: {problem}")
             benchmark.update(_grams(text))
     kept: list[str] = []

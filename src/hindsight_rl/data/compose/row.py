@@ -10,7 +10,7 @@ from hindsight_rl.replay.layouts import render, sentences
 
 @dataclass(frozen=True)
 class Row:
-    """See the module. ids, kwargs, texts: aligned. witness: a response on which every constraint holds."""
+    """A composed row. ids, kwargs, texts: aligned. witness: a response that meets every constraint."""
 
     key: str
     index: int

@@ -1,8 +1,8 @@
 """A response that satisfies given constraints, as a proof that they can hold together.
 
 :func:`search` writes candidates, each from other random choices (words, lengths, where paragraphs break), until one
-passes every checker, and passes it for what it is about: one sentence is no evidence of "all sentences". After
-:data:`CANDIDATES` of them it says that there is none. The text is filler on purpose: it is no example to learn from.
+passes every checker, and not trivially: one sentence is no evidence for "all sentences". After
+:data:`CANDIDATES` candidates it gives up. The text is filler on purpose: it is not meant as training data.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from hindsight_rl.data.compose.readers import gather
 from hindsight_rl.data.compose.writer import Writer
 
 CANDIDATES = 200
-# These ask for a language, which function words have to show: what langdetect says depends on what is installed.
+# These ask for a language. Function words must show it, because the result of langdetect depends on its version.
 _OF_A_LANGUAGE = frozenset(
     ("language:response_language", "change_case:english_capital", "change_case:english_lowercase")
 )
 
 
 def search(constraints: Sequence[Checker], rng: Random, candidates: int = CANDIDATES) -> str:
-    """A response on which every constraint holds; raises :class:`Infeasible` where none was found."""
+    """A response that meets every constraint; raises :class:`Infeasible` if none was found."""
     writer = Writer(gather(constraints))
     order = list(constraints)
     failed: Counter[str] = Counter()
@@ -41,7 +41,7 @@ def search(constraints: Sequence[Checker], rng: Random, candidates: int = CANDID
         if wrong is None:
             return response
         failed[order[wrong].id] += 1
-        order.insert(0, order.pop(wrong))  # what failed is looked at first the next time
+        order.insert(0, order.pop(wrong))  # the constraint that failed is checked first next time
     raise Infeasible(f"no witness among {candidates} candidates ({failed.most_common(1)[0][0]})")
 
 

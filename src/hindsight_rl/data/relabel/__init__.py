@@ -1,4 +1,4 @@
-"""Hindsight training rows out of prompts with constraints and any model's responses to them.
+"""Makes hindsight training rows from prompts with constraints and any model's responses to them.
 
 from hindsight_rl.data.relabel import RelabelConfig, relabel
 

@@ -1,4 +1,4 @@
-"""`hindsight relabel FILE`: hindsight training rows out of prompts with constraints and responses to them.
+"""`hindsight relabel FILE`: make hindsight training rows from prompts with constraints and responses to them.
 
 hindsight relabel responses.jsonl --prompts prompts.jsonl --rewriter retarget --format sft --out hindsight.jsonl
 """
@@ -15,7 +15,7 @@ from hindsight_rl.data.relabel.relabeling import relabel
 from hindsight_rl.data.stream import BadRows
 from hindsight_rl.display import Display
 
-_SHOWN = 3  # places of bad rows; more are in the counts
+_SHOWN = 3  # number of printed places of bad rows; more are in the counts
 _WORDS = {
     "success": "that met their own instruction",
     "hindsight": "under the instruction that they met",
@@ -24,7 +24,7 @@ _WORDS = {
 
 
 class _Progress(Display):
-    """One line: how far."""
+    """A progress line."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,13 +35,13 @@ class _Progress(Display):
         if self.live:
             self.draw()
         elif counts.units % 5000 == 0:
-            self.say(self._told())
+            self.say(self._line())
 
-    def _told(self) -> str:
+    def _line(self) -> str:
         return f"{self._counts.responses:,} responses read, {self._counts.written.total():,} rows written"
 
     def render(self) -> RenderableType:
-        return Text(self._told())
+        return Text(self._line())
 
 
 def main(argv: list[str]) -> int:
@@ -54,11 +54,11 @@ def main(argv: list[str]) -> int:
 
 
 def summary(counts: Counts, config: RelabelConfig) -> list[str]:
-    """What the command says at the end."""
+    """The summary at the end of the command."""
     lines = []
     if counts.resumed:
         what = "prompts" if config.format == "dpo" else "rows"
-        lines += [f"went on after {counts.resumed:,} {what} that were done", ""]
+        lines += [f"resumed after {counts.resumed:,} {what}", ""]
     if counts.prompts is not None:
         lines.append(f"prompts: {counts.prompts:,}")
         lines += _bad(counts.bad_prompts)

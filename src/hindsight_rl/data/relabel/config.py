@@ -17,37 +17,42 @@ Columns = Literal["messages", "prompt-completion"]
 
 @dataclass(frozen=True)
 class RelabelConfig:
-    """Hindsight training rows out of prompts with constraints and responses."""
+    """Make hindsight training rows from prompts with constraints and responses."""
 
     file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """Rows with responses: training rows, a vLLM or OpenAI batch output, lm-eval's samples. A .jsonl, .json or .parquet
-    file, or a dataset on the hub as owner/name."""
+    """Rows with responses: training rows, a batch output of vLLM or OpenAI, or samples of lm-eval. A .jsonl, .json or
+    .parquet file, or a dataset on the Hugging Face hub as owner/name."""
     prompts: str | None = None
-    """The prompts with their constraints, where FILE holds responses alone: matched by prompt, or by key."""
+    """The prompts with their constraints, if FILE contains only responses. They are matched by prompt, or else by
+    key."""
     rewriter: RewriterName = "retarget"
-    """drop: drop what failed. retarget: ask for what was achieved instead, or drop it."""
+    """How a failed constraint is rewritten. drop: remove it. retarget: ask for what the response achieved instead; if
+    that is not possible, remove it."""
     format: Format = "sft"
-    """sft: a chat per row. dpo: prompt, chosen, rejected. kto: prompt, completion, label. sharegpt: conversations."""
+    """Format of the rows. sft: a chat. dpo: prompt, chosen, rejected. kto: prompt, completion, label. sharegpt:
+    conversations."""
     columns: Columns = "messages"
-    """Of sft rows: messages, or prompt and completion (TRL then trains on the completion alone)."""
+    """Columns of sft rows: messages, or prompt and completion. With the latter, TRL trains only on the completion."""
     out: Path = Path("hindsight.jsonl")
-    """The file to write; beside it, .counts.json. Called again, the command goes on from what is there."""
+    """The output file. A .counts.json file is written next to it. If the output is incomplete, the command resumes
+    it."""
     successes: bool = True
-    """Responses that met their own instruction are rows too."""
+    """Also write rows for responses that met their own instruction."""
     reach: float = 8.0
-    """retarget: how many times smaller or larger a number may become; inf for any."""
+    """For retarget: the largest factor by which a number may change; inf: any."""
     answer_after: str | None = None
-    """Only what follows the last of these marks is judged, e.g. the end of a thought that is not </think>."""
+    """Judge only the text after the last occurrence of this mark, e.g. an end of thoughts other than </think>."""
     judged: Literal["skip", "keep"] = "skip"
-    """Demands that no program checks: skip such rows, or keep the demands in the prompt, unchecked."""
+    """What to do with rows whose demands a program cannot check. skip: skip the row. keep: keep the demands in the
+    prompt, unchecked."""
     pairs: int = 4
-    """dpo: at most so many pairs under one prompt."""
+    """For dpo: maximum number of pairs per prompt."""
     window: int = 20_000
-    """dpo: how many responses are held at once to find those to the same prompt."""
+    """For dpo: number of responses that are kept in memory to find those to the same prompt."""
     limit: int | None = None
-    """Read only so many rows."""
+    """Maximum number of rows to read."""
     overwrite: bool = False
-    """Begin anew where OUT is there already."""
+    """Start from the beginning if OUT exists."""
 
     def __post_init__(self) -> None:
         for name, value, known in (

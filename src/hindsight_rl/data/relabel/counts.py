@@ -1,4 +1,4 @@
-"""What was read, written and rejected, by reason."""
+"""Counts of what was read, written and rejected, by reason."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hindsight_rl.data.stream import BadRows
 
 @dataclass
 class Counts:
-    """Of one output file, over all calls that wrote it.
+    """Counts of one output file, over all calls that wrote it.
 
     units: rows read (dpo: prompts with their responses, and bad rows). prompts: of the file of prompts. judged: by
-    what came of a response. written: rows by their source. rejected: responses that gave no row, by reason. bad: rows
-    that could not be used. resumed: units that an earlier call had done.
+    what came of a response. written: rows by their source. rejected: responses without a row, by reason. bad: rows
+    that cannot be used. resumed: units that an earlier call had finished.
     """
 
     units: int = 0
@@ -33,7 +33,7 @@ class Counts:
     resumed: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands beside the output."""
+        """The content of the counts file."""
         return {
             "finished": self.finished,
             "units": self.units,
@@ -50,7 +50,7 @@ class Counts:
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Counts:
-        """What :meth:`to_json` wrote; without what each call finds anew."""
+        """The inverse of :meth:`to_json`, without what each call counts again."""
         return cls(
             units=given["units"],
             responses=given["responses"],

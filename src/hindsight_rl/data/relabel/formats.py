@@ -1,8 +1,9 @@
-"""Rows of hindsight data, as TRL and other trainers read them.
+"""Rows of hindsight data in the formats of TRL and other trainers.
 
 Each carries ``key``, ``source`` ("success", "hindsight" or "failure"), ``ground_truth`` with the constraints that its
-prompt asks for, and ``extra_info`` with task and texts; both are JSON texts, for the kwargs of different constraints
-have no columns in common. With these, `hindsight show`, `relabel` and ``read_dataset`` read the rows again.
+prompt asks for, and ``extra_info`` with task and texts; both are JSON texts, because the kwargs of different
+constraints have no common columns. With these columns, `hindsight show`, `relabel` and ``read_dataset`` can read the
+rows.
 """
 
 from __future__ import annotations
@@ -34,23 +35,23 @@ def prompt_completion(asked: Instruction, text: str) -> Row:
 
 
 def sharegpt(asked: Instruction, text: str) -> Row:
-    """The chat in ShareGPT's words."""
+    """The chat in ShareGPT's format."""
     chat = [*asked.messages, *said(text)]
     return {"conversations": [{"from": _FROM.get(one["role"], one["role"]), "value": one["content"]} for one in chat]}
 
 
 def labelled(asked: Instruction, text: str, label: bool) -> Row:
-    """A row of KTO: a response that is wanted, or is not."""
+    """A row of KTO: a response that is good or bad."""
     return {**prompt_completion(asked, text), "label": label}
 
 
 def pair(asked: Instruction, chosen: str, rejected: str) -> Row:
-    """A row of DPO: of two responses to one prompt, the one that meets it and one that does not."""
+    """A row of DPO: two responses to one prompt, one that meets it and one that does not."""
     return {"prompt": asked.messages, "chosen": said(chosen), "rejected": said(rejected)}
 
 
 def line(row: Mapping[str, Any], asked: Instruction, source: str) -> bytes:
-    """The row with what it asks for, as a line of JSON."""
+    """The row with its constraints, as a line of JSON."""
     truth = {
         "instruction_id_list": [each.id for each in asked.constraints],
         "kwargs": [each.kwargs for each in asked.constraints],

@@ -1,4 +1,5 @@
-"""Judges responses by their constraints and rewrites what a failure was asked: as in training, by the same code."""
+"""Judges responses by their constraints and rewrites the instructions of failures, with the same code as in
+training."""
 
 from __future__ import annotations
 
@@ -18,10 +19,10 @@ from hindsight_rl.replay.verification import verifying
 
 @dataclass(frozen=True)
 class Judged:
-    """A response and what came of it.
+    """A response and the result of judging it.
 
-    verdict: under its own instruction; None where it is not judged. hindsight: the instruction that it met instead,
-    of a failure that can be rewritten. reason: why it gives no row or has no rewrite; else "".
+    verdict: under its own instruction; None if it is not judged. hindsight: for a failure that can be rewritten, the
+    instruction that it met instead. reason: why it gives no row or has no rewrite; else "".
     """
 
     text: str
@@ -52,7 +53,7 @@ class Judging:
         }[config.rewriter]
 
     def judge(self, unit: Unit) -> list[Judged]:
-        """Each response of a unit, in its order."""
+        """Judge each response of a unit, in order."""
         return [self._judged(unit.asked, each) for each in unit.answers]
 
     def _judged(self, asked: Instruction, response: Response) -> Judged:
@@ -74,17 +75,16 @@ class Judging:
         return Judged(response.text, answer, verdict, made)
 
     def verdict(self, asked: Instruction, answer: str) -> Verdict | str:
-        """The verdict on an answer, or why there is none."""
+        """The verdict on an answer, or the reason why there is none."""
         try:
             return self.verifier.verify_answers([(asked, answer)])[0]
         except HindsightError:
             raise
-        except Exception as error:  # a checker's: this response's alone
+        except Exception as error:  # an error in a checker concerns only this response
             return f"{type(error).__name__} when it was checked"
 
     def met(self, asked: Instruction, answer: str) -> bool | None:
-        """Whether an answer meets a rewritten instruction; None where that cannot be said, as there is
-        nothing to check."""
+        """Whether an answer meets a rewritten instruction; None if nothing in it can be checked."""
         verdict = self.verdict(asked, answer)
         if isinstance(verdict, str):
             return None
@@ -94,7 +94,7 @@ class Judging:
         return None if vacuous else True
 
     def _rewritten(self, asked: Instruction, text: str, verdict: Verdict) -> Instruction | str:
-        """The instruction that a failure met, verified anew; or why there is none. The replayer is used here alone."""
+        """The instruction that a failure met, verified again, or the reason why there is none."""
         if asked.inline:
             return "inline constraints, which cannot be rewritten"
         found = self.replayer.replay([Rollout(asked, text, verdict)], step=1, budget=1)

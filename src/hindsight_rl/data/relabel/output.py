@@ -1,8 +1,8 @@
-"""A file of rows that is whole at any time, and that a later call goes on with.
+"""An output file that always has complete rows and that a later call can resume.
 
-While it is written it is called ``.part``; on every end but a kill it takes its name, with whole rows alone. Beside it
-stands ``.counts.json``: the settings, the counts, and how many bytes of the file they are about. After a kill the next
-call goes on behind these bytes.
+The unfinished file ends in ``.part``. It is renamed at the end, also after an error, but not after a kill. A file
+``.counts.json`` next to it holds the settings, the counts, and the number of bytes that they cover. After a kill, the
+next call continues after these bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hindsight_rl.errors import HindsightError
 
 
 class Output:
-    """A context manager; on an end without an error, everything added since the last saving is saved."""
+    """A context manager. If it ends without an error, all remaining rows are saved."""
 
     def __init__(self, path: Path, settings: Mapping[str, Any], overwrite: bool = False) -> None:
         self.path, self.settings = path, dict(settings)
@@ -47,7 +47,7 @@ class Output:
             raise self._unwritable(error) from None
 
     def add(self, name: object, line: bytes) -> bool:
-        """A line, unless one of the same name was added before; says whether it is new."""
+        """Add a line, unless one of the same name exists. Returns whether it is new."""
         digest = _digest(name)
         if digest in self._seen:
             return False
@@ -71,7 +71,9 @@ class Output:
 
     def _unwritable(self, error: OSError) -> HindsightError:
         why = error.strerror or str(error)
-        return HindsightError(f"{self.path}: cannot be written: {why}; choose another --out, or call again to go on")
+        return HindsightError(
+            f"{self.path}: cannot be written: {why}; choose another --out, or run the command again to resume"
+        )
 
     def _resume(self) -> None:
         if not self.beside.exists():
@@ -87,8 +89,8 @@ class Output:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise HindsightError(f"{self.beside}: cannot be read ({error}); choose --overwrite") from None
         if not size:
-            return  # nothing to lose: whatever was wrong may have been mended
-        # What JSON cannot tell apart is the same.
+            return  # nothing is lost, and the cause of the errors may have been fixed
+        # Compare as JSON, where tuples and lists are equal.
         mine = json.loads(json.dumps(self.settings))
         other = sorted(name for name in {*settings, *mine} if settings.get(name) != mine.get(name))
         if other:
@@ -103,7 +105,7 @@ class Output:
         self._remember(there, size)
 
     def _remember(self, there: Path, size: int) -> None:
-        """The names of the rows that are there."""
+        """The names of the existing rows."""
         if not size:
             return
         left = size
@@ -123,7 +125,7 @@ class Output:
         try:
             if kind is None:
                 self.save()
-            self._file.truncate(self._bytes)  # an error may have cut a row in two
+            self._file.truncate(self._bytes)  # after an error the last row may be incomplete
         finally:
             self._file.close()
         if kind is None or self._bytes:
@@ -136,7 +138,7 @@ _NAMING = ("messages", "prompt", "completion", "conversations", "chosen", "rejec
 
 
 def named(row: Mapping[str, Any]) -> list[Any]:
-    """What makes a row the same as another."""
+    """A key that is equal for equal rows."""
     return [row.get(name) for name in _NAMING]
 
 

@@ -1,4 +1,4 @@
-"""Reads responses, judges them, rewrites what failures were asked, and writes the rows of a format."""
+"""Reads and judges responses, rewrites the instructions of failures, and writes rows in a format."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Instruction
 
 Made = tuple[dict[str, Any], Instruction, str]
-"""A row, the instruction that its prompt puts, and where it comes from."""
+"""A row, the instruction of its prompt, and its source."""
 
-_EVERY = 500  # units between two savings
+_EVERY = 500  # units between two saves
 _SECONDS = 5.0
 
 _CHATS = {
@@ -32,14 +32,14 @@ _CHATS = {
 
 
 def relabel(config: RelabelConfig, step: Callable[[Counts], None] | None = None) -> Counts:
-    """Write the rows of a config; returns the counts, those of earlier calls on the same file included.
+    """Write the rows of a config. Returns the counts, including earlier calls for the same file.
 
-    step: called with the counts now and then. Raises :class:`HindsightError` where nothing can be read or written; what
-    was written until then stays, and the next call goes on from there.
+    step: called with the counts now and then. Raises :class:`HindsightError` if nothing can be read or written. Rows
+    written until then stay, and the next call resumes after them.
     """
     free = ("out", "overwrite") if config.format == "dpo" else ("out", "overwrite", "limit")
     settings = {name: value for name, value in vars(config).items() if name not in free}
-    # Another file of the same name is not gone on with; one that has grown is.
+    # A file that has grown is resumed; a different file with the same name is not.
     path = Path(config.file)
     settings["begins"] = blake2b(first_line(path), digest_size=8).hexdigest() if path.exists() else None
     source, judging = Source(config), Judging(config)
@@ -48,7 +48,7 @@ def relabel(config: RelabelConfig, step: Callable[[Counts], None] | None = None)
         counts.prompts = source.prompts if config.prompts is not None else None
         counts.bad_prompts = source.bad
         if config.format == "dpo" and counts.finished:
-            return counts  # the groups are closed: more responses would belong to other pairs
+            return counts  # the groups are closed: new responses would change the pairs
         counts.finished = False
         done, saved = counts.units, time.monotonic()
         for at, unit in enumerate(source):
@@ -105,7 +105,7 @@ def _rows(unit: Unit, judged: Sequence[Judged], judging: Judging, config: Relabe
 
 
 def _labelled(asked: Instruction, each: Judged, successes: bool) -> Iterator[Made]:
-    """A failure is unwanted under its own prompt, and wanted under the one that it met."""
+    """A failure is bad under its own prompt, and good under the prompt that it met."""
     if each.verdict is None:
         return
     if each.succeeded:
@@ -118,7 +118,7 @@ def _labelled(asked: Instruction, each: Judged, successes: bool) -> Iterator[Mad
 
 
 def _pairs(asked: Instruction, judged: Sequence[Judged], judging: Judging, config: RelabelConfig) -> Iterator[Made]:
-    """Under the prompt, and under each prompt that a failure met: those that meet it over those that do not."""
+    """Pairs for the prompt, and for each prompt that a failure met: a response that meets it, and one that does not."""
     usable = [each for each in judged if each.verdict is not None]
     if config.successes:
         met = [each.text for each in usable if each.succeeded]
@@ -134,7 +134,7 @@ def _pairs(asked: Instruction, judged: Sequence[Judged], judging: Judging, confi
 
 
 def _paired(asked: Instruction, met: list[str], missed: list[str], source: str, most: int) -> Iterator[Made]:
-    """Each response stands in as few pairs as possible."""
+    """Use each response in as few pairs as possible."""
     met, missed = list(dict.fromkeys(met)), list(dict.fromkeys(missed))
     if met and missed:
         for at in range(min(most, max(len(met), len(missed)))):

@@ -1,4 +1,4 @@
-"""Instructions with their responses, one at a time, from rows that hold both or from prompts and responses apart."""
+"""Instructions with their responses, one at a time: from one file with both, or from separate files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEYS = ("custom_id", "key", "id")
 
 @dataclass(frozen=True)
 class Unit:
-    """An instruction and responses to it."""
+    """An instruction and its responses."""
 
     where: str
     asked: Instruction
@@ -31,7 +31,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Bad:
-    """A row that cannot be used. said: the whole message."""
+    """A row that cannot be used. said: the full message."""
 
     where: str
     reason: str
@@ -41,7 +41,7 @@ class Bad:
 class Source:
     """The units of a config, always in the same order.
 
-    prompts: of the file of prompts, those that can be used. bad: those that cannot.
+    prompts: number of usable prompts in the file of prompts. bad: number of the others.
     """
 
     def __init__(self, config: RelabelConfig) -> None:
@@ -49,7 +49,7 @@ class Source:
         self.choices = Choices(judged=config.judged)
         self.bad = BadRows()
         self.prompts = 0
-        self.reopened = 0  # prompts whose responses did not all stand within the window
+        self.reopened = 0  # prompts with responses outside the window
         self._by_key: dict[str, Instruction | str] = {}
         self._by_prompt: dict[str, Instruction | str] = {}
         if config.prompts is not None:
@@ -104,13 +104,13 @@ class Source:
         if self.config.prompts is not None:
             asked: Instruction | Bad = self._matched(row, where)
         elif is_batch(row):
-            raise HindsightError(f"{where}: a batch output holds no prompts; name their file with --prompts")
+            raise HindsightError(f"{where}: a batch output contains no prompts; give their file with --prompts")
         else:
             asked = self._instruction(found, row["doc"] if is_sample(row) else row)
         return asked if isinstance(asked, Bad) else Unit(where, asked, tuple(answers))
 
     def _matched(self, row: Row, where: str) -> Instruction | Bad:
-        """By prompt as the public evaluators do it, or by key."""
+        """Match by prompt, as the public evaluators do, or by key."""
         named = row["doc"] if is_sample(row) else row
         prompt = named.get("prompt")
         made: Instruction | str | None = None
@@ -124,7 +124,7 @@ class Source:
         return made if made is not None else Bad(where, "no such prompt in the file of prompts")
 
     def _grouped(self, found: Iterator[Unit | Bad]) -> Iterator[Unit | Bad]:
-        """Units of the same instruction as one, as long as they stand within the window."""
+        """Join units of the same instruction that are within the window."""
         open_: OrderedDict[str, list[Unit]] = OrderedDict()
         closed: set[int] = set()
         held = 0

@@ -1,4 +1,4 @@
-"""What stands in a file of training rows: counts, lengths, what cannot hold together, overlaps, examples.
+"""A summary of a file of training rows: counts, lengths, conflicts, overlaps, examples.
 
 from hindsight_rl.data.show import ShowConfig, survey
 

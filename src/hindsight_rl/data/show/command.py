@@ -1,4 +1,4 @@
-"""`hindsight show FILE`: what stands in a file of training rows, as tables and as one page.
+"""`hindsight show FILE`: summarize a file of training rows, as tables or as one HTML page.
 
 hindsight show train.jsonl --out train.html --against ifeval_prompts.jsonl
 """

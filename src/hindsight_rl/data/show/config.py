@@ -13,23 +13,23 @@ from hindsight_rl.errors import HindsightError
 
 @dataclass(frozen=True)
 class ShowConfig:
-    """What stands in a file of training rows."""
+    """Summarize a file of training rows."""
 
     file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """Rows of any schema that `hindsight lm train --dataset` reads: a .jsonl, .json or .parquet file, or a dataset on
-    the hub as owner/name."""
+    """Rows in any schema that `hindsight lm train --dataset` reads: a .jsonl, .json or .parquet file, or a dataset on
+    the Hugging Face hub as owner/name."""
     out: Path | None = None
-    """Also write one self-contained HTML page."""
+    """Also write the summary to this file, as one self-contained HTML page."""
     against: tuple[Path, ...] = ()
-    """Files of benchmark prompts: tasks that share 8 words in a row with one of them are counted."""
+    """Files of benchmark prompts. Tasks that share 8 consecutive words with one of them are counted."""
     examples: int = 10
-    """Random rows to show."""
+    """Number of random rows to show."""
     seed: int = 0
-    """Which rows are shown."""
+    """Random seed for the choice of rows to show."""
     limit: int | None = None
-    """Read only so many rows."""
+    """Maximum number of rows to read."""
     json: bool = False
-    """Print everything as one JSON object in place of tables."""
+    """Print one JSON object instead of tables."""
 
     def __post_init__(self) -> None:
         if self.examples < 0:

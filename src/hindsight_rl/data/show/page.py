@@ -1,4 +1,4 @@
-"""A survey as one self-contained HTML page: no script, no request to anywhere."""
+"""A survey as one self-contained HTML page, without scripts or network requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LAYOUTS = "type1 to type6 are HiR's layouts: task and constraints stand apart, 
 
 
 def write(found: Survey, out: Path) -> Path:
-    """Write the page, whole or not at all; returns its path. Raises :class:`HindsightError`."""
+    """Write the page atomically; returns its path. Raises :class:`HindsightError`."""
     page = render(found)
     write_output(out, lambda path: path.write_text(page, "utf-8", errors="replace"))
     return out
@@ -40,7 +40,7 @@ def render(found: Survey) -> str:
         ),
         "wordings": (
             "Wordings",
-            "How each constraint is said, with its numbers and words taken out; of rows that keep task and constraints "
+            "How each constraint is worded, without its numbers and words; of rows that keep task and constraints "
             "apart, or say a constraint word for word.",
             _wordings(found),
         ),
@@ -130,7 +130,7 @@ def _constraints(found: Survey) -> str:
 
 def _wordings(found: Survey) -> str:
     if not found.wordings:
-        return '<p class="none">No row says its constraints apart from its task.</p>'
+        return '<p class="none">No row separates its constraints from its task.</p>'
     rows = []
     for id in sorted(found.wordings):
         ordered = found.wordings[id].most_common()

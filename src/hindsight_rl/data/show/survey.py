@@ -1,4 +1,4 @@
-"""Reads training rows once, one at a time, and counts what is in them."""
+"""Reads training rows once, one at a time, and counts their contents."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ _NUMBERS = (
 )
 # Several words of a constraint in a row, quoted or not.
 _LISTED = re.compile("[\"'\\[(]*\u2026[\"'\\])]*(?:(?:, and |, or |, | and | or )[\"'\\[(]*\u2026[\"'\\])]*)*")
-_KEPT = 20  # places of rows with a finding
+_KEPT = 20  # number of stored places per finding
 _MOST_WORDINGS = 1000  # of one id
 
 
 @dataclass
 class Places:
-    """A finding: in how many rows, and where first."""
+    """A finding: its number of rows, and the first places."""
 
     rows: int = 0
     first: list[str] = field(default_factory=list)
 
     def add(self, where: str) -> None:
-        """One more row."""
+        """Count a row."""
         self.rows += 1
         if len(self.first) < _KEPT:
             self.first.append(where)
@@ -62,14 +62,14 @@ class Places:
 
 @dataclass
 class Survey:
-    """What a file holds.
+    """The contents of a file.
 
     rows: that could be read; bad: those that could not. ids: constraints by id. numbers: rows by their number of
     constraints. layouts: rows by how task and constraints stand together. words: of each prompt. wordings: by id, how
     constraints are said, with their numbers and words taken out; of rows whose data say them. conflicts, infeasible:
     findings by reason. same_prompt: rows whose task came before with the same constraints in the same words. tasks:
-    different ones. overlap: rows that share words with a benchmark's prompt, None where none was named. soft: rows
-    with demands that no program checks. turns: rows with a chat before the prompt. examples: ("file:line",
+    different tasks. overlap: rows that share words with a benchmark's prompt; None if no benchmark was given. soft:
+    rows with demands that no program checks. turns: rows with a chat before the prompt. examples: ("file:line",
     instruction), random ones, in the order of the file.
     """
 
@@ -129,7 +129,7 @@ class Survey:
 
 
 def survey(config: ShowConfig) -> Survey:
-    """What the file of a config holds. Raises :class:`HindsightError` where nothing in it can be read."""
+    """Summarize the file of a config. Raises :class:`HindsightError` if no row can be read."""
     made = Survey(config.file)
     benchmark = {gram for path in config.against for text in _prompts(path) for gram in _grams(text)}
     made.overlap = Places() if config.against else None
@@ -151,7 +151,7 @@ def survey(config: ShowConfig) -> Survey:
             made.bad.add(found.where, in_few_words(error, found.where), said)
             continue
         _count(made, asked, found.where)
-        # Whatever the layout, which may be one that the reader chose.
+        # Ignore the layout, which the reader may have chosen.
         earlier = (str(one.get("content")) for one in asked.earlier)
         name = _digest(asked.task, *sorted([*asked.texts, *asked.soft]), *earlier)
         if name in prompts:
@@ -160,7 +160,7 @@ def survey(config: ShowConfig) -> Survey:
         tasks.add(_digest(asked.task))
         if made.overlap is not None and not benchmark.isdisjoint(_grams(asked.task)):
             made.overlap.add(found.where)
-        # Every row is as likely to be shown, without knowing how many will come.
+        # Reservoir sampling: every row is equally likely to be shown, although the total is unknown.
         at = made.rows - 1 if made.rows <= config.examples else rng.randrange(made.rows)
         if at < config.examples:
             sample[at : at + 1] = [(made.rows, found.where, asked)]
@@ -196,14 +196,14 @@ def _count(made: Survey, asked: Instruction, where: str) -> None:
 
 
 def _conflicts(constraints: Sequence[Constraint]) -> Iterator[str]:
-    """Every pair's reason; :func:`conflict` names the first alone."""
+    """The reasons of all pairs; :func:`conflict` returns only the first."""
     for pair in combinations(constraints, 2):
         if why := conflict(pair):
             yield why
 
 
 def _template(constraint: Constraint, text: str) -> str:
-    """The text with the constraint's own words and numbers taken out, so that one wording is one template."""
+    """The text without the constraint's own words and numbers, so that the same wording gives the same template."""
     said = sorted({each for value in constraint.kwargs.values() for each in _texts(value)}, key=len, reverse=True)
     for each in said:
         if len(each) > 1:
@@ -226,7 +226,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _digest(*texts: str) -> bytes:
-    """Of the words alone: case, marks and white space do not make another text."""
+    """A hash of the words only: case, punctuation and white space are ignored."""
     words = "\n".join(" ".join(_WORD.findall(text.lower())) for text in texts)
     return blake2b(words.encode("utf-8", "replace"), digest_size=12).digest()
 
@@ -237,7 +237,7 @@ def _grams(text: str) -> Iterator[tuple[str, ...]]:
 
 
 def _prompts(path: Path) -> Iterator[str]:
-    """The prompts of a benchmark's file; rows without one are an error, for a check that checks nothing is none."""
+    """The prompts of a benchmark's file; rows without a prompt are an error, so that the check is complete."""
     for found in stream(path):
         text = None if found.row is None else _prompt(found.row)
         if text is None:

@@ -1,4 +1,4 @@
-"""A survey as tables in the terminal."""
+"""Prints a survey as tables in the terminal."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rich.text import Text
 
 from hindsight_rl.data.show.survey import Places, Survey
 
-_SHOWN = 5  # findings of a kind
-_LONGEST = 500  # characters of a prompt
+_SHOWN = 5  # number of printed findings of a kind
+_LONGEST = 500  # number of printed characters of a prompt
 
 
 def show(found: Survey, console: Console | None = None) -> None:
-    """Print it."""
+    """Print a survey."""
     console = console or Console(highlight=False)
     say = partial(console.print, soft_wrap=True)
     say(Text(f"{found.source}: {found.rows:,} rows, {found.tasks:,} different tasks"))
@@ -47,7 +47,7 @@ def show(found: Survey, console: Console | None = None) -> None:
 
 
 def findings(found: Survey) -> list[str]:
-    """What may be wrong with the data, a line each."""
+    """Possible problems of the data, one line each."""
     lines = [
         f"conflicts: {_total(found.conflicts.values()):,}",
         *_first(found.conflicts),
