@@ -162,7 +162,7 @@ def test_unfinished_and_bare_runs_are_shown_and_said_to_be(tmp_path):
     with (half / "metrics.jsonl").open("a") as file:
         file.write('{"step": 600, "lo')  # cut off by a kill
     text = shown(render([read_run(half)]))
-    assert "in progress: 500 of 1,000 steps" in text and "latest look during training" in text and "0.32" in text
+    assert "in progress: 500 of 1,000 steps" in text and "latest evaluation during training" in text and "0.32" in text
     bare = make_run(tmp_path / "bare", "none")
     for name in ("metrics.jsonl", "relabels.jsonl", "buffer.jsonl", "eval.json"):
         (bare / name).unlink()

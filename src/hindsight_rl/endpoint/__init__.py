@@ -1,9 +1,9 @@
-"""Any OpenAI-compatible chat server: structured answers, retries, a cache on disk, limits, and what it all cost.
+"""A client for OpenAI-compatible chat servers: structured answers, retries, a cache on disk, limits, and costs.
 
     endpoint = Endpoint(EndpointSettings(base_url="http://localhost:8000/v1", model="Qwen/Qwen3-8B").resolved())
     answer = endpoint.ask(Question([{"role": "user", "content": "..."}], schema=MyPydanticModel))
 
-`openai` and `pydantic` are imported when the first endpoint is made, not before.
+`openai` and `pydantic` are imported when the first endpoint is created.
 """
 
 from hindsight_rl.endpoint.answers import MalformedAnswer

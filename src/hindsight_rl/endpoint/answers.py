@@ -1,4 +1,4 @@
-"""From what a model said to a value of the wanted shape: reasoning stripped, JSON found, schema checked."""
+"""From a model's answer to a value of the schema: remove the reasoning, find the JSON, check the schema."""
 
 import json
 import re
@@ -16,14 +16,14 @@ _MOST_STARTS = 64
 
 
 class MalformedAnswer(EndpointError):
-    """The endpoint answered, and twice not in the wanted shape."""
+    """The endpoint gave two answers that do not fit the schema."""
 
 
 def without_reasoning(text: str) -> str:
     """The answer of a thinking model without its thoughts.
 
-    Some chat templates open the thought inside the prompt, so that only its end is in the answer; an answer that ran
-    out of tokens holds only its beginning.
+    Some chat templates open the thought in the prompt, so that the answer contains only its end. An answer that was cut
+    off may contain only its start.
     """
     text = _REASONING.sub("", text)
     text = _OPENED_IN_PROMPT.sub("", text)
@@ -34,7 +34,7 @@ def read(text: str, schema: "type[BaseModel]") -> "BaseModel":
     """The first JSON object of the text that fits the schema.
 
     Raises:
-        ValueError: there is none; its message is fit for showing to the model.
+        ValueError: there is none; the message can be shown to the model.
     """
     said = without_reasoning(text)
     if not said:
@@ -59,7 +59,7 @@ def read(text: str, schema: "type[BaseModel]") -> "BaseModel":
 
 
 def strict_schema(schema: "type[BaseModel]") -> dict[str, Any]:
-    """The JSON schema as strict servers want it: every field required, no others."""
+    """The JSON schema in the form that strict servers require: all fields required, no other fields."""
     made = schema.model_json_schema()
 
     def close(node: Any) -> None:
@@ -78,16 +78,16 @@ def strict_schema(schema: "type[BaseModel]") -> dict[str, Any]:
 
 
 def in_words(schema: "type[BaseModel]") -> str:
-    """What to add to a question for a server that knows no `response_format`."""
+    """Text to add to a question for a server without `response_format`."""
     shape = json.dumps(strict_schema(schema), ensure_ascii=False)
     return f"Reply with one JSON object and nothing else, no code fence. It must fit this JSON schema:\n{shape}"
 
 
 def _reasons(error: ValueError) -> str:
-    told = getattr(error, "errors", None)
-    if told is None:
+    errors = getattr(error, "errors", None)
+    if errors is None:
         return _line(error)
-    rows = told(include_url=False, include_input=False, include_context=False)[:3]
+    rows = errors(include_url=False, include_input=False, include_context=False)[:3]
     return "; ".join(f"{'.'.join(map(str, row['loc'])) or 'the object'}: {row['msg']}" for row in rows)
 
 

@@ -1,4 +1,4 @@
-"""What stands in a server's reply: an answer, or what went wrong, in the server's own words."""
+"""Parse a server's reply: an answer, or an error in the server's own words."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,9 @@ from typing import Any
 from hindsight_rl.endpoint.cache import Paid
 
 REFUSING = frozenset((400, 404, 415, 422, 501))
-"""Statuses with which servers refuse a field that they do not know."""
+"""HTTP statuses of servers that reject an unknown field."""
 
-# How servers name the field that asks for JSON of a schema, and what they do with it.
+# Names of the field for a JSON schema in error messages of servers, and words for "not supported".
 _STRUCTURE = ("response_format", "json_schema", "json schema", "structured", "guided", "grammar", "schema")
 # Other reasons for the same statuses.
 _OTHER = (
@@ -20,7 +20,7 @@ _OTHER = (
 
 
 class NotAnAnswer(Exception):
-    """A body that is no chat completion. status: the one that it names, 0 where it names none."""
+    """A body that is no chat completion. status: the HTTP status in the body, 0 if there is none."""
 
     def __init__(self, said: str, status: int = 0) -> None:
         super().__init__(said)
@@ -28,10 +28,10 @@ class NotAnAnswer(Exception):
 
 
 def content(body: bytes, messages: Sequence[Mapping[str, Any]]) -> Paid:
-    """The answer in the body of a chat completion; "" where the model said nothing.
+    """The answer in the body of a chat completion; "" if the answer is empty.
 
     Raises:
-        NotAnAnswer: it is none.
+        NotAnAnswer: the body is no chat completion.
     """
     value: Any = None
     try:
@@ -53,7 +53,7 @@ def content(body: bytes, messages: Sequence[Mapping[str, Any]]) -> Paid:
 
 
 def error_in(value: Any) -> tuple[str, int]:
-    """The server's own words about an error, and the HTTP status that it names; "", 0 where there are none."""
+    """The server's error message and the HTTP status in it; "" and 0 if they are missing."""
     if not isinstance(value, Mapping):
         return "", 0
     error = value.get("error")
@@ -66,7 +66,7 @@ def error_in(value: Any) -> tuple[str, int]:
 
 
 def refuses_structure(body: Any, message: str) -> bool | None:
-    """Whether an error is about the field that asks for JSON of a schema; None where it does not say."""
+    """Whether an error is about the field for a JSON schema; None if the message is unclear."""
     said = _reason(body, message).lower()
     if any(name in said for name in _STRUCTURE[:3]):
         return True
@@ -76,7 +76,7 @@ def refuses_structure(body: Any, message: str) -> bool | None:
 
 
 def _reason(body: Any, message: str) -> str:
-    """The words of an error without the request, which some servers repeat beside them."""
+    """An error message without the request, which some servers repeat in it."""
     if not isinstance(body, Mapping):
         return message
     inner = body["error"] if isinstance(body.get("error"), Mapping) else body
@@ -94,4 +94,4 @@ def _status(value: Any) -> bool:
 def _tokens(counted: Any, characters: int) -> int:
     if isinstance(counted, int) and not isinstance(counted, bool) and counted >= 0:
         return counted
-    return characters // 4  # the usual rule of thumb where the server does not count
+    return characters // 4  # the usual estimate if the server does not count

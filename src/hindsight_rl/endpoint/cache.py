@@ -1,6 +1,6 @@
-"""Paid answers on disk: an answer that has arrived is committed before anybody sees it, and is never paid twice.
+"""A cache of answers on disk. An answer is committed before it is returned, so no answer is paid for twice.
 
-One SQLite file serves several processes at a time. Neither keys nor questions are in it: a question is known by the
+Several processes can share one SQLite file. It contains no API keys and no questions: the key of a question is the
 SHA-256 of its model, messages and parameters.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Paid:
-    """What the endpoint said. tokens_in, tokens_out: as the server counted, or estimated where it did not."""
+    """An answer of the endpoint. tokens_in, tokens_out: counted by the server, or else estimated."""
 
     text: str
     tokens_in: int
@@ -33,7 +33,7 @@ def question_key(model: str, messages: Sequence[Mapping[str, str]], parameters: 
 
 
 class AnswerCache:
-    """The cache; a file that cannot be used is set aside or done without, for a cache must never stop a run.
+    """The cache. A file that cannot be used is moved or ignored, because a cache must never stop a run.
 
     Args:
         file: the SQLite file; None keeps nothing.
@@ -56,7 +56,7 @@ class AnswerCache:
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 database = sqlite3.connect(file, timeout=30, check_same_thread=False, isolation_level=None)
-                # The rollback journal, not WAL: it also holds where a folder is shared over a network.
+                # The rollback journal, not WAL, because it also works in folders shared over a network.
                 database.execute("PRAGMA synchronous = FULL")
                 database.execute(
                     "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, model TEXT, text TEXT,"
@@ -71,7 +71,7 @@ class AnswerCache:
                 if database is not None:
                     database.close()
                 if isinstance(error, sqlite3.OperationalError):
-                    return  # locked, or no place to write
+                    return  # locked, or not writable
                 with contextlib.suppress(OSError):
                     file.replace(file.with_name(f"{file.name}.unreadable-{time.time_ns()}"))
             except OSError:
@@ -79,7 +79,7 @@ class AnswerCache:
                 return
 
     def get(self, key: str) -> Paid | None:
-        """The answer to a question, if it was ever paid for."""
+        """The stored answer to a question, or None."""
         with self._lock:
             if self._database is None:
                 return None
@@ -93,7 +93,7 @@ class AnswerCache:
         return Paid(*row) if row else None
 
     def put(self, key: str, model: str, paid: Paid) -> None:
-        """Keep an answer; on disk when this returns. The first one stays where two arrive."""
+        """Store an answer; it is on disk when this returns. If there is already one, that one stays."""
         text = paid.text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates cannot be stored
         with self._lock:
             if self._database is None:
@@ -107,7 +107,7 @@ class AnswerCache:
                 self.errors += 1
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             if self._database is not None:
                 self._database.close()

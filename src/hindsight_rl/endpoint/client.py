@@ -1,7 +1,7 @@
-"""The client: questions in, answers of the wanted shape out. `openai` is touched here and nowhere else.
+"""The client: from questions to answers that fit a schema. Only this module uses `openai`.
 
-All requests run on one event loop in a thread of their own, so that a training loop can hand over questions and go
-on. Retries are our own, since they must honour the deadline, the budget and the counts.
+All requests run on one event loop in a separate thread, so that a training loop can submit questions and continue.
+We do not use the retries of `openai`, because retries must respect the deadline, the budget and the counts.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ _SHOWN = 300
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked.
+    """A question.
 
-    schema: the wanted shape, None for plain text. parameters: over the endpoint's own. sample: asks the same once
-    more; questions with different ones have answers of their own.
+    schema: of the answer, None for plain text. parameters: override those of the endpoint. sample: equal questions with
+    different values of `sample` are asked separately and can have different answers.
     """
 
     messages: Sequence[Message]
@@ -45,7 +45,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. value: of the question's schema. seconds: 0 for an answer from the cache."""
+    """An answer. value: an object of the question's schema. seconds: 0 for an answer from the cache."""
 
     text: str
     value: Any
@@ -97,7 +97,7 @@ class Endpoint:
         self.close()
 
     def submit(self, question: Question) -> "Future[Answer]":
-        """Ask without waiting; the future raises what :meth:`ask` raises."""
+        """Ask without waiting; the future raises the same errors as :meth:`ask`."""
         if self._closed:
             raise EndpointError("endpoint: it is closed")
         return self._run(self._answer(question))
@@ -106,14 +106,14 @@ class Endpoint:
         """Ask and wait.
 
         Raises:
-            EndpointError: no answer within attempts and deadline, or refused.
+            EndpointError: no answer within attempts and deadline, or the server rejected the question.
             MalformedAnswer: two answers that do not fit the schema.
-            BudgetSpent: nothing may be asked any more.
+            BudgetSpent: the budget of calls or tokens is used up.
         """
         return self.submit(question).result()
 
     def ask_many(self, questions: Sequence[Question]) -> list[Answer | EndpointError]:
-        """Ask all, at most ``concurrency`` at a time, and wait; an error stands where its answer would."""
+        """Ask all, at most ``concurrency`` at a time, and wait; a failed question gives its error as result."""
         waiting = [self.submit(question) for question in questions]
         found: list[Answer | EndpointError] = []
         for each in waiting:
@@ -124,7 +124,7 @@ class Endpoint:
         return found
 
     def close(self) -> None:
-        """Drop what is under way and let go of sockets and cache."""
+        """Cancel all requests, and close sockets and cache."""
         if self._closed:
             return
         self._closed = True
@@ -136,7 +136,7 @@ class Endpoint:
             await asyncio.gather(*others, return_exceptions=True)
             await self._client.close()
 
-        with contextlib.suppress(Exception):  # a socket that will not close must not keep a run from ending
+        with contextlib.suppress(Exception):  # a socket that does not close must not block the end of a run
             self._run(end()).result(timeout=10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
@@ -175,7 +175,8 @@ class Endpoint:
         return Answer(paid.text, value, cached, seconds)
 
     async def _paid(self, question: Question, messages: Sequence[Message]) -> tuple[Paid, bool, float]:
-        """The answer, from the cache, from the same question under way, or from the server; cached, seconds."""
+        """The answer (from the cache, from a running request for the same question, or from the server), whether it was
+        cached, and the seconds."""
         schema = strict_schema(question.schema) if question.schema else None
         parameters = self._parameters(question)
         sample = {"sample": question.sample} if question.sample else {}
@@ -189,7 +190,7 @@ class Endpoint:
         self._under_way[key] = shared
         try:
             async with self._gate:
-                began = time.monotonic()  # waiting for one's turn is not the server's delay
+                began = time.monotonic()  # time in the queue does not count as the server's delay
                 paid = await self._tried(question, messages, parameters, began + self.settings.deadline)
                 seconds = time.monotonic() - began
             self.cache.put(key, self.settings.model, paid)
@@ -197,14 +198,14 @@ class Endpoint:
             shared.set_result((paid, False, seconds))
         except BaseException as error:
             shared.set_exception(error if isinstance(error, EndpointError) else EndpointError("endpoint: given up"))
-            shared.exception()  # nobody else may be waiting
+            shared.exception()  # no other question may be waiting for it
             raise
         finally:
             del self._under_way[key]
         return paid, False, seconds
 
     def _parameters(self, question: Question) -> dict[str, Any]:
-        """The fields of a request; one that ``--endpoint.extra`` sets to null is sent by nobody, the judge included."""
+        """The fields of a request. A field that ``--endpoint.extra`` sets to null is never sent."""
         extra = self.settings.extra_fields()
         made: dict[str, Any] = {
             "temperature": self.settings.temperature,
@@ -230,50 +231,50 @@ class Endpoint:
                 paid = await asyncio.wait_for(
                     self._sent(question, messages, parameters, structured), max(0.0, min(self.settings.timeout, left))
                 )
-                if probing:  # in words it answers, so it was the field that it refused
+                if probing:  # without the field the server answers, so it does not support the field
                     self._structured = False
                 return paid
             except TimeoutError:
-                fault, told = "timeout", "no whole answer in time"
+                fault, detail = "timeout", "no complete answer in time"
             except self._openai.APIStatusError as error:
-                fault, told = str(error.status_code), self._clean(str(error.message))
+                fault, detail = str(error.status_code), self._clean(str(error.message))
                 if structured and self.settings.structure == "auto" and error.status_code in REFUSING:
                     verdict = refuses_structure(error.body, str(error.message))
                     if verdict is not False:
-                        # Where the server does not say what it refused, this question is asked in words; that shows.
+                        # If the error is unclear, ask without the field; the result shows whether it was the cause.
                         self._structured = self._structured and verdict is None
                         probing = verdict is None
                         in_words_only = True
                         self.usage.fault("response_format refused")
                         continue
                 if not retried(error.status_code):
-                    raise EndpointError(self._sorry(fault, told, error.status_code)) from None
+                    raise EndpointError(self._failure(fault, detail, error.status_code)) from None
                 wait = error.response.headers.get("retry-after")
             except self._openai.APITimeoutError:
-                fault, told = "timeout", "no answer in time"
+                fault, detail = "timeout", "no answer in time"
             except self._openai.APIConnectionError as error:
                 cause = error.__cause__ or error
-                fault, told = "connection", f"{type(cause).__name__}: {self._clean(str(cause))}"
+                fault, detail = "connection", f"{type(cause).__name__}: {self._clean(str(cause))}"
             except NotAnAnswer as error:
-                fault, told = str(error.status or "body"), self._clean(str(error))
+                fault, detail = str(error.status or "body"), self._clean(str(error))
                 if error.status and not retried(error.status):
-                    raise EndpointError(self._sorry(fault, told, error.status)) from None
+                    raise EndpointError(self._failure(fault, detail, error.status)) from None
             except EndpointError:
                 raise
-            except Exception as error:  # a reset in mid-body comes as the HTTP library's own error
-                fault, told = "connection", f"{type(error).__name__}: {self._clean(str(error))}"
+            except Exception as error:  # a connection reset within the body raises the HTTP library's own error
+                fault, detail = "connection", f"{type(error).__name__}: {self._clean(str(error))}"
             self.usage.fault(fault)
             pause = backoff(attempt, wait)
             attempt += 1
             if attempt >= self.settings.attempts or time.monotonic() + pause >= deadline:
-                raise EndpointError(self._sorry(fault, told))
+                raise EndpointError(self._failure(fault, detail))
             self.usage.count("retries")
             await asyncio.sleep(pause)
 
     async def _sent(
         self, question: Question, messages: Sequence[Message], parameters: dict[str, Any], structured: bool
     ) -> Paid:
-        """One request; its body is read piece by piece, so that a flood cannot fill the memory."""
+        """One request; its body is read in pieces, so that a very large body cannot fill the memory."""
         body = dict(parameters)
         # Lone surrogates, which a sampled response may hold, cannot be sent.
         sent: list[Any] = [
@@ -301,19 +302,19 @@ class Endpoint:
         return content(bytes(whole), sent)
 
     def _clean(self, text: str) -> str:
-        """Fit for one line of a message, without the key, which some servers repeat."""
+        """One line of an error message, without the API key, which some servers repeat."""
         if self._key != "none":
             text = text.replace(self._key, "***")
         return " ".join(text.split())[:_SHOWN]
 
-    def _sorry(self, fault: str, told: str, status: int = 0) -> str:
+    def _failure(self, fault: str, detail: str, status: int = 0) -> str:
         host = urlsplit(self.settings.base_url).netloc
-        mend = {
+        remedy = {
             401: f"check ${self.settings.key_variable}",
             403: f"check ${self.settings.key_variable}",
             404: "check --endpoint.base-url and --endpoint.model",
         }.get(status, "check the server" if status == 0 else "check --endpoint.extra and --endpoint.model")
-        return f"endpoint: {host} gave no answer ({fault}: {told}): {mend}"
+        return f"endpoint: {host} gave no answer ({fault}: {detail}): {remedy}"
 
 
 def _again(messages: Sequence[Message], text: str, why: str) -> list[Message]:

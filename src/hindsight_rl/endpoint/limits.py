@@ -1,4 +1,4 @@
-"""What may be spent on an endpoint, what was spent, and when to try again."""
+"""Budget and usage of an endpoint, and the waiting times of retries."""
 
 import email.utils
 import random
@@ -15,11 +15,11 @@ _LATENCIES = 512
 
 
 class BudgetSpent(EndpointError):
-    """The budget of calls or tokens is spent; nothing more is asked."""
+    """The budget of calls or tokens is spent; no more questions are sent."""
 
 
 class Usage:
-    """Counts of one endpoint, from all its threads; questions are what was wanted, requests what was sent."""
+    """Counts of one endpoint, over all threads. One question can need several requests, or none (from the cache)."""
 
     def __init__(self, settings: EndpointSettings):
         self._settings = settings
@@ -34,23 +34,23 @@ class Usage:
             self.counts[what] += by
 
     def fault(self, what: str) -> None:
-        """Note what went wrong with a request: `429`, `timeout`, `connection` ..."""
+        """Count an error of a request: `429`, `timeout`, `connection` ..."""
         with self._lock:
             self.faults[what] += 1
 
     def paid(self, tokens_in: int, tokens_out: int, seconds: float) -> None:
-        """Note an answer that was not in the cache."""
+        """Count an answer that was not in the cache."""
         with self._lock:
             self.counts["tokens_in"] += tokens_in
             self.counts["tokens_out"] += tokens_out
             self._latencies.append(seconds)
 
     def spend(self) -> None:
-        """Ask for leave to send one request, and count it.
+        """Check the budget for one more request, and count it.
 
         Raises:
-            BudgetSpent: there is none left. Requests under way are finished, so tokens can exceed their budget by
-                theirs.
+            BudgetSpent: the budget is spent. Running requests are still finished, so their tokens can exceed the
+                budget.
         """
         with self._lock:
             calls, tokens = self._settings.max_calls, self._settings.max_tokens
@@ -80,14 +80,14 @@ class Usage:
 
 
 def retried(status: int) -> bool:
-    """Is it worth asking again after this status?"""
+    """Whether a request with this status should be retried."""
     return status in RETRIED or status >= 500
 
 
 def backoff(attempt: int, retry_after: str | None = None, first: float = 0.5, most: float = 30.0) -> float:
-    """Seconds to wait after the try number ``attempt`` (from 0): what the server asks for, else doubling with jitter.
+    """Seconds to wait after attempt number ``attempt`` (from 0): the server's value, else doubling with jitter.
 
-    retry_after: the header's value, seconds or an HTTP date.
+    retry_after: the value of the header, in seconds or as an HTTP date.
     """
     if retry_after:
         try:

@@ -1,4 +1,4 @@
-"""Where a chat endpoint is, how it is asked, and what may be spent on it."""
+"""The settings of a chat endpoint: address, parameters, limits."""
 
 import dataclasses
 import json
@@ -16,50 +16,50 @@ STRUCTURES = ("auto", "json_schema", "prompt")
 
 
 class EndpointError(HindsightError):
-    """The endpoint cannot be asked, or did not answer within its limits."""
+    """The endpoint is not usable, or did not answer within its limits."""
 
 
 @dataclass
 class EndpointSettings:
-    """An OpenAI-compatible chat endpoint. The key is no setting, only the name of its variable: no run holds it."""
+    """An OpenAI-compatible chat endpoint. The settings hold no API key, only the name of its environment variable."""
 
     base_url: str = ""
-    """Address with its version, e.g. http://localhost:8000/v1; by default $OPENAI_BASE_URL."""
+    """Address with version, e.g. http://localhost:8000/v1; by default $OPENAI_BASE_URL."""
     model: str = ""
-    """The model's name there; by default $HINDSIGHT_MODEL."""
+    """The model's name on the server; by default $HINDSIGHT_MODEL."""
     key_variable: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key; local servers need none."""
+    """Environment variable with the API key; local servers need none."""
     temperature: float = 0.7
     answer_tokens: int = 1024
     """Most tokens of one answer, reasoning included."""
     extra: str = ""
-    """More of the request's fields as JSON; null removes one. Qwen3 without thinking on vLLM:
+    """More fields of the request, as JSON; null removes a field. Qwen3 without thinking on vLLM:
     '{"chat_template_kwargs": {"enable_thinking": false}}'."""
     structure: str = "auto"
-    """How JSON is asked for: `json_schema` (response_format), `prompt` (the schema in words), or `auto`: the first,
-    and the second where the server refuses it."""
+    """How to request JSON. `json_schema`: through response_format. `prompt`: the schema is in the question. `auto`:
+    `json_schema`, or `prompt` if the server rejects it."""
     concurrency: int = 8
-    """Most requests at one time."""
+    """Most requests at the same time."""
     attempts: int = 5
-    """Tries per question on 408, 409, 429, 5xx, resets and time-outs."""
+    """Most attempts per question; retried are 408, 409, 429, 5xx, connection resets and timeouts."""
     timeout: float = 120.0
-    """Seconds for one try, from the first byte sent to the last one read."""
+    """Time limit of one attempt in seconds, from the first byte sent to the last byte read."""
     deadline: float = 600.0
-    """Seconds for one question with all its tries, from when it is first sent."""
+    """Time limit of one question with all its attempts in seconds, from the first attempt."""
     max_calls: int = 0
-    """Requests after which nothing more is asked; 0 is no limit."""
+    """Most requests in total; 0 for no limit."""
     max_tokens: int = 0
-    """Tokens, in and out, after which nothing more is asked; 0 is no limit."""
+    """Most tokens in total, input and output; 0 for no limit."""
     price_in: float = 0.0
-    """Price of a million tokens in, in any currency: for the cost in the metrics."""
+    """Price of a million input tokens, in any currency; for the cost in the metrics."""
     price_out: float = 0.0
     answer_bytes: int = 1 << 20
-    """A longer answer is cut off and counts as malformed."""
+    """Most bytes of a response body; a longer one is cut off and counts as malformed."""
     cache: str = ""
-    """The SQLite file of paid answers; by default `answers.sqlite3` in the cache folder; `none` for none."""
+    """The SQLite file of cached answers; by default `answers.sqlite3` in the cache folder. `none`: no cache."""
 
     def resolved(self, environ: Mapping[str, str] | None = None) -> "EndpointSettings":
-        """With what the environment adds, checked.
+        """The settings with values from the environment, checked.
 
         Raises:
             EndpointError: no address, no model, a key inside the address, or a number out of range.
@@ -101,5 +101,5 @@ class EndpointSettings:
         return fields
 
     def key(self, environ: Mapping[str, str] | None = None) -> str:
-        """The key; "none" where the variable is not set."""
+        """The API key; "none" if the variable is not set."""
         return (os.environ if environ is None else environ).get(self.key_variable) or "none"

@@ -1,4 +1,4 @@
-"""The section on attention: where the models look while they answer, before and after training."""
+"""The section on attention to the constraints, before and after training."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,17 +39,17 @@ def attention(chapter: ArmChapter) -> str:
     )
     lead = (
         f"From the tokens of responses to {count} test instructions, mean over layers, heads, tokens and seeds; "
-        "computed from queries and keys once training is over. All models are led through the same "
-        "response that meets everything, so differences are the models', not the texts'. <b>Lift</b> is attention per "
-        "word over what looking evenly at all that is visible would give: 1 is no preference, 2 is twice as much, "
-        "below 1 is less. Attention says where a model reads, not why it answers; constraints may be met with "
-        "little of it, since what was read once can be carried along in the tokens after it."
+        "computed from queries and keys after training. All models get the same "
+        "response, which meets all constraints, so differences come from the models. <b>Lift</b> is attention per "
+        "word, divided by that of uniform attention over all visible tokens: 1 is no preference, 2 is twice as much, "
+        "below 1 is less. Attention shows which words a model reads, not why it answers. Constraints can be met with "
+        "little attention, because later tokens can carry what was read before."
     )
     return section("attention", "Attention to the constraints", lead, body)
 
 
 def _studies(group: ArmGroup) -> list[Mapping[str, Any]]:
-    """What is known of a group's models, run by run."""
+    """The attention of a group's models, one entry per run."""
     return [found for run in group.runs if (found := _study(group, run)) is not None]
 
 
@@ -60,7 +60,7 @@ def _study(group: ArmGroup, run: ArmRun) -> Mapping[str, Any] | None:
 
 
 def _values(group: ArmGroup, how: str, *path: str) -> list[float]:
-    """A number of each model of a group, by its keys."""
+    """One number per model of a group, selected by keys."""
     values = []
     for found in _studies(group):
         value: Any = found[how]

@@ -1,4 +1,4 @@
-"""The sections on arms that open the books: rewrites side by side with what was asked, cost, settings, runs."""
+"""Sections with details of the sandbox's methods: rewrites next to the originals, cost, settings, runs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,22 +17,22 @@ EXAMPLES = 6
 SEPARATOR = " ; "
 MARKS = {
     "kept": "met, and kept",
-    "changed": "missed, and asked at what was achieved",
-    "dropped": "missed, and left out",
-    "without": "met, and left out with what it presupposes",
-    "stands": "missed, and asked all the same",
+    "changed": "missed, changed to the achieved value",
+    "dropped": "missed, and dropped",
+    "without": "met, and dropped with its prerequisite",
+    "stands": "missed, and still asked",
 }
 
 
 def rewrites(chapter: ArmChapter) -> str:
-    """Failed responses beside what they were replayed under, for the first seed of each arm that replays."""
+    """Failed responses and the instructions of their replays, for the first seed of each method with replay."""
     blocks = [(g, run) for g in chapter.groups if (run := next((r for r in g.runs if r.rewrites), None)) is not None]
     if not blocks:
         return ""
     out = []
     for i, (group, run) in enumerate(blocks):
         rows = run.rewrites
-        # Spread over training; neighbours were chosen at one step and are alike.
+        # Spread over training; neighbours come from the same step and are similar.
         picked = [
             rows[j] for j in np.unique(np.linspace(0, len(rows) - 1, min(EXAMPLES, len(rows))).round().astype(int))
         ]
@@ -44,8 +44,8 @@ def rewrites(chapter: ArmChapter) -> str:
     used = {mark for _, run in blocks for row in run.rewrites for mark, _, _ in parts(row) or ()}
     keys = "".join(f'<span><i class="mark {m}"></i>{escaped(t)}</span>' for m, t in MARKS.items() if m in used)
     lead = (
-        "A response that failed its instruction is replayed as a success of another one. Above each response stands "
-        "what was asked, below it what it is replayed under, checked again on the same text."
+        "A response that failed its instruction is replayed as a success of another one. Above each response is "
+        "the original instruction, below it the instruction of the replay, which was checked on the same text."
     )
     return section("rewrites", "Rewrites", lead, f'<p class="legend">{keys}</p>{"".join(out)}')
 
@@ -100,7 +100,7 @@ def _rewrite(row: Mapping[str, Any]) -> str:
 
 
 def cost(chapter: ArmChapter) -> str:
-    """What each arm took: rollouts, rows, updates, seconds."""
+    """The cost of each method: rollouts, rows, updates, seconds."""
     reference = next((g for g in chapter.groups if g.label == "fraction"), None)
     target = None
     if reference is not None and (finals := reference.finals("sampled", "accuracy")):
@@ -124,9 +124,11 @@ def cost(chapter: ArmChapter) -> str:
         f"<tbody>{''.join(body)}</tbody></table>"
     )
     lead = (
-        "Mean over seeds so far, without evaluations and the base model, which arms share. A row is a prompt with one "
+        "Mean over seeds so far, without evaluations and the shared base model. A row is a prompt with one "
         "response in the update; gradient "
-        "steps are left out when they are not finite. Arms run side by side share the machine: compare CPU time."
+        "steps that are not finite are skipped. Methods that are trained at the same time share the machine: "
+        "compare CPU "
+        "time."
     )
     if target is not None:
         lead += " The last column: where the mean curve first reaches what <b>fraction</b> ends at."
@@ -158,7 +160,7 @@ def _reached(group: ArmGroup, target: float) -> str:
 
 
 def settings(chapter: ArmChapter) -> str:
-    """What each arm is, every setting, and the runs."""
+    """A description of each method, all settings, and the runs."""
     about = "".join(
         f"<tr><th>{chip(g)}</th><td>{escaped(told['about'])}</td>"
         f"<td>{escaped((told.get('settings') or {}).get('learning_rate', '–'))}</td></tr>"

@@ -1,4 +1,4 @@
-"""The sections on arms: what was learnt, with how many constraints, from which signal, and what was selected."""
+"""Sections on the sandbox's methods: accuracy, by number of constraints, learning signal, selection for replay."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -21,12 +21,12 @@ def chip(group: ArmGroup) -> str:
 
 
 def tested(run: ArmRun) -> int:
-    """How many fresh instructions an evaluation takes; 0 where it is not known."""
+    """Number of instructions per evaluation; 0 if unknown."""
     return int(number(run.config.get("test")) or 0)
 
 
 def headline(chapter: ArmChapter) -> str:
-    """Accuracy of every arm after training, and what it took."""
+    """Accuracy of each method after training, and its cost."""
     body = []
     for group in [chapter.before, *chapter.groups]:
         before = group.colour == chapter.before.colour
@@ -86,7 +86,7 @@ def _between(values: Sequence[float]) -> str:
 
 
 def evaluated(how: str, name: str, over: str = "rollouts") -> Callable[[ArmRun], Curve]:
-    """A figure of the evaluations, over rollouts or seconds."""
+    """A value of the evaluations, over rollouts or seconds."""
     return lambda run: as_curve(
         [
             (x, y)
@@ -97,7 +97,7 @@ def evaluated(how: str, name: str, over: str = "rollouts") -> Callable[[ArmRun],
 
 
 def recorded(name: str, when: str | None = None) -> Callable[[ArmRun], Curve]:
-    """A figure of each step, over rollouts; with `when` only of steps at which that is not zero."""
+    """A value of each step, over rollouts; with `when`, only steps where that metric is not zero."""
     return lambda run: as_curve(
         [
             (row["rollouts"], y)
@@ -135,7 +135,7 @@ def _end(runs: Sequence[ArmRun]) -> float | None:
 
 
 def counts(chapter: ArmChapter) -> str:
-    """Accuracy by the number of constraints, over training and at its end."""
+    """Accuracy by number of constraints, during and after training."""
     groups = [chapter.before, *chapter.groups]
     numbers = _keys(chapter.runs, "by_count")
     if not numbers:
@@ -153,13 +153,13 @@ def counts(chapter: ArmChapter) -> str:
 
 
 def kinds(chapter: ArmChapter) -> str:
-    """Share met of each kind of constraint."""
+    """Share of constraints that are met, by kind."""
     groups = [chapter.before, *chapter.groups]
     names = sorted(_keys(chapter.runs, "by_kind"))
     if not names:
         return ""
     rows = [rates.Line(name, [_cell(g, "by_kind", name) for g in groups]) for name in names]
-    lead = "Share of constraints met at the last evaluation, sampled: which kinds hold the instructions up."
+    lead = "Share of constraints met at the last evaluation, sampled: it shows which kinds are difficult."
     return section("kinds", "By kind of constraint", lead, rates.chart(rows, groups))
 
 
@@ -184,7 +184,7 @@ def _cell(group: ArmGroup, name: str, key: str) -> rates.Cell | None:
 
 
 def signal(chapter: ArmChapter) -> str:
-    """Share of groups whose rollouts all earn the same."""
+    """Share of groups whose rollouts all have the same reward."""
     groups = chapter.groups
     end = _end(chapter.runs)
     charts = [
@@ -198,14 +198,15 @@ def signal(chapter: ArmChapter) -> str:
                    note="of the policy, nats per token"),
     ]  # fmt: skip
     lead = (
-        "A group is the rollouts of one prompt; where all earn the same reward, the originals cannot tell good from "
-        f"bad there. Running means over {SMOOTH} steps." + _bands(groups)
+        "A group is the rollouts of one prompt. If all have the same reward, the originals of the group give no "
+        "learning "
+        f"signal. Running means over {SMOOTH} steps." + _bands(groups)
     )
     return section("signal", "Groups with no signal", lead, f'<div class="charts two">{"".join(charts)}</div>')
 
 
 def selection(chapter: ArmChapter) -> str:
-    """What was selected for replay over time: how much it met, how uncertain it was, what was left of it."""
+    """The failures selected for replay, over time: constraints met, entropy, constraints kept."""
     groups = [group for group in chapter.groups if any(run.replays for run in group.runs)]
     if not groups:
         return ""

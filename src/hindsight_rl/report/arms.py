@@ -1,7 +1,7 @@
-"""Arms of `hindsight sandbox train` as a report sees them: read, checked, and grouped, like with like.
+"""Read, check and group the arms of `hindsight sandbox train` for a report. An arm is the training of one method.
 
-A run folder holds one seed and several arms. Runs of an arm that differ in nothing but their seed are one group; other
-settings make another group, named by what differs; another number of constraints is another chapter.
+A run folder holds one seed and several arms. Runs of an arm that differ only in their seed form a group. Other settings
+form another group, which is named by the difference. Another number of constraints is another chapter.
 """
 
 import json
@@ -16,12 +16,12 @@ from hindsight_rl.run import Run
 
 ORDER = ("rlvr", "fraction", "hir", "retarget", "relabels", "keep")
 BEFORE = 8
-"""Colour of the base model."""
+"""Colour number of the base model."""
 _NOT_A_DIFFERENCE = frozenset(
     ("kind", "version", "machine", "arms", "constraints", "dependent", "seed", "out", "resume", "json", "evaluations",
      "test", "examples", "checkpoints", "jobs", "base")
 )  # fmt: skip
-_MEND = "remove that line, or leave this run out"
+_MEND = "remove that line, or omit this run"
 
 
 @dataclass
@@ -59,7 +59,7 @@ class ArmRun:
 
     @property
     def state(self) -> str:
-        """`complete`, or how far it has come."""
+        """`complete`, or the progress so far."""
         if self.summary is not None:
             return "complete"
         if not self.metrics:
@@ -73,11 +73,11 @@ class ArmRun:
         return [row for row in self.evals if row["step"]]
 
     def last(self, how: str, name: str) -> float | None:
-        """A figure of the last evaluation after the start; `how` is `sampled` or `greedy`."""
+        """A value of the last evaluation after the start; `how` is `sampled` or `greedy`."""
         return number(self.trained[-1][how].get(name)) if self.trained else None
 
     def spent(self, name: str) -> float | None:
-        """What the arm has cost so far: `rollouts`, `rows`, `updates`, `seconds`, `cpu_seconds`, ..."""
+        """The cost of the arm so far: `rollouts`, `rows`, `updates`, `seconds`, `cpu_seconds`, ..."""
         for source in (self.summary, self.metrics[-1] if self.metrics else None):
             if source is not None and (value := number(source.get(name))) is not None:
                 return value
@@ -90,7 +90,7 @@ class ArmRun:
 
     @property
     def strategy(self) -> str | None:
-        """How failures were selected, where it is known."""
+        """How failures were selected, if known."""
         chosen = (self.summary or {}).get("settings")
         told = chosen.get("strategy") if isinstance(chosen, dict) else None
         return told or self.config.get("replay", {}).get("strategy")
@@ -98,7 +98,7 @@ class ArmRun:
 
 @dataclass
 class ArmGroup:
-    """Runs of an arm that differ in nothing but their seed; its label is the arm, and what differs from others."""
+    """Runs of an arm that differ only in their seed; the label is the arm and its difference from other groups."""
 
     label: str
     arm: str
@@ -106,7 +106,7 @@ class ArmGroup:
     colour: int = 0
 
     def finals(self, how: str, name: str) -> list[float]:
-        """A figure of each run's last evaluation."""
+        """A value of each run's last evaluation."""
         return [value for run in self.runs if (value := run.last(how, name)) is not None]
 
 
@@ -147,10 +147,10 @@ def read_arms(run: Run, config: dict[str, Any]) -> list[ArmRun]:
     file = run.path / "config.json"
     for key, kind in (("arms", str), ("constraints", str), ("seed", int)):
         if not isinstance(config.get(key), kind):
-            raise HindsightError(f"{file}: '{key}' is missing: restore it, or leave this run out")
+            raise HindsightError(f"{file}: '{key}' is missing: restore it, or omit this run")
     for key in ("replay", "update"):
         if not isinstance(config.get(key, {}), dict):
-            raise HindsightError(f"{file}: '{key}' is no object: restore it, or leave this run out")
+            raise HindsightError(f"{file}: '{key}' is no object: restore it, or omit this run")
     attention = None
     if (run.path / "attention.json").exists():
         attention = read_object(run, "attention.json", "delete it; with --resume the run makes it again")
@@ -158,7 +158,7 @@ def read_arms(run: Run, config: dict[str, Any]) -> list[ArmRun]:
     names = list(dict.fromkeys(name.strip() for name in config["arms"].split(",") if name.strip()))
     found = [_read_arm(run.path, name, config, attention) for name in names]
     if not found:
-        raise HindsightError(f"{file}: 'arms' names none: restore it, or leave this run out")
+        raise HindsightError(f"{file}: 'arms' names none: restore it, or omit this run")
     return found
 
 
@@ -184,7 +184,7 @@ def _read_arm(path: Path, name: str, config: dict[str, Any], attention: dict[str
                 )
     summary = None
     if (files.path / "summary.json").exists():
-        mend = "restore it from a copy, or leave this run out"
+        mend = "restore it from a copy, or omit this run"
         summary = read_object(files, "summary.json", mend)
         if not isinstance(summary.get("settings", {}), dict):
             raise HindsightError(f"{files.path / 'summary.json'}: 'settings' is no object: {mend}")
@@ -227,7 +227,7 @@ def arm_chapters(runs: Sequence[ArmRun]) -> list[ArmChapter]:
 
 
 def _rank(arm: str) -> tuple[int, str]:
-    """Relatives stand beside each other: `hir`, `hir-random`, `retarget`."""
+    """A sort key that puts related methods together: `hir`, `hir-random`, `retarget`."""
     family = arm.split("-")[0]
     return (ORDER.index(family) if family in ORDER else len(ORDER), arm)
 
@@ -235,7 +235,7 @@ def _rank(arm: str) -> tuple[int, str]:
 def _settings(run: ArmRun) -> dict[str, Any]:
     given = {k: v for k, v in flat(run.config).items() if k.split(".")[0] not in _NOT_A_DIFFERENCE}
     own = (run.summary or {}).get("settings")
-    if isinstance(own, dict):  # what the arm took where the settings left it to the arm
+    if isinstance(own, dict):  # the arm's own choice, if the settings give none
         given |= {f"update.{k}": v for k, v in own.items() if k == "learning_rate"}
         given |= {f"replay.{k}": v for k, v in own.items() if k == "strategy"}
     return given
@@ -245,7 +245,7 @@ def _groups(arm: str, runs: list[ArmRun]) -> list[ArmGroup]:
     settings = [_settings(run) for run in runs]
     for key in ("update.learning_rate", "replay.strategy"):
         known = {s[key] for s in settings if s.get(key) is not None}
-        for setting in settings:  # an arm that is not done does not say what it took; where all others agree, the same
+        for setting in settings:  # an unfinished arm does not record its choices; use those of the others if they agree
             if setting.get(key) is None and len(known) == 1:
                 setting[key] = next(iter(known))
     keys = sorted({key for setting in settings for key in setting})

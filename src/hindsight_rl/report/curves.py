@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 def success_of(event: str | None) -> Callable[[RunData], Curve]:
-    """Success of one event's canonical instruction at every look, or the mean over all of them."""
+    """Success on one event's canonical instruction at every evaluation, or the mean over all events."""
 
     def curve(run: RunData) -> Curve:
         points = [
@@ -32,7 +32,7 @@ def metric(name: str) -> Callable[[RunData], Curve]:
 
 
 def events_seen(run: RunData) -> Curve:
-    """How many different events have happened so far."""
+    """Number of different events so far."""
     seen: set[str] = set()
     points = []
     for row in run.metrics:
@@ -54,12 +54,12 @@ def as_curve(points: Sequence[tuple[float, float]]) -> Curve:
 def averaged(group: Seeds[R], curve: Callable[[R], Curve], smooth: int = 1, common: bool = False) -> Series:
     """Mean and range over a group's seeds.
 
-    Seeds are interpolated onto all their steps; a seed counts only as far as it has come, so the last stretch of
-    a group with an unfinished run averages over fewer seeds.
+    Seeds are interpolated onto all their steps. A seed counts only up to its last step, so the end of the curve of a
+    group with an unfinished run is a mean over fewer seeds.
 
     Args:
         smooth: running mean over this many points.
-        common: only where every seed has a value, for axes on which seeds do not end together, as time.
+        common: use only points where every seed has a value; for axes such as time, where seeds end apart.
     """
     curves = [(x, _smoothed(y, smooth)) for x, y in map(curve, group.runs) if len(x)]
     if not curves:
@@ -68,7 +68,7 @@ def averaged(group: Seeds[R], curve: Callable[[R], Curve], smooth: int = 1, comm
     if common:
         shared = (grid >= max(x[0] for x, _ in curves)) & (grid <= min(x[-1] for x, _ in curves))
         grid = grid[shared] if shared.any() else grid
-    # Where a seed has not begun or has ended there is no value.
+    # No value before the start or after the end of a seed.
     table = np.array([np.interp(grid, x, y, left=np.nan, right=np.nan) for x, y in curves])
     mean, low, high = np.nanmean(table, 0), np.nanmin(table, 0), np.nanmax(table, 0)
     if len(curves) == 1:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HELD_OUT, REPLAYS, SCORES = "held_out.jsonl", "replays.jsonl", "evaluation/scores.json"
 SHOWN = 12
-"""Replays of a run on the page: the first and the last of them, half and half."""
+"""Number of replays of a run on the page: half of them from the start, half from the end."""
 
 
 def held_out(runs: Sequence[TrlRun], labels: Sequence[str]) -> str:
@@ -98,7 +98,7 @@ def _side_by_side(label: str, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def scores(runs: Sequence[TrlRun], labels: Sequence[str]) -> str:
-    """What `hindsight lm evaluate RUN` found: a row for each benchmark of each run."""
+    """The results of `hindsight lm evaluate RUN`: a row for each benchmark of each run."""
     body = []
     for run, label in zip(runs, labels, strict=True):
         found = run.run.read(SCORES) if (run.run.path / SCORES).is_file() else {}
@@ -126,7 +126,7 @@ def _accuracy(score: dict[str, Any], kind: str, level: str) -> str:
 
 
 def replays(runs: Sequence[TrlRun], labels: Sequence[str]) -> str:
-    """Replays as texts, and why other candidates were rejected."""
+    """Texts of replays, and why other candidates were rejected."""
     text = ""
     for run, label in zip(runs, labels, strict=True):
         rows = read_lines(run.run, REPLAYS)

@@ -1,4 +1,4 @@
-"""The section on the language model that relabeled: what it was asked, said and cost, and for how long it was away."""
+"""The section on the language model that relabels: questions, answers, cost, and how long it was not available."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,13 +9,13 @@ from hindsight_rl.report.svg import escaped, short
 
 
 def language_model(chapter: Chapter) -> str:
-    """One table per run that had a language model beside it; nothing where none had."""
+    """One table per run with a language model; empty without such runs."""
     found = [(run, said) for run in chapter.runs if (said := _latest(run)) is not None]
     if not found:
         return ""
     lead = (
-        "Asked beside training about trajectories with new sets of events; training never waits. Its candidates were "
-        "filtered, grounded and deduplicated; templates spoke until its first usable answer and while it failed."
+        "Asked during training about trajectories with new sets of events; training never waits. Its answers were "
+        "filtered, grounded and deduplicated. Templates were used until its first usable answer and while it failed."
     )
     return section("language-model", "The language model", lead, "".join(_run(run, said) for run, said in found))
 
@@ -31,15 +31,15 @@ def _run(run: RunData, said: Mapping[str, Any]) -> str:
     model = settings.get("model") if isinstance(settings, Mapping) else None
     away = number(said.get("down_seconds")) or 0.0
     if away:
-        note = f"The endpoint failed for {duration(away)}, in which templates spoke"
+        note = f"The endpoint failed for {duration(away)}; templates were used in that time"
     else:
         note = "The endpoint did not fail"
     if said.get("budget_spent"):
-        note += "; its budget was spent, and nothing more was asked"
+        note += "; its budget was spent, so no more questions were sent"
     if said.get("standing_in"):
-        note += "; templates were speaking at the end"
+        note += "; templates were in use at the end"
     if said.get("trouble"):
-        note += f" (latest trouble: {said['trouble']})"
+        note += f" (latest error: {said['trouble']})"
     open_ = sum(int(number(said.get(name)) or 0) for name in ("under_way", "waiting"))
     rows = [
         ("trajectories asked about", _count(said, "asked")),
@@ -54,7 +54,7 @@ def _run(run: RunData, said: Mapping[str, Any]) -> str:
         ),
         ("relabels accepted", _count(said, "accepted")),
         *((f"rejected: {kind}", _number(count)) for kind, count in _items(said.get("rejected"))),
-        ("trajectories that templates named", _count(said, "template_trajectories")),
+        ("trajectories relabeled by templates", _count(said, "template_trajectories")),
         ("mean age of an answer", f"{short(age)} steps" if (age := number(said.get("age_mean"))) is not None else "–"),
         ("requests sent", _count(used, "requests")),
         ("answers from the cache", _count(used, "cached")),

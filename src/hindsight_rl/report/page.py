@@ -1,4 +1,4 @@
-"""One self-contained HTML page from one or more run folders: no script, no request to anywhere.
+"""One self-contained HTML page from one or more run folders, without scripts or network requests.
 
 hindsight report runs/oir-0 runs/oir-1 runs/none-0 --out report.html
 hindsight report runs/lm-0 runs/lm-1 runs/oir-0 --out report.html
@@ -59,14 +59,14 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     """Write the report of some runs.
 
     Args:
-        runs: run folders, finished or not; a folder named twice counts once.
-        out: the HTML file to make.
+        runs: run folders, finished or not; duplicates count once.
+        out: the HTML file to write.
 
     Returns:
         ``out``.
 
     Raises:
-        HindsightError: no run, a foreign or damaged folder, or a file that cannot be written.
+        HindsightError: no run, a folder that is damaged or no run, or a file that cannot be written.
     """
     folders = list({Path(run).resolve(): Path(run) for run in runs}.values())
     if not folders:
@@ -78,10 +78,10 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
 
 
 def read(folder: Path) -> list[RunData] | list[ArmRun] | list[TrlRun]:
-    """What a run folder holds: one run of an agent or of TRL, or the arms of a run of the language model's sandbox.
+    """The contents of a run folder: one run of an agent or of TRL, or the arms of a run of the sandbox.
 
     Raises:
-        HindsightError: a foreign or damaged folder.
+        HindsightError: the folder is damaged or no run.
     """
     run, config = open_run(folder)
     if config["kind"] == "lm-trl":
@@ -102,7 +102,7 @@ def render(runs: Sequence[RunData | ArmRun | TrlRun]) -> str:
     bodies += [_arms(chapter, many, i) for i, chapter in enumerate(tasks, start=len(worlds))]
     if models:
         text = trl_runs.chapter(models)
-        head = f'<p class="sub">{escaped(trl_runs.about(models))}</p>'  # alone, the page's own heading says it
+        head = f'<p class="sub">{escaped(trl_runs.about(models))}</p>'  # a single chapter needs no heading
         bodies.append(_headed(head + text, "Models trained with TRL", len(bodies)) if many else text)
     if many:
         links = "".join(f'<a href="#w{i}">{escaped(name)}</a>' for i, name in enumerate(names))
@@ -175,7 +175,7 @@ def _title(
 
 
 def _chapter(chapter: Chapter, many: bool, number: int) -> str:
-    """One world's part of the page; worlds are never averaged together."""
+    """The part of the page on one world; there are no means over worlds."""
     body = [
         sections.canonical(chapter),
         sections.learning(chapter),
@@ -223,7 +223,7 @@ def _arms(chapter: ArmChapter, many: bool, number: int) -> str:
 
 
 def _headed(text: str, title: str, number: int) -> str:
-    """A chapter among others: with a heading, and with anchors of its own."""
+    """A chapter of several, with its own heading and anchors."""
     text = text.replace('<section id="', f'<section id="w{number}-')
     return f'<h2 id="w{number}">{escaped(title)}</h2>{text}'
 
@@ -238,12 +238,12 @@ def _boxed(headline: str, chapter: Chapter) -> str:
 
 @dataclass
 class ReportConfig:
-    """One HTML page from one or more runs."""
+    """Make an HTML page from one or more runs."""
 
     runs: Annotated[list[Path], tyro.conf.Positional]
-    """Run folders, of agents, of the sandbox's arms, of TRL. What differs only in its seed is averaged."""
+    """Run folders: agents, sandbox runs, and TRL runs. Runs that differ only in their seed are averaged."""
     out: Path | None = None
-    """The file to make: by default RUN/report.html for one run, report.html here for several."""
+    """The file to write; by default RUN/report.html for one run, ./report.html for several."""
 
 
 def main(argv: list[str]) -> int:

@@ -40,7 +40,7 @@ class Cell:
 
 @dataclass
 class Line:
-    """A row: its label, what hovering tells, and a cell for each group (None where nothing is known)."""
+    """A row: its label, its tooltip, and a cell for each group (None if there is no value)."""
 
     label: str
     cells: list[Cell | None] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The sections that open the books: the buffer's decisions, relabels with their evidence, time, settings, runs."""
+"""Sections with details of agent runs: decisions of the buffer, relabels with evidence, time, settings, runs."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ def buffer(chapter: Chapter) -> str:
             else body
         )
     keys = "".join(f'<span><i class="chip s-{s.split()[0]}"></i>{s}</span>' for s in STATUSES)
-    lead = "Which instruction held a slot when, and how it stood: judged by the mean return of its latest attempts."
+    lead = "The instruction in each slot over time. Colours: status, from the mean return of its latest attempts."
     return section("buffer", "The instruction buffer over time", lead, f'<p class="legend">{keys}</p>{"".join(out)}')
 
 
@@ -117,7 +117,7 @@ def relabels(chapter: Chapter) -> str:
 def _examples(rows: Sequence[dict[str, Any]]) -> str:
     if not rows:
         return '<p class="none">none</p>'
-    # Spread over training; of neighbours the one with most evidence, which tells most.
+    # Spread over training; of neighbours the one with the most evidence.
     first, last = rows[0]["step"], rows[-1]["step"]
     bins: list[list[dict[str, Any]]] = [[] for _ in range(EXAMPLES)]
     for row in rows:
@@ -178,7 +178,7 @@ def reward(chapter: Chapter) -> str:
 
 
 def time(chapter: Chapter) -> str:
-    """Where the time went, mean over seeds."""
+    """Time by activity, mean over seeds."""
     rows = []
     for group in chapter.groups:
         spent = [run.seconds for run in group.runs if run.seconds]
@@ -203,12 +203,12 @@ def time(chapter: Chapter) -> str:
     if not rows:
         return ""
     keys = "".join(f'<span><i class="chip t-{k}"></i>{k}</span>' for k in ("train", "relabel", "evaluate"))
-    lead = "Mean over seeds, compilation included; the examination at the end is not."
+    lead = "Mean over seeds, with compilation and without the final evaluation."
     return section("time", "Time", lead, f'<p class="legend">{keys}</p><div class="bars wide">{"".join(rows)}</div>')
 
 
 def settings(chapter: Chapter) -> str:
-    """Every setting; those that differ between groups first."""
+    """All settings; those that differ between groups first."""
     columns = [(g, flat(g.runs[0].config)) for g in chapter.groups]
     skip = {"seed", "out", "resume", "kind"}
     keys = [k for k in dict.fromkeys(k for _, c in columns for k in c) if k not in skip]

@@ -1,7 +1,7 @@
-"""Run folders as a report sees them: read, checked, and grouped so that only like is averaged with like.
+"""Read, check and group run folders for a report.
 
-Runs belong to one group when they differ in nothing but their seed. The same method with other settings is
-another group, named by what differs; another world is another chapter.
+Runs form a group if they differ only in their seed; means are taken only within a group. The same method with other
+settings is another group, which is named by the difference. Another world is another chapter.
 """
 
 import json
@@ -30,7 +30,7 @@ _NOT_A_DIFFERENCE = frozenset(
 
 
 class Named(Protocol):
-    """What has a name and a colour in every chart."""
+    """A group with a name and a colour, the same in every chart."""
 
     @property
     def label(self) -> str: ...
@@ -88,7 +88,7 @@ class RunData:
 
     @property
     def planned(self) -> int:
-        """Environment steps asked for."""
+        """Environment steps planned."""
         return int(number(self.config.get("total_timesteps")) or 0)
 
     @property
@@ -108,7 +108,7 @@ class RunData:
 
     @cached_property
     def looks(self) -> list[tuple[int, dict[str, float]]]:
-        """(step, success by event name) of every look at held-out worlds during training."""
+        """(step, success by event name) of every evaluation in held-out worlds during training."""
         return [
             (int(row["step"]), {k: float(v) for k, v in row["success"].items() if number(v) is not None})
             for row in self.metrics
@@ -127,7 +127,7 @@ class RunData:
 
 @dataclass
 class Group:
-    """Runs that differ in nothing but their seed.
+    """Runs that differ only in their seed.
 
     Attributes:
         label: method, and the settings in which the group differs from others of its method.
@@ -185,7 +185,7 @@ def open_run(path: Path) -> tuple[Run, dict[str, Any]]:
     run = Run(path)
     if not (path / "config.json").is_file():
         raise HindsightError(f"{path} is no run folder: it has no config.json; give one {made}")
-    config = read_object(run, "config.json", "restore it from a copy, or leave this run out")
+    config = read_object(run, "config.json", "restore it from a copy, or omit this run")
     if config.get("kind") not in KINDS_READ:
         raise HindsightError(
             f"{path} is a run of kind '{config.get('kind')}': this report reads runs of `hindsight agent train`, of "
@@ -204,10 +204,10 @@ def read_run(path: Path) -> RunData:
     path = run.path
     for key in ("method", "env", "seed"):
         if not isinstance(config.get(key), str | int):
-            raise HindsightError(f"{path / 'config.json'}: '{key}' is missing: restore it, or leave this run out")
+            raise HindsightError(f"{path / 'config.json'}: '{key}' is missing: restore it, or omit this run")
     evaluation = None
     if (path / "eval.json").exists():
-        evaluation = read_object(run, "eval.json", f"write it again with: hindsight agent eval {path}")
+        evaluation = read_object(run, "eval.json", f"recreate it with: hindsight agent eval {path}")
         _check_evaluation(path, evaluation)
     metrics = read_lines(run, "metrics.jsonl")
     metrics.sort(key=lambda row: row["step"])
@@ -233,7 +233,7 @@ def read_object(run: Run, name: str, mend: str) -> dict[str, Any]:
 def read_lines(run: Run, name: str, *texts: str, numbers: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Rows of a `.jsonl` file, each with a step, the named texts and the named numbers."""
     file = run.path / name
-    mend = "remove that line, or leave this run out"
+    mend = "remove that line, or omit this run"
     try:
         rows = run.lines(name)
     except (HindsightError, UnicodeDecodeError, OSError, RecursionError) as error:
@@ -252,12 +252,12 @@ def read_lines(run: Run, name: str, *texts: str, numbers: Sequence[str] = ()) ->
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
+    """The message of an error, in one line."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _check_evaluation(path: Path, evaluation: dict[str, Any]) -> None:
-    file, mend = path / "eval.json", f"write it again with: hindsight agent eval {path}"
+    file, mend = path / "eval.json", f"recreate it with: hindsight agent eval {path}"
     for kind in KINDS:
         rows = evaluation.get(kind, [])
         if not isinstance(rows, list):
@@ -304,7 +304,7 @@ def _rank(method: str) -> int:
 
 
 def _settings(run: RunData) -> dict[str, Any]:
-    """What tells groups apart; runs from before relabelers could be chosen had templates, believed nothing unseen."""
+    """The settings that separate groups. Older runs lack the settings of relabelers: they used templates."""
     ignored = _NOT_A_DIFFERENCE
     if run.config.get("relabeler", "templates") == "templates":
         ignored |= {"endpoint", "llm"}

@@ -1,4 +1,4 @@
-"""The sections of a chapter: what was achieved, in one world, by every group of runs."""
+"""The sections of a chapter: the results of each group of runs in one world."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ STATUSES = ("new", "failing", "learning boundary", "mastered")
 
 
 def section(anchor: str, title: str, lead: str, body: str) -> str:
-    """A section with a heading and a sentence that says how to read it."""
+    """A section with a heading and a sentence that explains it."""
     said = f'<p class="lead">{lead}</p>' if lead else ""
     return f'<section id="{escaped(anchor)}"><h3>{escaped(title)}</h3>{said}{body}</section>'
 
@@ -126,7 +126,7 @@ def canonical(chapter: Chapter) -> str:
         )
         for event in dict.fromkeys(e for run in chapter.runs for e in (run.looks[-1][1] if run.looks else ()))
     ]
-    lead = "No run is evaluated yet: success at the latest look during training, in held-out worlds, with few trials."
+    lead = "No final evaluation yet: success at the latest evaluation during training, in held-out worlds."
     return section("canonical", "Success per instruction", lead, rates.chart(interim, groups))
 
 
@@ -141,7 +141,7 @@ def _spread_lead(groups: Sequence[Group]) -> str:
 
 
 def _names(chapter: Chapter) -> dict[str, str]:
-    """Canonical text by event name, as far as evaluations tell it."""
+    """Canonical text by event name, if evaluations contain it."""
     names = {
         str(row["event"]): row["text"]
         for run in chapter.runs
@@ -153,14 +153,14 @@ def _names(chapter: Chapter) -> dict[str, str]:
 
 
 def learning(chapter: Chapter) -> str:
-    """Curves over training, and small multiples per instruction."""
+    """Curves over training, and one small chart per instruction."""
     groups = chapter.groups
     end = float(max((run.step for run in chapter.runs), default=0)) or None
     mean = [curves.averaged(g, curves.success_of(None)) for g in groups]
     given = [curves.averaged(g, curves.metric("success_of_given"), smooth=5) for g in groups]
     seen = [curves.averaged(g, curves.events_seen) for g in groups]
     charts = [
-        line_chart(mean, "mean success, canonical", end, note="held-out worlds, looks during training"),
+        line_chart(mean, "mean success, canonical", end, note="held-out worlds, evaluations during training"),
         line_chart(given, "given instructions fulfilled", end, 1.0, note="in training, by the agent's own reward"),
         line_chart(seen, "different events seen", end, note="of the world's vocabulary"),
     ]
@@ -204,9 +204,7 @@ def paraphrases(chapter: Chapter) -> str:
     figure = scatter(
         dots, "Each instruction", "canonical wording", "paraphrases", "on the diagonal, wording makes no difference"
     )
-    lead = "The same goals in words never heard in training, several for each. Paraphrased ÷ canonical: " + ", ".join(
-        ratios
-    )
+    lead = "The same goals in words that are not used in training. Paraphrased ÷ canonical: " + ", ".join(ratios)
     body = f'<div class="beside">{figure}<div>{rates.chart(rows, groups)}</div></div>'
     every = rates.lines(groups, "paraphrased", lambda row: row["text"])
     return section(
@@ -226,25 +224,23 @@ def _folded(title: str, body: str) -> str:
 def compositions(chapter: Chapter) -> str:
     """Instructions with two or three goals."""
     rows = rates.lines(chapter.groups, "composed", lambda row: row["text"])
-    lead = "Two or three goals in one instruction; fulfilled when all truly happened, in the order asked for, if any."
+    lead = "Two or three goals in one instruction; fulfilled if all events happened, in the given order if any."
     return section("compositions", "Compositions", lead, rates.chart(rows, chapter.groups))
 
 
 def others(chapter: Chapter) -> str:
-    """Instructions that no achievement names."""
+    """Instructions for events that are no achievement."""
     rows = rates.lines(chapter.groups, "others", lambda row: str(row.get("event")))
     for row in rows:
         texts = _texts(chapter, "others", row.label)
         row.title = f"{row.label}: " + "; ".join(texts)
         row.label = texts[0] if texts else row.label
-    lead = (
-        "Events of the world that are none of the game's 22 achievements, each in several wordings; the first is shown."
-    )
+    lead = "Events that are not among the game's 22 achievements, each in several wordings; the first wording is shown."
     return section("others", "Beyond the achievements", lead, rates.chart(rows, chapter.groups))
 
 
 def forgetting(chapter: Chapter) -> str:
-    """Best success at any look minus final success."""
+    """Best success at any evaluation minus final success."""
     groups = chapter.groups
     names = _names(chapter)
     lost: dict[str, list[list[float]]] = {}
@@ -270,7 +266,10 @@ def forgetting(chapter: Chapter) -> str:
     body = rates.chart(felt, groups, loss=True) if felt else '<p class="none">nothing was forgotten</p>'
     if felt and quiet:
         body += f'<p class="aside">{quiet} more instructions lost less than 0.02.</p>'
-    lead = "Best success at any look minus final success. Looks have few trials, so small losses are noise. Mean: "
+    lead = (
+        "Best success at any evaluation minus final success. Each evaluation during training has few trials, so small "
+        "losses are noise. Mean: "
+    )
     return section("forgetting", "Forgetting", lead + ", ".join(means) + ".", body)
 
 

@@ -1,4 +1,4 @@
-"""Charts as inline SVG, drawn small: about 360 units wide, so that letters stay legible on a telephone.
+"""Charts as inline SVG, about 360 units wide, so that text stays readable on a phone.
 
 Colours are CSS variables of the page (`--c0` to `--c7`), so one drawing serves light and dark.
 """
@@ -18,7 +18,7 @@ class Series:
     """A line with an optional band.
 
     Attributes:
-        label: what it is, told on hovering.
+        label: its name, shown as a tooltip.
         colour: number of the page's colour.
         x: [n], ascending.
         y: [n].

@@ -1,6 +1,6 @@
-"""Runs of TRL (`hindsight lm train --model ...`): what was learnt, what was replayed, and under which settings.
+"""Runs of TRL (`hindsight lm train --model ...`): metrics, replays, and settings.
 
-Each run is a line of its own: another seed of another model is no repetition to be averaged.
+Each run has its own line; there are no means over runs.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ CHARTS: dict[str, tuple[str, str]] = {
     "hir/candidates": ("candidates", "failures that could be replayed, per batch"),
     "hir/replays": ("replays", "per batch"),
     "hir/buffer_rows": ("from the replay buffer", "replays and successes of earlier batches, per batch"),
-    "hir/kept": ("kept", "share of the constraints of a replayed instruction that are left or changed"),
+    "hir/kept": ("kept", "share of the constraints of a replayed instruction that are kept or changed"),
     "hir/integrity": ("integrity", "share of constraints that the replayed responses met"),
     "hir/diversity": ("diversity", "mean entropy per token of the replayed responses"),
     "entropy": ("entropy", "of the policy, per token"),
@@ -34,7 +34,7 @@ CHARTS: dict[str, tuple[str, str]] = {
     "grad_norm": ("gradient norm", "before clipping"),
 }
 LATE = 0.1
-"""The last share of the logged steps, whose mean stands in the table."""
+"""The table shows means over this last share of the logged steps."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class TrlRun:
     """One run.
 
     Attributes:
-        label: method and seed, and whatever else tells it from the others.
+        label: method and seed, and other settings if needed to separate it from other runs.
         rows: logged steps, in order.
     """
 
@@ -58,7 +58,7 @@ class TrlRun:
 
     @property
     def seconds(self) -> float:
-        """Of training; 0 before its end, where TRL tells it."""
+        """Seconds of training; 0 before its end, when TRL reports them."""
         return next((float(s) for row in reversed(self.rows) if (s := number(row.get("train_runtime")))), 0.0)
 
     def points(self, name: str) -> list[tuple[float, float]]:
@@ -90,14 +90,14 @@ def chapter(runs: Sequence[TrlRun]) -> str:
 
 
 def about(runs: Sequence[TrlRun]) -> str:
-    """A line that says what was trained on what."""
+    """A line with the models and the data."""
     models = ", ".join(dict.fromkeys(str(run.config.get("model", "?")) for run in runs))
     data = ", ".join(dict.fromkeys(str(run.config.get("dataset", "?")) for run in runs))
     return f"{models} on {data}"
 
 
 def _labels(runs: Sequence[TrlRun]) -> list[str]:
-    """Distinct names: where two runs would be told by the same, their folders are added."""
+    """Distinct names: if two runs have the same name, their folders are added."""
     names = [run.label for run in runs]
     return [f"{n} ({run.run.path.name})" if names.count(n) > 1 else n for n, run in zip(names, runs, strict=True)]
 
@@ -125,10 +125,11 @@ def _headline(runs: Sequence[TrlRun], labels: Sequence[str]) -> str:
     names = ("run", "steps", "all met", "each met", "replays", "kept", "shift", "cut off", "time")
     head = "".join(f"<th>{name}</th>" for name in names)
     lead = (
-        f"Means over the last {LATE:.0%} of the logged steps, on the prompts of training: this is no test. All met: "
-        "share of rollouts that meet all constraints, whatever the reward is. Kept: share of the constraints of a "
-        "replayed instruction that are left or changed. Shift: what a replayed token's log-probability gains from the "
-        "rewritten prompt. For a test: <code>hindsight lm evaluate</code>, on IFEval, IFBench and MulDimIF."
+        f"Means over the last {LATE:.0%} of the logged steps, on training prompts. All met: share of rollouts that "
+        "meet "
+        "all constraints, independent of the reward. Kept: share of the constraints of a replayed instruction that are "
+        "kept or changed. Shift: gain in the log-probability of a replayed token from the rewritten prompt. For a "
+        "test: <code>hindsight lm evaluate</code>, on IFEval, IFBench and MulDimIF."
     )
     table = f'<table class="headline"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
     return section("trl", "Training", lead, f'<div class="scroll">{table}</div>')
@@ -150,7 +151,7 @@ def _curves(runs: Sequence[TrlRun], labels: Sequence[str]) -> str:
 
 
 def _settings(runs: Sequence[TrlRun], labels: Sequence[str]) -> str:
-    """Those that differ between runs in a table, the others folded away."""
+    """A table of the settings that differ between runs; the others are collapsed."""
     skip = ("kind", "version", "settings.output_dir", "settings.logging_dir", "settings.run_name")
     told = [{k: v for k, v in flat(run.config).items() if k not in skip} for run in runs]
     keys = list(dict.fromkeys(k for each in told for k in each))
