@@ -1,4 +1,4 @@
-"""What a checkable constraint is, and how one is declared, found and validated. Standard library only.
+"""Verifiable constraints: how they are declared, found and validated. Standard library only.
 
 A constraint is one function from a response to a verdict, under a public id and with typed kwargs::
 
@@ -20,7 +20,7 @@ Work that several constraints share (words, sentences, tokens, language) lives o
 (a computed description, a verdict that reads the prompt), subclass :class:`Checker` and decorate the class
 with :func:`register`.
 
-Third parties name the module that declares theirs in the entry-point group ``hindsight_rl.constraints``.
+Third parties register the module of their constraints in the entry-point group ``hindsight_rl.constraints``.
 
 Satisfying and violating responses for the property tests live in the test tree, not here: each family has
 ``tests/witness/<family>.py`` with ``WITNESSES: dict[str, Witness]`` (see ``tests/witness/__init__.py``).
@@ -41,14 +41,14 @@ from hindsight_rl.constraints.text.response import Text, as_text
 from hindsight_rl.errors import HindsightError
 
 CURRENT = "current"
-# The checkers as HiR's release bundles them: an earlier IFBench.
+# The checkers of HiR's release, which are an earlier IFBench.
 HIR = "hir"
-# Checkers that follow the wording of their constraint, where the public ones do not.
+# Checkers that follow the wording of their constraint in cases where the public ones do not.
 CORRECTED = "corrected"
 VERSIONS = (CURRENT, HIR, CORRECTED)
 ENTRY_POINTS = "hindsight_rl.constraints"
 
-# Modules that declare the public families, in the order in which an id is looked for. A family's module
+# Modules that declare the public families, in the order in which they are searched for an id. A family's module
 # brings all versions of its ids (it may import them from siblings).
 FAMILIES = (
     "hindsight_rl.constraints.ifeval",
@@ -71,7 +71,7 @@ class Param:
 
     name: the public name. kind: ``int``, ``float``, ``str``, ``bool``, or ``list`` (of strings).
     choices: accepted values, if finite. low, high: inclusive range (of the length, for ``list``).
-    required: whether absence is an error; otherwise ``default`` stands in (``None``: stays absent).
+    required: whether absence is an error; otherwise ``default`` is used (``None``: it stays absent).
     """
 
     name: str
@@ -166,7 +166,7 @@ class Checker:
             raise ConstraintError(f"{place}{self.id}: {error}") from None
 
     def validated(self) -> None:
-        """Hook: checks across kwargs, or values made once per constraint; raise ``ValueError`` to refuse."""
+        """Hook: checks across kwargs, or values made once per constraint; raise ``ValueError`` to reject."""
 
     def describe(self) -> str:
         """The constraint in words, the same every time."""
@@ -181,16 +181,16 @@ class Checker:
         return bool(self.follows(as_text(response)))
 
     def achieved(self, response: str | Text) -> dict[str, Any] | None:
-        """Kwargs that the response does fulfil, as near to its own as can be; ``None`` when none are known.
+        """Kwargs that the response fulfils, as close as possible to the constraint's own; ``None`` if none are known.
 
-        Those that stay as they are may be left out: :meth:`at` keeps them.
+        Unchanged kwargs may be omitted: :meth:`at` keeps them.
         """
         return None
 
     def vacuous(self, response: str | Text) -> bool:
-        """Whether it could hold only for want of what it is about: one sentence is no evidence of "all sentences".
+        """Whether the constraint holds trivially: a single sentence is no evidence for "all sentences".
 
-        For replay, which teaches no such success; a verdict does not depend on it.
+        Replay does not train on such a success. Verdicts do not depend on this.
         """
         return False
 

@@ -21,7 +21,7 @@ class Scorer:
 
     mode: "all" (1 if every constraint holds, else 0) or "fraction" (the share that holds). check: "strict" or
     "loose" verdicts. unchecked: what to do with a row that also makes demands that no program checks:
-    "raise", or "skip" them (the reward then tells of the others only; a row with no others has none).
+    "raise", or "skip" them (the reward then covers only the others; a row without others has no reward).
     answer_after: judge only what follows the last of these marks; without one, thoughts in ``<think>`` and in harmony's
     channels are removed (:func:`hindsight_rl.replay.verification.answer_of`), and a warning is given where many
     responses hold marks of others. answer: before that, from the text of a completion to another text. version: see

@@ -21,11 +21,11 @@ SEEN_BY_HIR = frozenset(
 )
 
 Groups = Mapping[tuple[int, int], int]
-"""Groups of trials by (correct, total): how many such groups there are."""
+"""Number of groups of trials by (correct, total)."""
 
 
 def clustered(groups: Groups) -> tuple[float, float]:
-    """95 % interval of a share whose trials come in groups (a prompt's constraints), which are not independent.
+    """95 % interval of a share whose trials are in groups (the constraints of a prompt), so they are not independent.
 
     Wilson's interval on the number of independent trials that would have the same standard error.
     """
@@ -41,7 +41,7 @@ def clustered(groups: Groups) -> tuple[float, float]:
 
 
 def _sums(groups: Groups) -> tuple[int, int]:
-    """All that are correct, and all."""
+    """The number of correct trials and of all trials."""
     correct = sum(held * number for (held, _), number in groups.items())
     return correct, sum(size * number for (_, size), number in groups.items())
 
@@ -57,7 +57,7 @@ def _share(correct: int, total: int, interval: tuple[float, float]) -> dict[str,
 
 def _both_levels(verdicts: Iterable[Verdict]) -> dict[str, Any]:
     groups = Counter((sum(verdict), len(verdict)) for verdict in verdicts)
-    prompts = groups.total() - groups[0, 0]  # a prompt without anything to check says nothing
+    prompts = groups.total() - groups[0, 0]  # a prompt without constraints does not count
     whole = sum(number for (held, size), number in groups.items() if size and held == size)
     return {"prompt": _share(whole, prompts, wilson(whole, prompts)), "instruction": _grouped(groups)}
 

@@ -1,6 +1,6 @@
 """CFBench's three scores from a judge's verdicts (Zhang et al. 2024, arXiv 2408.01122).
 
-The judge is whatever satisfies :class:`Judge`; CFBench itself asks a large model.
+The judge is any object that satisfies :class:`Judge`; CFBench itself uses a large model.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ MaybeVerdict = list[bool | None]
 """One entry per demand; None where the judge gave no verdict."""
 
 MOST_MISSING = 0.05
-"""Share of missing verdicts above which there are no scores."""
+"""Maximum share of missing verdicts; above it, there are no scores."""
 
 
 class Judge(Protocol):
-    """Decides the demands that no program can."""
+    """Judges the demands that a program cannot check."""
 
     def __call__(self, instruction: Instruction, response: str) -> Verdict:
         """One boolean per demand in ``instruction.soft``, in their order."""
@@ -58,8 +58,8 @@ def priority(verdict: Sequence[bool], primary: Sequence[bool]) -> bool:
 def scores(instructions: Sequence[Instruction], verdicts: Sequence[Sequence[bool | None]]) -> Scores:
     """The scores of a file.
 
-    A missing verdict is no "no": its prompt is not scored. Raises :class:`HindsightError` where more than
-    :data:`MOST_MISSING` are missing, or a verdict is not aligned with its demands.
+    A missing verdict does not count as a failure: its prompt is not scored. Raises :class:`HindsightError` where more
+    than :data:`MOST_MISSING` are missing, or a verdict is not aligned with its demands.
     """
     csr = isr = psr = 0.0
     scored = 0
@@ -82,7 +82,7 @@ def scores(instructions: Sequence[Instruction], verdicts: Sequence[Sequence[bool
 
 
 def missing_said(instructions: Sequence[Instruction], verdicts: Sequence[Sequence[bool | None]]) -> str:
-    """What is to be said of missing verdicts, "" where there are none.
+    """A message about missing verdicts; "" if there are none.
 
     Raises :class:`HindsightError` where more than :data:`MOST_MISSING` are missing.
     """

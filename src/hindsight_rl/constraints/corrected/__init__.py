@@ -5,8 +5,8 @@ holds, a sentence that ends with a full stop of another script has no end. Publi
 current version keeps it. The corrected version has the same ids, kwargs and descriptions, and its verdicts follow what
 the description says. An id that needs no correction has one behaviour in both.
 
-:data:`CORRECTIONS` says of each id which words of the description the corrected checker follows, what it does
-otherwise, and gives an input on which the two differ; the documentation's table is made of it.
+:data:`CORRECTIONS` says for each id which words of the description the corrected checker follows, what it does
+differently, and an input on which the two differ. The table in the documentation is made from it.
 """
 
 from hindsight_rl.constraints.corrected import (

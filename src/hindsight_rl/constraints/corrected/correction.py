@@ -1,4 +1,4 @@
-"""What a correction is: an id whose checker follows its own wording, and an input on which the two versions part."""
+"""What a correction is: an id whose checker follows its own wording, and an input on which the two versions differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hindsight_rl.constraints.text.response import Text, as_text
 class Correction:
     """How the corrected checker of an id differs from the current one.
 
-    says: the words of the description that it follows. change: what it does otherwise, in one sentence. kwargs,
+    says: the words of the description that it follows. change: what it does differently, in one sentence. kwargs,
     response, prompt: an input on which the verdicts differ. holds: the corrected verdict on it (the current one is
     the other).
     """
@@ -45,8 +45,8 @@ def corrected(
     """Function decorator: ``f(text, **values) -> bool`` becomes the corrected checker of a declared id.
 
     The kwargs, their validation and the description stay those of the current version. achieved: see
-    :meth:`hindsight_rl.constraints.core.Checker.achieved`; left out, a constraint without kwargs is achieved where it
-    holds, and of one with kwargs nothing is known. The rest: see :class:`Correction`.
+    :meth:`hindsight_rl.constraints.core.Checker.achieved`; if omitted, a constraint without kwargs is achieved if
+    it holds, and a constraint with kwargs is unknown. The rest: see :class:`Correction`.
     """
 
     def put(function: Callable[..., bool]) -> Callable[..., bool]:

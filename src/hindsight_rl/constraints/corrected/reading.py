@@ -22,7 +22,7 @@ from hindsight_rl.constraints.text.words import marks
 
 # Written without spaces, a character a word.
 HAN = "\u3005\u3007\u3041-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
-# Beside these nothing tells where a word ends: Thai, Lao, Burmese, Khmer; in Hangul, particles follow the word.
+# Other scripts that do not mark where a word ends: Thai, Lao, Burmese, Khmer; in Hangul, particles follow the word.
 _UNBOUNDED = HAN + "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\uac00-\ud7a3"
 _APOSTROPHES = "'\u2019\u02bc"
 _HYPHENS = "\\-\u2010\u2011"

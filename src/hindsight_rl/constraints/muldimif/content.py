@@ -340,8 +340,8 @@ def _lower(part: str) -> bool:
 class Chinese(MulDimIF):
     """Most letters are Han, and characters of the other script (if one is asked for) are the rare exception.
 
-    A character is told by the older national charsets: one in GB 2312 but not in Big5 is simplified only,
-    one in Big5 but not in GB 2312 traditional only.
+    The script of a character is decided by the older national charsets: one in GB 2312 but not in Big5 is simplified
+    only, one in Big5 but not in GB 2312 traditional only.
     """
 
     params = (

@@ -3,7 +3,7 @@
 With the NLTK data set ``punkt_tab`` for English on the usual search path (``$NLTK_DATA``, ``~/nltk_data``,
 ``/usr/share/nltk_data``, ...) the result equals ``nltk.sent_tokenize`` (NLTK 3.10.2 to 3.10.4), which the published
 scores rest on; neither NLTK nor a download is needed. Without the data the same procedure runs on the small
-built-in lists below (the *native* splitter). :func:`splitter` tells which one is in use,
+built-in lists below (the *native* splitter). :func:`splitter` returns which one is in use,
 :func:`use_splitter` chooses.
 
 Only places where a sentence can end are looked at, once each: the time is linear in the text.
