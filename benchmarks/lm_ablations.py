@@ -1,9 +1,9 @@
-"""Vary one choice at a time in the sandbox, from the same base models: what does each do?
+"""Vary one choice of a method at a time in the sandbox, from the same base models, and measure its effect.
 
     python benchmarks/lm_ablations.py --arm hir --out results/lm_ablations.json
 
-Runs are made as by lm_arms.py. The unchanged arm replays two failures per prompt, as in the paper: at the sandbox's
-eight every failure is replayed, and lambda and selection have nothing to choose.
+Runs are made as in lm_arms.py. The unchanged method replays two failures per prompt, like the paper. With the
+sandbox's default of eight, every failure is replayed, so lambda and selection have no effect.
 """
 
 import shlex
@@ -16,7 +16,7 @@ from lm_runs import Wanted, make, read, show, table, write
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.methods import METHODS
 
-# name -> arguments on top of the arm's own
+# name -> arguments in addition to the method's own
 VARIANTS: dict[str, str] = {
     "lambda0-0": "--lambda-start 0",
     "lambda0-0.8": "--lambda-start 0.8",
@@ -41,7 +41,7 @@ VARIANTS: dict[str, str] = {
     "replays-4": "--replays-per-prompt 4",
     "replays-8": "--replays-per-prompt 8",
 }
-# name -> method and arguments, shown beside the unchanged one
+# name -> method and arguments, compared with the unchanged method
 OTHERS: dict[str, tuple[str, str]] = {
     "rlvr-rows": ("rlvr", "--repeat"),
     "hir-shuffled": ("hir", "--layout shuffled"),
@@ -57,15 +57,15 @@ class AblationsConfig:
     """What to vary."""
 
     arm: str = "hir"
-    """The arm whose choices are varied."""
+    """The method whose choices are varied."""
     variants: tuple[str, ...] = tuple(VARIANTS)
     references: tuple[str, ...] = ("rlvr", "fraction", "keep", *OTHERS)
-    """Methods shown beside it, or names of OTHERS."""
+    """Methods to compare with it, or names of OTHERS."""
     seeds: tuple[int, ...] = tuple(range(200, 205))
     regime: str = "7-8"
     rollouts: int = 30_720
     per_prompt: int = 2
-    """Replays per prompt of the unchanged arm."""
+    """Replays per prompt of the unchanged method."""
     runs: str = "runs/lm_ablations"
     jobs: int = 2
     extra: str = ""
@@ -74,7 +74,7 @@ class AblationsConfig:
 
 
 def main() -> None:
-    """Train what is missing, then compare with the unchanged arm."""
+    """Train the missing runs, then compare with the unchanged method."""
     config = tyro.cli(AblationsConfig, description=__doc__)
     unknown = [name for name in config.variants if name not in VARIANTS]
     if unknown:

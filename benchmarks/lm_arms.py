@@ -1,10 +1,10 @@
-"""Compare the sandbox's arms at equal rollouts: several seeds each, three regimes, intervals over seeds.
+"""Compare the sandbox's methods at equal rollouts: several seeds each, three regimes, intervals over seeds.
 
     python benchmarks/lm_arms.py --out results/lm_arms.json
 
-Every run lands in a folder of its own under --runs (finished ones are not run again), two at a time, one thread each;
-all arms of a seed start from the same base model. The result file holds means with 95 % intervals, learning curves,
-cost, the rollouts at which an arm reaches the final accuracy of `fraction`, accuracy at equal time, and every run.
+Each run has its own folder under --runs; finished runs are skipped. Two runs at a time, one thread each. All methods of
+a seed start from the same base model. The result file holds means with 95 % intervals, learning curves, cost, the
+rollouts at which a method reaches the final accuracy of `fraction`, accuracy at equal time, and every run.
 """
 
 import shlex
@@ -28,14 +28,14 @@ class ArmsConfig:
     runs: str = "runs/lm_arms"
     jobs: int = 2
     reference: str = "fraction"
-    """The arm that the others are measured against."""
+    """The method with which the others are compared."""
     extra: str = ""
     """More arguments for every `hindsight sandbox train`, e.g. `--extra="--update.minibatch 32"`."""
     out: str | None = None
 
 
 def main() -> None:
-    """Train what is missing, then compare."""
+    """Train the missing runs, then compare."""
     config = tyro.cli(ArmsConfig, description=__doc__)
     wanted = [
         Wanted(

@@ -1,10 +1,10 @@
-"""Compare the arms with few rollouts: at every budget, tune each arm on seeds of its own, then run fresh ones.
+"""Compare the methods with few rollouts: at each budget, tune each method on tuning seeds, then run it on new seeds.
 
     python benchmarks/lm_budgets.py --out results/lm_budgets.json
 
-An arm's best learning rate depends on how long it learns, so at each budget every arm gets the same grid (rates, and
-shares of them that are left at the end) on the tuning seeds; its best cell, by mean accuracy at the end, is kept and
-run on the fresh seeds. Nothing is chosen on these. Runs are made as in lm_arms.py.
+A method's best learning rate depends on the length of training. So at each budget all methods get the same grid
+(learning rates, and the share of each that remains at the end) on the tuning seeds. The cell with the best mean final
+accuracy is run on the new seeds, on which nothing is chosen. Runs are made as in lm_arms.py.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class BudgetsConfig:
     rollouts: tuple[int, ...] = (5_120, 7_680, 10_240)
     learning_rates: tuple[float, ...] = (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3)
     decays: tuple[float, ...] = (1.0, 0.1)
-    """Shares of the learning rate that are left at the end."""
+    """Shares of the learning rate that remain at the end."""
     tuning_seeds: tuple[int, ...] = (100, 101, 102)
     seeds: tuple[int, ...] = tuple(range(300, 308))
     regime: str = "7-8"
@@ -34,7 +34,7 @@ class BudgetsConfig:
 
 
 def main() -> None:
-    """Tune, run what is missing, compare, budget by budget; the result file is written after each."""
+    """Tune, train the missing runs, and compare, budget by budget; the result file is written after each budget."""
     config = tyro.cli(BudgetsConfig, description=__doc__)
     budgets: dict[str, Any] = {}
     bases = f"{config.runs}/bases"

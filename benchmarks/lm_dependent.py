@@ -2,8 +2,8 @@
 
     python benchmarks/lm_dependent.py --out results/lm_dependent.json
 
-"Bullet 2 moon" presupposes "2 bullets". Where the latter failed, closed rewriting drops both, plain dropping leaves a
-demand without what it stands on. Base models see dependent constraints too, in pairs. Runs are made as by lm_arms.py.
+"Bullet 2 moon" presupposes "2 bullets". If "2 bullets" failed, closed rewriting drops both; plain dropping keeps a
+constraint without its prerequisite. Base models also see dependent constraints, in pairs. Runs: as in lm_arms.py.
 """
 
 import shlex
@@ -14,7 +14,7 @@ from typing import Any
 import tyro
 from lm_runs import Wanted, make, read, show, table, write
 
-# name -> arm and arguments
+# name -> method and arguments
 WAYS: dict[str, tuple[str, str]] = {
     "fraction": ("fraction", ""),
     "hir, closed": ("hir", ""),
@@ -29,7 +29,7 @@ class DependentConfig:
     """What to compare."""
 
     shares: tuple[float, ...] = (0.0, 0.2, 0.4)
-    """Of the constraints, how many presuppose another one."""
+    """Shares of constraints that presuppose another constraint."""
     taught: float = 0.3
     """The share in pretraining."""
     seeds: tuple[int, ...] = tuple(range(200, 205))
@@ -42,7 +42,7 @@ class DependentConfig:
 
 
 def main() -> None:
-    """Train what is missing, then compare."""
+    """Train the missing runs, then compare."""
     config = tyro.cli(DependentConfig, description=__doc__)
     bases = str(Path(config.runs) / "bases")
     wanted: dict[float, list[Wanted]] = {}

@@ -67,7 +67,7 @@ def table(regime: str, found: dict[str, Any], reference: str) -> str:
 
 
 def multiples(regime: str, found: dict[str, Any], more: dict[str, dict[str, Any]]) -> str:
-    """How many times as accurate as others the best arm is, at every evaluation; at the end, as others of `more`."""
+    """The best method's accuracy divided by that of others, at each evaluation; at the end also for `more`."""
     names = found["names"]
     best = max(names, key=lambda name: float(names[name]["accuracy"]["mean"]))
     curves = {name: [point["mean"] for point in row["curve"]["accuracy"]][1:] for name, row in names.items()}
@@ -96,7 +96,7 @@ def multiples(regime: str, found: dict[str, Any], more: dict[str, dict[str, Any]
 
 
 def ratio(runs: list[dict[str, Any]], one: str, other: str) -> str:
-    """Mean over mean of two arms' final accuracies, with a 95 % interval: seeds drawn anew, 10,000 times."""
+    """Ratio of two methods' mean final accuracies, with a 95 % bootstrap interval over seeds (10,000 resamples)."""
     final = {(row["name"], row["seed"]): row["accuracy"][-1] for row in runs}
     seeds = sorted({row["seed"] for row in runs})
     both = np.array([[final[one, seed], final[other, seed]] for seed in seeds])
@@ -107,7 +107,7 @@ def ratio(runs: list[dict[str, Any]], one: str, other: str) -> str:
 
 
 def budgets(result: dict[str, Any]) -> str:
-    """Every budget of lm_budgets.py as Markdown: each arm at its best cell, and what the best arm is times others."""
+    """Each budget of lm_budgets.py as Markdown: each method at its best cell, and the best one's ratio to others."""
     reference = result["reference"]
     lines = []
     for rollouts, found in result["budgets"].items():
@@ -154,7 +154,7 @@ def draw(result: dict[str, Any], out: Path) -> None:
             axis.fill_between(xs, low, high, color=colour, alpha=0.14, lw=0)
         axis.set(xlabel="thousand rollouts", ylim=(0, None), title=f"{regime} constraints")
     axes[0][0].set_ylabel("instructions with all constraints met")
-    lines, names = axes[0][0].get_legend_handles_labels()  # the first regime has every arm
+    lines, names = axes[0][0].get_legend_handles_labels()  # the first regime has every method
     figure.tight_layout(rect=(0, 0.08, 1, 1))
     figure.legend(lines, names, loc="lower center", ncols=len(names), frameon=False, fontsize=9)
     figure.savefig(out, dpi=130)

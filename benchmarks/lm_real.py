@@ -50,8 +50,8 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """What distinguishes a method, as settings of `HiRConfig`.
 
-retarget-many: four relabels per failure, three of them made of other instructions of the batch. retarget-buffer:
-replays and successes of earlier batches are trained on again. rlvr-rows: rollouts twice, as many rows as `retarget`.
+retarget-many: four relabels per failure, three of them made of other instructions of the batch. retarget-buffer: with
+a replay buffer of replays and successes. rlvr-rows: some rollouts twice, with the same number of rows as `retarget`.
 replays-only: nothing but replays enters the update, all with advantage 1: supervised learning on hindsight data.
 """
 
@@ -96,13 +96,13 @@ class Study:
     """Folder with ifeval/prompts.jsonl and ifbench/prompts.jsonl; from the hub when absent."""
     workers: int = 2
     seconds: float | None = None
-    """Bound of the whole call; no bound when absent."""
+    """Time limit of the whole call in seconds; by default none."""
     tuning_share: float = 0.4
-    """With --seconds: share of the time after stage 2 for tuning; runs that have not begun by then are left out."""
+    """With --seconds: share of the time after stage 2 for tuning; runs that have not started by then are skipped."""
     ending: float = 75.0
-    """With --seconds: kept for the evaluations at the end."""
+    """With --seconds: seconds reserved for the evaluations at the end."""
     smoke: bool = False
-    """Tiny sizes, to see that everything runs."""
+    """Tiny sizes, to test that everything runs."""
 
     def sized(self) -> Study:
         """With the sizes of a smoke run, where that is asked for."""
@@ -128,7 +128,7 @@ class Job:
     seed: int
     batches: int
     end: float
-    """When it has to stop training, in seconds since the epoch."""
+    """Time at which training must stop, in seconds since the epoch."""
 
     @property
     def name(self) -> str:
@@ -144,7 +144,7 @@ def _read(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
-def _said(*words: Any) -> None:
+def _log(*words: Any) -> None:
     print(f"[{time.strftime('%H:%M:%S')}]", *words, flush=True)
 
 
@@ -177,7 +177,7 @@ class Subject:
 
 
 def _measured(instructions: Any, responses: Any) -> dict[str, Any]:
-    """Shares met, in all and by number of constraints; a cut response counts by what it says."""
+    """Shares met, in total and by number of constraints; a response that was cut off is scored like any other."""
     from hindsight_rl.replay.verification import verifying
 
     verdicts = verifying().verify_batch([(a, b.text) for a, b in zip(instructions, responses, strict=True)])
@@ -407,12 +407,12 @@ def _worker(number: int, study: Study, queue: Any) -> None:
     torch.set_float32_matmul_precision("high")
     subject = Subject(study)
     while (job := queue.get()) is not None:
-        _said("begin", job.name)
+        _log("begin", job.name)
         try:
             if time.time() < job.end:
                 _train(job, study, subject)
-            _said("done", job.name)
-        except Exception:  # one run's failure is that run's alone
+            _log("done", job.name)
+        except Exception:  # a failed run must not stop the others
             traceback.print_exc()
         queue.task_done()
     queue.task_done()
@@ -430,9 +430,9 @@ def _prepare(study: Study, root: Path, subject: Subject) -> None:
     rates = _read(root / "base_rates.json")
     kinds = sorted(id for id, rate in rates.items() if study.low <= rate <= study.high)
     held_out = kinds[2::5]  # every fifth kind, from the third on, is never trained on
-    _said(f"{len(kinds)} of {len(rates)} kinds have a base rate between {study.low} and {study.high}")
+    _log(f"{len(kinds)} of {len(rates)} kinds have a base rate between {study.low} and {study.high}")
     sizes = _compose(study, kinds, held_out)
-    _said("instructions:", sizes)
+    _log("instructions:", sizes)
     _write(root / "instructions.json", {"kinds": kinds, "held_out": held_out, "sizes": sizes})
 
 
@@ -451,7 +451,7 @@ def _base(study: Study, root: Path, subject: Subject) -> None:
 
 
 def _chosen(study: Study, root: Path) -> dict[str, float]:
-    """Each method's learning rate: the best on validation instructions by constraints met, the lower of equals."""
+    """Each method's learning rate: the one with most constraints met on validation instructions, the lower if equal."""
     best: dict[str, tuple[float, float]] = {}
     for file in sorted(root.glob("tune-*/result.json")):
         run = _read(file)
@@ -569,14 +569,14 @@ def main() -> None:
     if study.device == "cuda":  # the runs need the memory that this process would keep
         torch.cuda.empty_cache()
     shown = {k: v for k, v in _read(root / "base.json")["final"].items() if isinstance(v, float)}
-    _said("base:", json.dumps(shown))
+    _log("base:", json.dumps(shown))
     queue.join()
     chosen = _chosen(study, root)
     _write(root / "chosen.json", chosen)
-    _said("learning rates:", chosen)
+    _log("learning rates:", chosen)
     last = end - (study.ending if study.seconds else 0)
     seeds, batches = _fitting(study, root, last)
-    _said(f"comparison: {len(seeds)} seeds, {batches} generation batches")
+    _log(f"comparison: {len(seeds)} seeds, {batches} generation batches")
     begin([Job("compare", m, chosen[m], seed, batches, last) for seed in seeds for m in study.methods if m in chosen])
     queue.join()
     for _ in workers:
@@ -585,7 +585,7 @@ def main() -> None:
     if study.out:
         _write(Path(study.out), result)
     for method, row in result["table"].items():
-        _said(method, json.dumps(row))
+        _log(method, json.dumps(row))
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def benchmarks_of(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write what stands between the page's marks."""
+    """Replace the text between the marks of the page."""
     for name in RESULTS:
         file = ROOT / "results" / f"{name}.json"
         if file.exists():

@@ -1,4 +1,4 @@
-"""What the comparisons of the language model's sandbox share: runs that are made once, and figures with intervals."""
+"""Shared code of the sandbox comparisons: runs that are made only once, and values with intervals."""
 
 import dataclasses
 import json
@@ -20,14 +20,13 @@ from hindsight_rl.lm.sandbox.pretrain import base_model
 from hindsight_rl.lm.sandbox.train import train
 from hindsight_rl.run import Run, machine
 
-# Two-sided 95 % quantiles of Student's t, by degrees of freedom.
-
+# Settings that do not change the results of a run.
 OF_NO_EFFECT = ("out", "resume", "json", "jobs", "base", "checkpoints", "examples")
 
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """One run: where, of what (a name in the tables), and the arguments of `hindsight sandbox train`."""
+    """One run: its folder, its name in the tables, and the arguments of `hindsight sandbox train`."""
 
     path: Path
     name: str
@@ -50,7 +49,7 @@ def _pretrain(config: SandboxConfig) -> None:
 
 
 def effective(config: SandboxConfig) -> dict[str, Any]:
-    """The settings of a run of one method as they act: what the method brings itself is the same as what is said."""
+    """The effective settings of a run of one method: defaults of the method equal the same values given explicitly."""
     values = {k: v for k, v in to_json(config).items() if k not in OF_NO_EFFECT}
     name = config.names[0]
     method = dataclasses.asdict(config.chosen(name))
@@ -74,18 +73,18 @@ def _train(wanted: Wanted, config: SandboxConfig) -> str:
 
 
 def make(wanted: Sequence[Wanted], bases: str, jobs: int) -> None:
-    """Train what is missing, `jobs` runs at a time, one thread each; base models first, each once."""
+    """Train the missing runs, `jobs` at a time, one thread each; base models are trained first, each once."""
     configs = [each.config(bases) for each in wanted]
     models = {repr((c.seed, c.pretrain, c.model)): c for c in configs}
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         list(pool.map(_pretrain, models.values()))
-        for said in pool.map(_train, wanted, configs):
-            if said:
-                print(said, flush=True)
+        for line in pool.map(_train, wanted, configs):
+            if line:
+                print(line, flush=True)
 
 
 def read(wanted: Wanted) -> dict[str, Any]:
-    """What a result file keeps of a run."""
+    """The part of a run that goes into a result file."""
     arms = Run.open(wanted.path, kind="lm").read("eval.json")["arms"]
     (name, row), *_ = arms.items()
     kept = (
@@ -103,7 +102,7 @@ def read(wanted: Wanted) -> dict[str, Any]:
 
 
 def at(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
-    """The curve's value at x, linear between its points, level after its last."""
+    """The curve's value at x: linear between its points, constant after the last point."""
     for (x0, y0), (x1, y1) in zip(zip(xs, ys, strict=True), zip(xs[1:], ys[1:], strict=True), strict=False):
         if x <= x1:
             return y0 + (y1 - y0) * (x - x0) / (x1 - x0) if x1 > x0 else y1
@@ -111,7 +110,7 @@ def at(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
 
 
 def reached(xs: Sequence[float], ys: Sequence[float], y: float) -> float | None:
-    """Where the curve first reaches y, linear between its points; None where it never does."""
+    """The x at which the curve first reaches y, linear between its points; None if it never does."""
     if ys[0] >= y:
         return xs[0]
     for (x0, y0), (x1, y1) in zip(zip(xs, ys, strict=True), zip(xs[1:], ys[1:], strict=True), strict=False):
@@ -164,7 +163,7 @@ def table(rows: Sequence[dict[str, Any]], reference: str | None) -> dict[str, An
 
 
 def show(title: str, found: dict[str, Any]) -> None:
-    """Print a table of means, for the eye."""
+    """Print a table of means."""
     print(f"{title}   (equal time: {found['equal_time_cpu_seconds']} s of CPU)")
     for name, row in found["names"].items():
         final, same = row["accuracy"], row["at_equal_time"]

@@ -64,7 +64,7 @@ def tuning(result: dict[str, Any]) -> str:
 
 
 def ablations(result: dict[str, Any]) -> str:
-    """The table: every variant against the unchanged arm, seed by seed."""
+    """The table: every variant against the unchanged method, paired by seed."""
     names = result["table"]["names"]
     arm, first = result["arm"], next(iter(names.values()))
     lines = [
@@ -76,7 +76,7 @@ def ablations(result: dict[str, Any]) -> str:
     ]
     for name, row in names.items():
         cells = [cell(row["accuracy"]), signed(row.get("over_reference")), cell(row["greedy"]), f"{row['rows']:,}"]
-        # The file may be older than the names of the options: today's are those of lm_ablations.py.
+        # The file may contain old names of options; lm_ablations.py has the current names.
         settings = result["variants"][name]
         if name in VARIANTS or name in OTHERS:
             settings = " ".join(OTHERS.get(name, (arm, VARIANTS.get(name, ""))))
@@ -113,9 +113,9 @@ def kind(result: dict[str, Any]) -> str:
 
 
 def draw_ablations(result: dict[str, Any], out: Path) -> None:
-    """Every variant's difference from the unchanged arm, seed by seed, with its interval.
+    """Every variant's difference from the unchanged method, paired by seed, with its interval.
 
-    Seeds differ by their base models, far more than variants do: the intervals of the means would hide the differences.
+    Seeds differ in their base models, much more than variants do: intervals of the means would hide the differences.
     """
     own = result["table"]["names"][result["arm"]]["accuracy"]["mean"]
     rows = {name: row["over_reference"] for name, row in result["table"]["names"].items() if name != result["arm"]}
@@ -141,7 +141,7 @@ def draw_dependent(result: dict[str, Any], out: Path) -> None:
     for number, way in enumerate(next(iter(shares.values()))["names"]):
         values = [shares[share]["names"][way]["accuracy"] for share in shares]
         colour, line = LINES.get(way, ("#57534e", "-"))
-        shifted = [x + 0.004 * (number - 2) for x in xs]  # so that intervals do not hide each other
+        shifted = [x + 0.004 * (number - 2) for x in xs]  # so that intervals do not overlap in the figure
         axis.errorbar(
             shifted, [v["mean"] for v in values], yerr=[v["half"] for v in values], color=colour, ls=line, lw=1.6,
             marker="o", ms=3.5, elinewidth=0.8, capsize=2, label=way,
@@ -154,7 +154,7 @@ def draw_dependent(result: dict[str, Any], out: Path) -> None:
 
 
 def main() -> None:
-    """Figures and tables of whatever has been run."""
+    """Write figures and tables for all existing results."""
     pages, images = ROOT / "docs" / "experiments", ROOT / "docs" / "images"
     for name, page, table, draw in (
         ("lm_tuning", "sandbox_tuning.md", tuning, None),

@@ -1,9 +1,9 @@
-"""Tune every arm of the sandbox with the same effort, on seeds of its own: one grid, the same cells for all.
+"""Tune every method of the sandbox with the same grid, on separate tuning seeds.
 
     python benchmarks/lm_tuning.py --out results/lm_tuning.json
 
-The learning rates that are best with one pass over the rollouts are those of `lm/methods.py`, kept for the fresh seeds
-of lm_arms.py, with how far they fall. Runs are made as there.
+The best learning rates with one pass over the rollouts, and their decay, are in `lm/methods.py`. lm_arms.py uses them
+on new seeds. Runs are made as in lm_arms.py.
 """
 
 import shlex
@@ -19,12 +19,12 @@ from lm_runs import Wanted, make, read, write
 
 @dataclass
 class TuningConfig:
-    """What to try."""
+    """The grid."""
 
     arms: tuple[str, ...] = ("rlvr", "fraction", "hir", "retarget")
     learning_rates: tuple[float, ...] = (5e-4, 1e-3)
     decays: tuple[float, ...] = (1.0,)
-    """Shares of the learning rate that are left at the end."""
+    """Shares of the learning rate that remain at the end."""
     epochs: tuple[int, ...] = (1, 2)
     """Passes over a batch of rollouts."""
     seeds: tuple[int, ...] = (100, 101)
@@ -32,7 +32,7 @@ class TuningConfig:
     rollouts: int = 30_720
     runs: str = "runs/lm_tuning"
     bases: str | None = None
-    """Where the base models are kept; in --runs when absent."""
+    """Folder of the base models; by default --runs."""
     jobs: int = 2
     extra: str = ""
     """More arguments for every run, as in lm_arms.py."""
@@ -40,7 +40,7 @@ class TuningConfig:
 
 
 def tuned(config: TuningConfig) -> list[dict[str, Any]]:
-    """Train what is missing; every cell of the grid with its accuracy per seed and their mean."""
+    """Train the missing runs; returns every cell of the grid with its accuracy per seed and their mean."""
     cells = list(product(config.arms, config.learning_rates, config.decays, config.epochs))
     runs = {cell: [wanted(config, *cell, seed) for seed in config.seeds] for cell in cells}
     make([each for row in runs.values() for each in row], config.bases or f"{config.runs}/bases", config.jobs)
@@ -54,12 +54,12 @@ def tuned(config: TuningConfig) -> list[dict[str, Any]]:
 
 
 def best_of(cells: list[dict[str, Any]]) -> dict[str, Any]:
-    """The cell of the highest mean accuracy, the first of equals."""
+    """The cell with the highest mean accuracy; the first one if several are equal."""
     return max(cells, key=lambda cell: float(cell["mean"]))
 
 
 def main() -> None:
-    """Train what is missing, then show every cell, the best of each arm marked."""
+    """Train the missing runs, then show every cell and mark the best one of each method."""
     config = tyro.cli(TuningConfig, description=__doc__)
     found = tuned(config)
     best = [best_of([c for c in found if (c["arm"], c["epochs"]) == of]) for of in product(config.arms, config.epochs)]
