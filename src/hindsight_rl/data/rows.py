@@ -164,7 +164,7 @@ def _judged(made: Instruction, where: str, choices: Choices) -> Instruction:
     if choices.judged == "refuse":
         raise HindsightError(
             f"{where}: {len(made.soft)} of its demands need a judge ({made.soft[0]!r:.60}); give one, or set judged to "
-            "skip (leave such rows out) or keep (ask for them, unchecked)"
+            "skip (such rows) or keep (ask for them, unchecked)"
         )
     if choices.judged == "skip" or not made.constraints:
         raise Skip("needs a judge")

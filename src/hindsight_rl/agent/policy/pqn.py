@@ -28,6 +28,7 @@ class LearningRules:
     """How the action values are learned. Most numbers are traced: changing them does not recompile the program."""
 
     gamma: float = 0.95
+    """Discount factor."""
     death: float = 0.0
     """Value of death, for every goal. Below 0, death costs more than the success that it prevents."""
     q_lambda: float = 0.8
@@ -57,7 +58,9 @@ class LearningRules:
     mirrored: bool = struct.field(pytree_node=False, default=True)
     """Replace each sample by a random mirror image of it, if the environment has symmetries."""
     epochs: int = struct.field(pytree_node=False, default=2)
+    """Passes over the data of each update."""
     minibatch: int = struct.field(pytree_node=False, default=256)
+    """Samples per minibatch."""
     bounded: bool = struct.field(pytree_node=False, default=True)
     """Clip bootstrapped values to [0, 1], because they are discounted probabilities of success. Off for the game's own
     reward."""

@@ -27,13 +27,14 @@ class TrainConfig:
     """Set of defaults for all other settings: `laptop`, `gpu` (the game's own map, enough environments for one GPU) or
     `craftax` (the full game)."""
     method: str = "oir"
-    """`oir`, `oir-paper`, `oir-no-buffer`, `her`, `buffer`, `none`, `ellm`, `oracle` or `game`."""
+    """The method: `oir`, `oir-paper`, `oir-no-buffer`, `her`, `buffer`, `none`, `ellm`, `oracle` or `game`."""
     env: str = "classic-32"
     """The environment: `classic` (Craftax-Classic with the game's own 64 x 64 map), `classic-32` (a smaller map:
     faster, but a different task) or `craftax` (the full game)."""
     total_timesteps: int = 1_500_000
     """Total number of environment steps."""
     seed: int = 0
+    """Random seed."""
     seeds: int = 1
     """Number of seeds, from --seed upwards, that are trained in parallel in one program. Each has its own run folder,
     OUT-SEED."""
@@ -70,7 +71,9 @@ class TrainConfig:
     learning_rate_end: float = 0.02
     """Final learning rate, as a share of the initial one. It falls linearly."""
     epsilon_start: float = 0.5
+    """Rate of random actions at the start of training."""
     epsilon_end: float = 0.1
+    """Rate of random actions at the end."""
     epsilon_fraction: float = 0.3
     """Share of training during which the rate of random actions falls from --epsilon-start to --epsilon-end."""
     epsilon_spread: float = 0.0
