@@ -80,10 +80,10 @@ def _shares(group: ArmGroup) -> str:
         f'<i class="{style}" style="width:{100 * mean[name]:.1f}%" title="{escaped(text)} {mean[name]:.0%}"></i>'
         for name, style, text in SHARES
     )
-    told = ", ".join(f"{name} {mean[name]:.0%}" for name, _, _ in SHARES)
+    details = ", ".join(f"{name} {mean[name]:.0%}" for name, _, _ in SHARES)
     return (
         f'<div class="row"><div class="lab">{chip(group)}</div><div class="tracks"><div class="share">{parts}</div>'
-        f'<div class="told">{escaped(told)}</div></div></div>'
+        f'<div class="told">{escaped(details)}</div></div></div>'
     )
 
 
@@ -119,8 +119,8 @@ def _by_kind(groups: Sequence[ArmGroup]) -> str:
                 cells.append('<td class="heat nil">–</td>')
                 continue
             mean = float(np.mean(values))
-            told = f"<small>{min(values):.2f}–{max(values):.2f}</small>" if len(values) > 1 else ""
-            cells.append(f'<td class="heat look" style="--v:{min(50 * mean, 100):.0f}%">{mean:.2f}{told}</td>')
+            details = f"<small>{min(values):.2f}–{max(values):.2f}</small>" if len(values) > 1 else ""
+            cells.append(f'<td class="heat look" style="--v:{min(50 * mean, 100):.0f}%">{mean:.2f}{details}</td>')
         rows.append(f"<tr><th>{escaped(name)}</th>{''.join(cells)}</tr>")
     return (
         '<h4>Lift by kind of constraint</h4><div class="scroll"><table class="shaded"><thead><tr><th></th>'

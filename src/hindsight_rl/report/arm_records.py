@@ -53,7 +53,7 @@ def rewrites(chapter: ArmChapter) -> str:
 def parts(row: Mapping[str, Any]) -> list[tuple[str, str, str]] | None:
     """Each constraint of a rewritten instruction: (mark of `MARKS`, its text, the text that it was changed to or "").
 
-    None where the texts cannot be told apart, as outside the sandbox's layout.
+    None if the texts cannot be separated, e.g. outside the sandbox's layout.
     """
     asked, verdict = row["prompt"].split(SEPARATOR), row["verdict"]
     given = row["rewritten"].split(SEPARATOR)
@@ -75,20 +75,20 @@ def parts(row: Mapping[str, Any]) -> list[tuple[str, str, str]] | None:
 
 
 def _rewrite(row: Mapping[str, Any]) -> str:
-    told = parts(row)
+    details = parts(row)
     met = sum(map(bool, row["verdict"]))
     head = f"at {short(row.get('rollouts') or 0)} rollouts, {met} of {len(row['verdict'])} met"
     if (score := number(row.get("score"))) is not None:
         head += f", score {score:.2f}"
     response = f"<pre>{escaped(row['response']) or '(empty)'}</pre>"
-    if told is None:
+    if details is None:
         marks = "".join(f"<code>{'✓' if holds else '✗'}</code>" for holds in row["verdict"])
         return (
             f"<li><small>{escaped(head)}</small><p>{escaped(row['prompt'])}</p>"
             f'<div class="chips">{marks}</div>{response}<p>{escaped(row["rewritten"])}</p></li>'
         )
     chips = []
-    for mark, text, now in told:
+    for mark, text, now in details:
         sign = "✓" if mark in ("kept", "without") else "✗"
         new = f" → <b>{escaped(now)}</b>" if now else ""
         was = f"<s>{escaped(text)}</s>" if mark in ("changed", "dropped", "without") else escaped(text)
@@ -107,7 +107,7 @@ def cost(chapter: ArmChapter) -> str:
         target = float(np.mean(finals))
     columns = [
         ("rollouts", "rollouts"), ("rows trained on", "rows"), ("of them replays", "replays"),
-        ("gradient steps", "updates"), ("left out", "skipped"), ("prompts too long", "too_long"),
+        ("gradient steps", "updates"), ("skipped", "skipped"), ("prompts too long", "too_long"),
     ]  # fmt: skip
     head = [name for name, _ in columns] + ["CPU time", "wall time"]
     if target is not None:
@@ -162,10 +162,10 @@ def _reached(group: ArmGroup, target: float) -> str:
 def settings(chapter: ArmChapter) -> str:
     """A description of each method, all settings, and the runs."""
     about = "".join(
-        f"<tr><th>{chip(g)}</th><td>{escaped(told['about'])}</td>"
-        f"<td>{escaped((told.get('settings') or {}).get('learning_rate', '–'))}</td></tr>"
+        f"<tr><th>{chip(g)}</th><td>{escaped(details['about'])}</td>"
+        f"<td>{escaped((details.get('settings') or {}).get('learning_rate', '–'))}</td></tr>"
         for g in chapter.groups
-        if (told := next((run.summary for run in g.runs if (run.summary or {}).get("about")), None)) is not None
+        if (details := next((run.summary for run in g.runs if (run.summary or {}).get("about")), None)) is not None
     )
     body = ""
     if about:

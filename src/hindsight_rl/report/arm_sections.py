@@ -72,12 +72,12 @@ def _figure(group: ArmGroup, how: str, name: str, before: bool) -> str:
         values = group.finals(how, name)
     if not values:
         return "<td>–</td>"
-    told = spread(values)
+    details = spread(values)
     count = tested(group.runs[0])
     if len(values) == 1 and name == "accuracy" and count:
         low, high = rates.wilson(round(values[0] * count), count)
-        told = f"{low:.3f}–{high:.3f}"
-    return f"<td><b>{np.mean(values):.3f}</b><small>{told}</small></td>"
+        details = f"{low:.3f}–{high:.3f}"
+    return f"<td><b>{np.mean(values):.3f}</b><small>{details}</small></td>"
 
 
 def _between(values: Sequence[float]) -> str:
@@ -268,7 +268,7 @@ def _lambdas(chapter: ArmChapter) -> str:
 
 
 def _rejected(groups: Sequence[ArmGroup]) -> str:
-    told = []
+    details = []
     for group in groups:
         reasons: dict[str, int] = {}
         for run in group.runs:
@@ -278,5 +278,5 @@ def _rejected(groups: Sequence[ArmGroup]) -> str:
                     reasons[str(reason)] = reasons.get(str(reason), 0) + int(number(count) or 0)
         if reasons:
             said = ", ".join(f"{escaped(reason)} {count:,}" for reason, count in sorted(reasons.items()))
-            told.append(f"{escaped(group.label)}: {said}")
-    return f'<p class="aside">Rewrites rejected: {"; ".join(told)}.</p>' if told else ""
+            details.append(f"{escaped(group.label)}: {said}")
+    return f'<p class="aside">Rewrites rejected: {"; ".join(details)}.</p>' if details else ""

@@ -145,24 +145,24 @@ def _title(
         if spent:
             bits.append(sections.duration(spent))
         return title, escaped(" · ".join(bits))
-    titles, told = [], []
+    titles, details = [], []
     if agents:
         what = methods[0] if len(methods) == 1 else f"{len(methods)} methods"
         count = f", {len(runs)} runs" if len(runs) > 1 else ""
         titles.append(f"{what} in {' and '.join(chapter.world for chapter in worlds)}{count}")
-        told.append(", ".join(methods))
+        details.append(", ".join(methods))
     if arms:
         names = list(dict.fromkeys(run.arm for chapter in tasks for run in chapter.runs))
         folders = {id(run.config) for run in arms}
         count = f", {len(folders)} runs" if len(folders) > 1 else ""
         what = f"{names[0]}" if len(names) == 1 else f"{len(names)} arms"
         titles.append(f"{what} on {' and '.join(chapter.title for chapter in tasks)}{count}")
-        told.append(", ".join(names))
+        details.append(", ".join(names))
         if not agents and len(folders) == 1:
-            told.append(f"seed {arms[0].seed}")
+            details.append(f"seed {arms[0].seed}")
     if models:
         titles.append(f"{len(models)} runs of TRL" if len(models) > 1 else f"{models[0].label}, on TRL")
-        told.append(trl_runs.about(models))
+        details.append(trl_runs.about(models))
     total = (
         sum(run.seconds for run in models)
         + sum(sum(run.seconds.values()) for run in runs)
@@ -170,7 +170,7 @@ def _title(
     )
     settings = [run.config for run in agents] + [run.config for run in arms] + [run.config for run in models]
     machines = list(dict.fromkeys(map(records.machine, settings)))
-    bits = [*told, f"{sections.duration(total)} in all", "; ".join(machines[:3])]
+    bits = [*details, f"{sections.duration(total)} in all", "; ".join(machines[:3])]
     return "; ".join(titles), escaped(" · ".join(bits))
 
 

@@ -120,8 +120,8 @@ def _shaded(rows: Sequence[Line], groups: Sequence[Named], loss: bool) -> str:
                 cells.append('<td class="heat">–</td>')
                 continue
             low, high = c.spread
-            told = c.counts if len(c.values) == 1 else f"{low:.2f}–{high:.2f}" if high - low > 0.004 else ""
-            range_ = f"<small>{told}</small>" if told else ""
+            details = c.counts if len(c.values) == 1 else f"{low:.2f}–{high:.2f}" if high - low > 0.004 else ""
+            range_ = f"<small>{details}</small>" if details else ""
             shade = ("heat loss" if loss else "heat") + (" nil" if c.mean < 0.005 else "")
             values = escaped(", ".join(f"{v:.2f}" for v in c.values))
             cells.append(

@@ -192,13 +192,13 @@ def time(chapter: Chapter) -> str:
         )
         steps = sum(run.step for run in group.runs if run.seconds) / len(spent)
         learning = mean["train"] + mean["relabel"]
-        told = ", ".join(f"{k} {duration(v)} ({v / total:.0%})" for k, v in mean.items())
+        details = ", ".join(f"{k} {duration(v)} ({v / total:.0%})" for k, v in mean.items())
         speed = f"{steps / learning:,.0f} steps/s while training and relabeling" if learning else ""
         share = f"; relabeling takes {mean['relabel'] / learning:.1%} of that time" if mean["relabel"] else ""
         rows.append(
             f'<div class="row"><div class="lab">{escaped(group.label)}</div>'
             f'<div class="tracks"><div class="share">{parts}</div>'
-            f'<div class="told">{told}<br>{speed}{share}</div></div></div>'
+            f'<div class="told">{details}<br>{speed}{share}</div></div></div>'
         )
     if not rows:
         return ""
@@ -244,10 +244,14 @@ def _runs(chapter: Chapter) -> str:
 
 def machine(config: Mapping[str, Any]) -> str:
     """The kind of machine a run of these settings was made on."""
-    told = config.get("machine")
-    if not isinstance(told, dict):
+    details = config.get("machine")
+    if not isinstance(details, dict):
         return "not recorded"
-    parts = [str(told.get("processor", "")), f"{told.get('cores', '?')} cores", f"{told.get('memory_gib', '?')} GiB"]
+    parts = [
+        str(details.get("processor", "")),
+        f"{details.get('cores', '?')} cores",
+        f"{details.get('memory_gib', '?')} GiB",
+    ]
     return ", ".join(part for part in parts if part)
 
 

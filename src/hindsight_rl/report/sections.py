@@ -67,13 +67,13 @@ def headline(chapter: Chapter) -> str:
                 f"<td><b>{np.mean(values):.3f}</b><small>{spread(values)}</small></td>" if values else "<td>–</td>"
             )
         steps = sorted({run.step for run in group.runs})
-        told = short(steps[0]) if len(steps) == 1 else f"{short(steps[0])}–{short(steps[-1])}"
+        details = short(steps[0]) if len(steps) == 1 else f"{short(steps[0])}–{short(steps[-1])}"
         times = [sum(run.seconds.values()) for run in group.runs]
         achieved = [float(run.evaluation.get("achievements_per_trial") or 0) for run in group.runs if run.evaluation]
         body.append(
             f'<tr><th><i class="chip" style="background:var(--c{group.colour})"></i>{escaped(group.label)}</th>'
             f"{''.join(cells)}<td>{f'{np.mean(achieved):.2f}' if achieved else '–'}</td>"
-            f"<td>{len(group.evaluated)} of {len(group.runs)}</td><td>{told}</td>"
+            f"<td>{len(group.evaluated)} of {len(group.runs)}</td><td>{details}</td>"
             f"<td>{duration(float(np.mean(times)))}</td></tr>"
         )
     return (

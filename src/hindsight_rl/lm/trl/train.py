@@ -89,7 +89,7 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
     if first:
         _tell(loaded)
     words = command or []
-    told = {"model": options.model, "dataset": options.dataset, "method": options.method, "seed": config.seed}
+    about = {"model": options.model, "dataset": options.dataset, "method": options.method, "seed": config.seed}
     settings = {"settings": json.loads(config.to_json_string()), "command": words}
     checkpoint: Path | None = None
     if options.resume:
@@ -101,7 +101,7 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
             for name in ("metrics.jsonl", HELD_OUT, REPLAYS):
                 run.cut_back(name, step)
     elif first:
-        run = Run.create(options.out, {**told, "machine": machine(), **settings}, kind=KIND)
+        run = Run.create(options.out, {**about, "machine": machine(), **settings}, kind=KIND)
     else:
         run = Run(Path(options.out))
     stop = Stop()

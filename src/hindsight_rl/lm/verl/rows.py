@@ -168,7 +168,7 @@ class Hindsight:
         texts = tuple(str(text) for text in _list(extra.get("texts")))
         if texts and len(texts) != len(constraints):
             raise HindsightError(
-                f"{where}: {len(texts)} extra_info.texts for {len(constraints)} constraints; make the data anew "
+                f"{where}: {len(texts)} extra_info.texts for {len(constraints)} constraints; make the data once more "
                 "with examples/verl/prepare.py"
             )
         return Instruction(
