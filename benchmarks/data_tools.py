@@ -196,13 +196,15 @@ def tables(result: dict[str, Any]) -> None:
     }.items():
         unit = "responses" if tool == "relabel" else "rows"
         lines = ["| | seconds of one core | memory, MiB |", "|---|---|---|"]
+        memory = result["memory"][tool]
         for name in names:
-            lines.append(
-                f"| {', '.join([f'{rows:,} {unit}', *name.split(', ')[1:]])} | {times[name]['seconds']:.1f} | |"
-            )
-        for count, found in result["memory"][tool].items():
+            mib = f"{memory[str(rows)]['mib']:.0f}" if name == names[0] else ""
+            what = ", ".join([f"{rows:,} {unit}", *name.split(", ")[1:]])
+            lines.append(f"| {what} | {times[name]['seconds']:.1f} | {mib} |")
+        for count, found in memory.items():
             size = f" ({found['bytes'] / 2**20:,.0f} MiB)" if "bytes" in found else ""
-            lines.append(f"| {int(count):,} {unit}{size} | {found['seconds']:.1f} | {found['mib']:.0f} |")
+            if int(count) != rows:
+                lines.append(f"| {int(count):,} {unit}{size} | {found['seconds']:.1f} | {found['mib']:.0f} |")
         write_between(ROOT / "docs" / f"{tool}.md", "data_tools", "\n".join([*lines, "", source]))
 
 
@@ -219,7 +221,7 @@ def example(result: dict[str, Any]) -> str:
         f"constraints in at most {settings['tokens']} tokens. {made['met their instruction']:,} responses met their "
         f"instruction and {made['met a rewritten one']:,} a rewritten one; that gave {made['rows']:,} rows for SFT. "
         f"The others: {rejected}. On {before['instructions met']['total']:,} held-out instructions, greedy responses, "
-        f"before and after {settings['epochs']:g} epochs:",
+        f"before and after {settings['updates']} updates of {settings['batch']} rows:",
         "",
         "| | before | after |",
         "|---|---|---|",

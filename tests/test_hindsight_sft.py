@@ -33,7 +33,7 @@ def test_prompts_become_rows_and_a_model_is_trained_on_them(tmp_path: Path) -> N
     prompts.write_text("".join(f"Write a line about the number {n} in your words.\n" for n in range(40)))
     settings = made.Settings(
         prompts=str(prompts), model=tiny_model(tmp_path / "tiny"), out=out, instructions=24, tests=8, tokens=16,
-        epochs=8.0, learning_rate=1e-2, at_once=8,
+        updates=8, learning_rate=1e-2, at_once=8,
     )  # fmt: skip
     result = made.run(settings)
     assert result["relabeled"]["responses"] == 24 and result["prompts"]["train"] + result["prompts"]["test"] == 40
