@@ -30,7 +30,13 @@ def test_unknown_methods_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"total_timesteps": 0}, {"trajectories": 1000}, {"reward_mode": "x"}, {"condition": "x"}, {"buffer": BufferRules(0)}],
+    [
+        {"total_timesteps": 0},
+        {"trajectories": 1000},
+        {"reward_mode": "x"},
+        {"condition": "x"},
+        {"buffer": BufferRules(0)},
+    ],
 )
 def test_bad_settings_name_their_flag(change: dict) -> None:
     with pytest.raises(HindsightError, match=f"--{next(iter(change)).replace('_', '-')}"):

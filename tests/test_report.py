@@ -53,7 +53,8 @@ def make_run(path, method="oir", seed=0, world="classic-32", level=0.8, done=Tru
     for i, step in enumerate(range(100, 1001 if done else 501, 100)):
         slots = [{"text": "collect wood", "status": "new" if i < 3 else "mastered", "mean_return": 0.5, "attempts": 9}]
         row = {"step": step, "loss": 0.1, "success_of_given": 0.5, "events": {"collect_wood": 3, "die": i},
-               "slots": slots, "given": {"initial": 70, "slots": 3, "rehearsal": 0, "new_event": 20, "repeated_event": 7},
+               "slots": slots,
+               "given": {"initial": 70, "slots": 3, "rehearsal": 0, "new_event": 20, "repeated_event": 7},
                "known_goals": 5 + i, "unique_instructions": 10 + i, "clusters": 4, "accepted": 7, "rejected": 1,
                "seconds": {"train": float(i), "relabel": 0.1, "evaluate": 1.0}}  # fmt: skip
         if i % 2:
