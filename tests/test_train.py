@@ -62,6 +62,7 @@ def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
             return Run.open(train(tiny(folder / name, method=name)))
         finally:
             jax.config.update("jax_disable_most_optimizations", False)
+            jax.clear_caches()  # else a later test would run this program and one in another process an optimised one
 
     return trained
 
