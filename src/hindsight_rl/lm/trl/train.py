@@ -121,6 +121,8 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
             on_replays=Replays(run) if first else None,
         )
         Progress.alone(trainer)
+        if first and trainer.too_long:
+            print(f"{trainer.too_long} instructions skipped: their prompt is too long", file=sys.stderr)
         if evaluation:
             evaluation.attach(trainer)
         if first:
