@@ -45,7 +45,7 @@ $(VERIFIERS_STAMP): pyproject.toml integrations/verifiers/pyproject.toml constra
 	touch $@
 
 test-verifiers: $(VERIFIERS_STAMP)
-	$(VERIFIERS)/bin/python -m pytest tests/verifiers
+	$(VERIFIERS)/bin/python -m pytest tests/integrations
 
 # The site is made from pages and source text alone, so it has a small environment without any engine.
 DOCS := .venv-docs

@@ -14,6 +14,7 @@ import numpy as np
 
 from hindsight_rl.agent.envs.bank import Bank
 from hindsight_rl.agent.envs.environment import Environment, exploration_odds, step_each
+from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS
 from hindsight_rl.agent.keys import swift
 from hindsight_rl.agent.policy.action_selection import (
     ActionKeys,
@@ -28,7 +29,6 @@ from hindsight_rl.agent.policy.action_selection import (
 )
 from hindsight_rl.agent.policy.network import QNetwork
 from hindsight_rl.agent.policy.policy import Policy
-from hindsight_rl.agent.training.tables import MAX_TRAINED_GOALS
 
 
 class Tasks(NamedTuple):

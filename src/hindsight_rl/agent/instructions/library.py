@@ -12,8 +12,9 @@ import numpy as np
 
 from hindsight_rl.agent.envs.craftax.captions import fulfilling
 from hindsight_rl.agent.envs.events import Event
+from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS
 from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS
-from hindsight_rl.agent.training.tables import MAX_TRAINED_GOALS, Tables
+from hindsight_rl.agent.training.tables import Tables
 
 
 class Semantics(Protocol):

@@ -16,7 +16,10 @@ from hindsight_rl.agent.envs.craftax.phrases import labelled
 if TYPE_CHECKING:
     from hindsight_rl.agent.reward.semantic import SemanticReward
 
-MAX_PARSED_GOALS = 4  # that a user may ask for; instructions in training have at most `tables.MAX_TRAINED_GOALS`
+MAX_TRAINED_GOALS = 3
+"""Most goals of an instruction in training, in relabels and in evaluations."""
+MAX_PARSED_GOALS = 4
+"""Most goals that a user may ask for."""
 
 # "then" separates anywhere; its synonyms only at the head of a clause ("a young tree to plant later").
 _THEN = re.compile(

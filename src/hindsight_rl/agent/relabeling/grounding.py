@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS
 from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS, Relabel, verify
 from hindsight_rl.agent.reward.semantic import InstructionError, SemanticReward
-from hindsight_rl.agent.training.tables import MAX_TRAINED_GOALS
 
 MAX_CHARACTERS = 120
 MAX_WORDS = 20

@@ -14,9 +14,8 @@ import numpy as np
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
 from hindsight_rl.agent.envs.craftax.phrases import phrases
 from hindsight_rl.agent.envs.events import Event
-from hindsight_rl.agent.instructions.parser import join
+from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS, join
 from hindsight_rl.agent.reward.semantic import SemanticReward
-from hindsight_rl.agent.training.tables import MAX_TRAINED_GOALS
 
 # Harm and accidents happen in many trajectories, but an agent should not be trained to seek them.
 NOT_GOALS: tuple[str, ...] = ("die", "take_damage")

@@ -12,6 +12,7 @@ from flax import struct
 
 from hindsight_rl.agent.envs.bank import Bank
 from hindsight_rl.agent.envs.environment import Environment, exploration_odds, step_each
+from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS
 from hindsight_rl.agent.policy.action_selection import (
     ActionKeys,
     Exploration,
@@ -26,7 +27,7 @@ from hindsight_rl.agent.policy.network import omega as network_omega
 from hindsight_rl.agent.policy.prerequisites import Precedence, prerequisites, requirements
 from hindsight_rl.agent.training.acting import ActingRules
 from hindsight_rl.agent.training.instruction_choice import ChoiceKeys, Odds, next_instruction
-from hindsight_rl.agent.training.tables import MAX_TRAINED_GOALS, Tables
+from hindsight_rl.agent.training.tables import Tables
 
 
 @struct.dataclass

@@ -4,10 +4,6 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-MAX_TRAINED_GOALS = 3
-"""Most goals of an instruction in training, in relabels and in evaluations. Users may ask for one more:
-see `parser.MAX_PARSED_GOALS`."""
-
 
 @struct.dataclass
 class Tables:
@@ -17,7 +13,7 @@ class Tables:
         condition: float32 [G, C], the policy's input for each known goal.
         fires: bool [G, n_events], the semantic reward: does the event fulfil the goal?
         hindsight: float32 [G], weight with which a goal is drawn for hindsight updates; 0 for unused rows.
-        goals: int32 [I, MAX_TRAINED_GOALS], the goals of each instruction, padded with -1.
+        goals: int32 [I, `parser.MAX_TRAINED_GOALS`], the goals of each instruction, padded with -1.
         ordered: bool [I], whether the goals must be reached in their order.
         chance: float32 [I], probability of giving each instruction; sums to 1.
         initial: float32 [I], probability of giving each initial instruction; sums to 1, or to 0 if there are none.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("verifiers", reason="verifiers is not installed: make test-verifiers")
+pytest.importorskip("hindsight_if", reason="the package for verifiers is not installed: make test-verifiers")
 
 from hindsight_if.taskset import InstructionConfig, InstructionTaskset
 from verifiers.v1.cli.eval.main import main
