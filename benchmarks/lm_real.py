@@ -176,39 +176,21 @@ class Subject:
         )
 
 
-def _measured(instructions: Any, responses: Any) -> dict[str, Any]:
-    """Shares met, in total and by number of constraints; a response that was cut off is scored like any other."""
-    from hindsight_rl.replay.verification import verifying
-
-    verdicts = verifying().verify_batch([(a, b.text) for a, b in zip(instructions, responses, strict=True)])
-    wins = [float(all(verdict)) for verdict in verdicts]
-    by_number: dict[int, list[float]] = defaultdict(list)
-    for verdict, win in zip(verdicts, wins, strict=True):
-        by_number[len(verdict)].append(win)
-    flat = [float(holds) for verdict in verdicts for holds in verdict]
-    return {
-        "all": round(statistics.mean(wins), 4),
-        "each": round(statistics.mean(flat), 4),
-        "instructions": len(wins),
-        "by_number": {str(n): round(statistics.mean(rows), 4) for n, rows in sorted(by_number.items())},
-        "wins": "".join(str(int(win)) for win in wins),
-    }
-
-
 def _final(subject: Subject, model: Any, study: Study) -> dict[str, Any]:
     """Test sets, benchmarks, drift."""
     from hindsight_rl.evaluation.prompts import read
     from hindsight_rl.evaluation.score import is_older_ifbench, verdicts_of
     from hindsight_rl.lm.drift import divergence, perplexity, shape
+    from hindsight_rl.lm.held_out import measured
 
     data = _data(study)
     found: dict[str, Any] = {}
     answers = subject.respond(model, data["test"], study.tokens)
-    found["test"] = _measured(data["test"], answers)
+    found["test"] = measured(data["test"], answers)
     found["shape"] = {name: round(value, 4) for name, value in shape(answers).items()}
     found["ten"] = [[a.prompt, b.text] for a, b in list(zip(data["test"], answers, strict=True))[:10]]
     unseen = subject.respond(model, data["unseen_kinds"], study.tokens)
-    found["unseen_kinds"] = _measured(data["unseen_kinds"], unseen)
+    found["unseen_kinds"] = measured(data["unseen_kinds"], unseen)
     part = [each.messages for each in data["test"][:48]]
     found["kl"] = round(divergence(model, subject.base, subject.tokenizer, part, answers[:48]), 4)
     found["perplexity"] = round(perplexity(model, subject.tokenizer), 4)
@@ -304,6 +286,7 @@ def _train(job: Job, study: Study, subject: Subject) -> None:
     import torch
     from transformers import TrainerCallback
 
+    from hindsight_rl.lm.held_out import measured
     from hindsight_rl.lm.trl import HiRConfig, HiRTrainer
 
     data, folder = _data(study), Path(study.runs) / job.name
@@ -361,7 +344,7 @@ def _train(job: Job, study: Study, subject: Subject) -> None:
             begun = time.time()
             answers = subject.respond(model, data["test"], study.tokens)
             row = {"batch": batch, "rollouts": batch * rows, "seconds": round(begun - started - spent["evaluating"], 1)}
-            row |= _measured(data["test"], answers) | {"ended": round(statistics.mean(a.ended for a in answers), 4)}
+            row |= measured(data["test"], answers) | {"ended": round(statistics.mean(a.ended for a in answers), 4)}
             with (folder / "curve.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             spent["evaluating"] += time.time() - begun
@@ -384,7 +367,7 @@ def _train(job: Job, study: Study, subject: Subject) -> None:
     model = trainer.model
     if job.stage == "tune":
         answers = subject.respond(model, data["validation"], study.tokens)
-        result["validation"] = _measured(data["validation"], answers)
+        result["validation"] = measured(data["validation"], answers)
     else:
         _write(folder / "partial.json", result)
         if cuda:
@@ -440,12 +423,14 @@ def _base(study: Study, root: Path, subject: Subject) -> None:
     """The base model's own figures."""
     if (root / "base.json").exists():
         return
+    from hindsight_rl.lm.held_out import measured
+
     began = time.time()
     base = {"rates": _read(root / "base_rates.json")} | _read(root / "instructions.json")
     base["final"] = _final(subject, subject.base, study)
     data = _data(study)
     answers = subject.respond(subject.base, data["validation"], study.tokens)
-    base["validation"] = _measured(data["validation"], answers)
+    base["validation"] = measured(data["validation"], answers)
     base["seconds"] = round(time.time() - began, 1)
     _write(root / "base.json", base)
 

@@ -6,6 +6,7 @@ import re
 
 from hindsight_rl.constraints.corrected.correction import corrected
 from hindsight_rl.constraints.corrected.reading import sentence_kind, sentences
+from hindsight_rl.constraints.ifbench.format import nested_quotes
 from hindsight_rl.constraints.text.lexicon import is_emoji
 from hindsight_rl.constraints.text.response import Text
 
@@ -110,18 +111,7 @@ _STRAIGHT = str.maketrans("\u201c\u201d\u2018\u2019", "\"\"''")
     holds=True,
 )
 def quotes(text: Text) -> bool:
-    opened: list[str] = []
-    deepest = 0
-    for match in re.finditer("[\"']", _APOSTROPHE.sub("", text.raw).translate(_STRAIGHT)):
-        quote = match[0]
-        if opened and quote == opened[-1]:
-            opened.pop()
-            if deepest - len(opened) >= 3:
-                return True
-        else:
-            opened.append(quote)
-            deepest = max(deepest, len(opened))
-    return False
+    return nested_quotes(_APOSTROPHE.sub("", text.raw).translate(_STRAIGHT))
 
 
 # The longest emoji of one sign to the reader: a family of four, or a subdivision's flag.

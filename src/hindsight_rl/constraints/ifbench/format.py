@@ -70,16 +70,11 @@ def parentheses(text: Text) -> bool:
     return False
 
 
-@fixed(
-    "format:quotes",
-    "Include quotes within quotes within quotes, at least 3 levels deep, alternating between double quotes "
-    "and single quotes.",
-)
-def quotes(text: Text) -> bool:
-    """Straight quotes, three of them closed in turn; an apostrophe counts as a single quote."""
+def nested_quotes(text: str) -> bool:
+    """Whether straight quotes stand within each other, three levels of them closed in turn."""
     opened: list[str] = []
     deepest = 0
-    for match in _QUOTE.finditer(text.raw):
+    for match in _QUOTE.finditer(text):
         quote = match.group()
         if opened and quote == opened[-1]:
             opened.pop()
@@ -89,6 +84,16 @@ def quotes(text: Text) -> bool:
             opened.append(quote)
             deepest = max(deepest, len(opened))
     return False
+
+
+@fixed(
+    "format:quotes",
+    "Include quotes within quotes within quotes, at least 3 levels deep, alternating between double quotes "
+    "and single quotes.",
+)
+def quotes(text: Text) -> bool:
+    """Straight quotes, three of them closed in turn; an apostrophe counts as a single quote."""
+    return nested_quotes(text.raw)
 
 
 @register("format:options")
