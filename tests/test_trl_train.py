@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ pytest.importorskip("trl", reason="TRL is not installed: pip install 'hindsight-
 from hindsight_rl import cli
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl import HiRTrainer
+from hindsight_rl.lm.trl.held_out import HeldOut
 from hindsight_rl.lm.trl.resume import last_whole
 from hindsight_rl.run import Run
 from tiny_lm import WORDS, tiny_model
@@ -101,6 +103,20 @@ def test_held_out_instructions_replays_and_a_table(
     assert cli.main(longer) == 0
     assert [row["step"] for row in run.lines("held_out.jsonl")] == [0, 1, 2, 3]
     assert [row["step"] for row in run.lines("replays.jsonl")] == [1, 2, 3]
+
+
+def test_every_process_waits_for_an_evaluation_whatever_it_sees_of_the_file(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", {}, kind="lm-trl")
+    run.append("held_out.jsonl", {"step": 0})
+    for first in (True, False):
+        waited: list[int] = []
+        callback = HeldOut(run, [])
+        accelerator = SimpleNamespace(wait_for_everyone=lambda waited=waited: waited.append(1))
+        callback.attach(SimpleNamespace(accelerator=accelerator))
+        state = SimpleNamespace(is_world_process_zero=first, global_step=0, max_steps=5)
+        callback.on_train_begin(None, state, None)
+        assert waited == [1]
+    assert run.lines("held_out.jsonl") == [{"step": 0}]
 
 
 def test_options_of_methods_and_files(model: str, rows: Path, tmp_path: Path) -> None:

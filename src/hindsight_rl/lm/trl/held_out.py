@@ -65,10 +65,9 @@ class HeldOut(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.every = self.every or max(1, math.ceil(state.max_steps / EVALUATIONS))
-        known = [int(row["step"]) for row in self.run.lines(FILE)]
-        self._done = max(known, default=-1)
-        if self._done < 0:
-            self._evaluate(args, state, examples=EXAMPLES)
+        if state.is_world_process_zero:  # the others could already see the line of this evaluation, and not wait for it
+            self._done = max((int(row["step"]) for row in self.run.lines(FILE)), default=-1)
+        self._evaluate(args, state, examples=EXAMPLES, wanted=self._done < 0)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         assert self.every is not None
@@ -79,8 +78,9 @@ class HeldOut(TrainerCallback):
         if state.global_step >= state.max_steps:  # a stopped run may be resumed later
             self._evaluate(args, state, examples=EXAMPLES)
 
-    def _evaluate(self, args: HiRConfig, state: Any, examples: int = 0) -> None:
-        if state.global_step > self._done and state.is_world_process_zero:
+    def _evaluate(self, args: HiRConfig, state: Any, examples: int = 0, wanted: bool = True) -> None:
+        """On the first process; the others wait for it."""
+        if wanted and state.global_step > self._done and state.is_world_process_zero:
             began = time.monotonic()
             trainer = self.trainer
             with trainer.accelerator.autocast():
@@ -97,7 +97,7 @@ class HeldOut(TrainerCallback):
             seconds = round(time.monotonic() - began, 2)
             self.run.append(FILE, {"step": state.global_step, "seconds": seconds, **found})
             print(line(state.global_step, found), file=sys.stderr)
-        self._done = max(self._done, state.global_step)
+            self._done = state.global_step
         self.trainer.accelerator.wait_for_everyone()
 
 

@@ -91,6 +91,10 @@ class Progress(TrainerCallback):
         self.table.add(cells(logs, state.global_step, state.max_steps, rate, left))
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the terminal back; also where training broke off."""
         self.table.__exit__(None, None, None)
 
 

@@ -139,6 +139,8 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except KeyboardInterrupt:
         raise Stopped(_go_on(config, options.out, "stopped within a step")) from None
+    finally:
+        progress.close()
     if stop.asked and trainer.state.global_step < trainer.state.max_steps:
         raise Stopped(_go_on(config, options.out, f"stopped after step {trainer.state.global_step}"))
     trainer.save_model(str(run.path / "model"))
