@@ -353,12 +353,12 @@ def test_unfit_prompts_are_counted_and_the_rest_goes_on(tmp_path: Path, capsys: 
         (
             '{"prompt": "Fine."}',
             ["--ids", "language:response_language", "--length", "short"],
-            r"not composed \(not at length short\)",
+            r"cannot be composed \(not at length short\)",
         ),
         (
             '{"prompt": "Fine."}',
             ["--ids", "custom:csv_city"],
-            r"custom:csv_city is not composed \(it is a task of its own",
+            r"custom:csv_city cannot be composed \(it is a task of its own",
         ),
         ('{"prompt": "Fine."}', ["--numbers", "9"], r"numbers is \(9,\): one or more from 1 to 8"),
         ('{"prompt": "Fine."}', ["--rows", "0"], r"rows is 0: it must be at least 1"),
