@@ -149,7 +149,7 @@ class Liar:
 
 
 def test_relabels_without_evidence_never_reach_the_buffer(tmp_path: Path) -> None:
-    run = Run.open(train(tiny(tmp_path / "liar", total_timesteps=2048, initial_instructions=False), relabeler=Liar()))
+    run = Run.open(train(tiny(tmp_path / "liar", total_timesteps=2048, initial_instructions="none"), relabeler=Liar()))
     rows = run.lines("metrics.jsonl")
     assert sum(row["rejected"] for row in rows) > 0 and sum(row["accepted"] for row in rows) == 0
     assert rows[-1]["slots"] == []
@@ -255,3 +255,36 @@ def test_a_foreign_folder_is_no_run(tmp_path: Path) -> None:
 def test_diverging_training_stops_with_the_mend(tmp_path: Path) -> None:
     with pytest.raises(HindsightError, match="--learning-rate"):
         train(tiny(tmp_path / "wild", learning=LearningRules(hindsight=8, own_weight=1e39)))
+
+
+def test_a_method_is_given_the_instructions_of_a_file(tmp_path: Path) -> None:
+    given = tmp_path / "given.txt"
+    given.write_text(
+        "# two of the 22, and one with two goals\ncollect wood\n\neat a cow\ncollect wood, then eat a cow\n"
+    )
+    path = train(tiny(tmp_path / "run", method="none", total_timesteps=1024, initial_instructions=str(given)))
+    given.unlink()  # the run has its own copy
+    train(tiny(tmp_path / "run", method="none", total_timesteps=2048, initial_instructions=str(given), resume=True))
+    rows = Run.open(path).lines("metrics.jsonl")
+    assert rows[-1]["step"] == 2048 and rows[-1]["known_goals"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "method", "message"),
+    [
+        ("collect wood\nwrite a poem\n", "oir", "given.txt:2: "),
+        ("# nothing\n", "oir", "no instruction in it"),
+        (None, "oir", "cannot be read"),
+        ("none", "her", "has no instruction buffer"),
+    ],
+)
+def test_wrong_initial_instructions_are_refused_and_leave_no_folder(
+    tmp_path: Path, text: str | None, method: str, message: str
+) -> None:
+    given = tmp_path / "given.txt"
+    if text and text != "none":
+        given.write_text(text)
+    source = "none" if text == "none" else str(given)
+    with pytest.raises(HindsightError, match=message):
+        train(tiny(tmp_path / "run", method=method, initial_instructions=source))
+    assert not (tmp_path / "run").exists()

@@ -92,7 +92,11 @@ class Run:
 
     def write(self, name: str, value: Any) -> None:
         """Replace a JSON file of the run, atomically."""
-        write_text(self.path / name, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+        self.write_text(name, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Replace a text file of the run, atomically."""
+        write_text(self.path / name, text)
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         """The objects of a `.jsonl` file; [] if it is missing. A last line that was cut off by a kill is skipped."""
@@ -126,7 +130,7 @@ class Run:
 class ReadOnlyRun(Run):
     """A run that another process writes; this object writes nothing."""
 
-    def write(self, name: str, value: Any) -> None:
+    def write_text(self, name: str, text: str) -> None:
         """Nothing."""
 
     def append(self, name: str, *rows: Mapping[str, Any]) -> None:

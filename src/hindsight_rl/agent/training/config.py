@@ -85,10 +85,10 @@ class TrainConfig:
     """Number of hidden layers."""
     rank: int = 64
     """Length of the two vectors whose dot product is the action value."""
-    initial_instructions: bool = True
-    """Methods with an instruction buffer know the environment's initial instructions from the start, as the other
-    methods do. They learn them in hindsight and practise them (see `--acting.initial`). If off, these methods know only
-    the instructions that relabeling finds."""
+    initial_instructions: str = "canonical"
+    """The instructions that the method is given: `canonical` (the environment's own), `none`, or a text file with one
+    instruction per line. Methods with an instruction buffer learn them in hindsight and practise them (see
+    `--acting.initial`) beside those that relabeling finds; the other methods know these alone."""
     relabels: int = 4
     """Number of instructions that are proposed per relabeled trajectory (K in the paper)."""
     composed: float = 0.1
@@ -136,6 +136,10 @@ class TrainConfig:
             raise HindsightError(
                 f"--buffer.failing-below {self.buffer.failing_below}: "
                 f"at most --buffer.mastered-above ({self.buffer.mastered_above})"
+            )
+        if self.initial_instructions == "none" and method(self.method).conditioned and not method(self.method).buffer:
+            raise HindsightError(
+                f"--initial-instructions none: --method {self.method} has no instruction buffer that would find others"
             )
         if self.trajectories > self.num_envs:
             raise HindsightError(f"--trajectories {self.trajectories}: at most --num-envs ({self.num_envs})")

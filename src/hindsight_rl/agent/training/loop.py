@@ -109,6 +109,7 @@ def _training_run(
 def _go_on(training: TrainingRun) -> Checkpoints:
     """Restore a run from its newest checkpoint. Returns its checkpoints."""
     checkpoints, resume = Checkpoints(training.run.path / "checkpoints"), training.config.resume
+    training.keep_instructions()
     if resume and checkpoints.latest() is not None:
         training.restore(checkpoints)
     for name in ("metrics.jsonl", "relabels.jsonl", "buffer.jsonl"):

@@ -5,6 +5,7 @@ The host relabels trajectories, verifies the relabels, offers them to the instru
 
 import dataclasses
 import time
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,11 +23,12 @@ from hindsight_rl.agent.policy.network import QNetwork
 from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.agent.policy.prerequisites import Precedence, prerequisites
 from hindsight_rl.agent.policy.rare_events import RareEventBuffer
-from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS, Relabeler, RelabelSource
+from hindsight_rl.agent.relabeling.relabeler import Relabeler, RelabelSource
 from hindsight_rl.agent.reward.semantic import SemanticReward, TextEncoder
 from hindsight_rl.agent.training.acting import BY_CHANCE, INITIAL, NEW_EVENT, REPEATED_EVENT
 from hindsight_rl.agent.training.checkpoint import Checkpoints
 from hindsight_rl.agent.training.config import TrainConfig
+from hindsight_rl.agent.training.initial_instructions import CANONICAL, NONE, initial_instructions
 from hindsight_rl.agent.training.iteration import (
     Inputs,
     Report,
@@ -132,14 +134,28 @@ class TrainingRun:
         if self.method.objective == "novel":
             # ELLM: all goals of the templates are suggestions. The policy does not see them.
             for i, event in enumerate(self.env.events):
-                if event.name not in NOT_GOALS:
+                if event.trained:
                     self.library.add(event.captions[0], [event.captions[0]], [i], False)
-        elif not self.method.buffer or self.config.initial_instructions:
-            for i, text in enumerate(self.env.instructions):
-                index = self.library.add(text, [text], [i], False)
-                if not self.method.relabel:
-                    self.library.name(i, index)  # without relabeling, no event gets a goal later
-            self.library.initial = len(self.library.instructions)
+            return
+        # A policy that sees no instruction is not given any of a file either.
+        source = self.config.initial_instructions if self.method.conditioned else CANONICAL
+        if source not in (CANONICAL, NONE) and self._copy.exists():
+            source = str(self._copy)
+        for each in initial_instructions(source, self.env, self.reward):
+            index = self.library.add(each.text, each.goals, each.events, each.ordered)
+            if not self.method.relabel and len(each.events) == 1:
+                self.library.name(each.events[0], index)  # without relabeling, no event gets a goal later
+        self.library.initial = len(self.library.instructions)
+
+    @property
+    def _copy(self) -> Path:
+        return self.run.path / "initial_instructions.txt"
+
+    def keep_instructions(self) -> None:
+        """Copy a file of initial instructions into the run's folder, so that a resumed run needs nothing else."""
+        source = self.config.initial_instructions
+        if source not in (CANONICAL, NONE) and not self._copy.exists():
+            self.run.write_text(self._copy.name, Path(source).read_text("utf-8-sig"))
 
     def _start(self) -> TrainState:
         key = jax.random.key(self.config.seed)
@@ -167,7 +183,7 @@ class TrainingRun:
             chances = self.buffer.chances(size, self.library.initial)
         else:
             chances = np.zeros(size, np.float32)
-            chances[: len(self.env.instructions) if self.method.conditioned else 1] = 1.0
+            chances[: self.library.initial if self.method.conditioned else 1] = 1.0
             chances /= chances.sum()
         return self.placement.copy(self.library.tables(chances, self.config.favour_rare))
 
