@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import tyro
 
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, fulfilling
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.phrases import NONE, SPLITS, phrases
+from hindsight_rl.agent.envs.events import fulfilling
 from hindsight_rl.agent.instructions.parser import join
 from hindsight_rl.agent.relabeling.grounding import Rejected, ground
-from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS
 from hindsight_rl.agent.relabeling.snapshot import prompt
 from hindsight_rl.agent.reward.semantic import SemanticReward
 from hindsight_rl.encoder import load_encoder
@@ -31,7 +31,7 @@ from hindsight_rl.run import machine
 
 STEPS = 256
 KINDS = ("never happened", "nearest neighbour", "half true", "not of this world", "wrong order", "count")
-OPEN = [i for i, event in enumerate(CLASSIC_EVENTS) if event.name not in NOT_GOALS]
+OPEN = [i for i, event in enumerate(CLASSIC_EVENTS) if event.trained]
 FULFILS = np.asarray(fulfilling(CLASSIC_EVENTS))
 
 

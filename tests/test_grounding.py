@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.phrases import labelled
+from hindsight_rl.agent.envs.events import event_index
 from hindsight_rl.agent.relabeling.grounding import Rejected, filtered, ground
 from hindsight_rl.agent.relabeling.relabeler import Relabel
 from hindsight_rl.agent.relabeling.snapshot import prompt
 
-INDEX = event_index()
+INDEX = event_index(CLASSIC_EVENTS)
 
 
 def trajectory(*happened: tuple[int, str]) -> np.ndarray:

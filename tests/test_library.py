@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS
+from hindsight_rl.agent.envs.events import event_index
 from hindsight_rl.agent.instructions.library import Library, condition
 
-INDEX = event_index()
+INDEX = event_index(CLASSIC_EVENTS)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 
 pytest.importorskip("openai")
 from chat_server import ChatServer, Reply
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
+from hindsight_rl.agent.envs.events import event_index
 from hindsight_rl.agent.relabeling import availability
 from hindsight_rl.agent.relabeling.llm import LlmRelabeler, LlmRules
 from hindsight_rl.agent.relabeling.relabeler import Delivery, RelabelSource, TemplateRelabeler
@@ -21,7 +22,7 @@ from hindsight_rl.endpoint import Endpoint, EndpointSettings
 from hindsight_rl.run import Run
 from patience import HUNG
 
-INDEX = event_index()
+INDEX = event_index(CLASSIC_EVENTS)
 RARITY = np.full(len(CLASSIC_EVENTS), 0.5)
 
 

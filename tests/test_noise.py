@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
+from hindsight_rl.agent.envs.events import event_index
 from hindsight_rl.agent.relabeling.noise import NoiseRules, NoisyRelabeler
 from hindsight_rl.agent.relabeling.relabeler import RelabelSource, TemplateRelabeler, verify
 from hindsight_rl.errors import HindsightError
 
-INDEX = event_index()
+INDEX = event_index(CLASSIC_EVENTS)
 RARITY = np.full(len(CLASSIC_EVENTS), 0.5)
 
 

@@ -1,14 +1,17 @@
 """The template relabeler and the verification of relabels."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.phrases import phrases
+from hindsight_rl.agent.envs.events import event_index
 from hindsight_rl.agent.instructions.parser import parse
-from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS, Relabel, TemplateRelabeler, verify
+from hindsight_rl.agent.relabeling.relabeler import Relabel, TemplateRelabeler, verify
 
-INDEX = event_index()
+INDEX = event_index(CLASSIC_EVENTS)
 
 
 def trajectory(*happened: tuple[int, str], length: int = 20) -> np.ndarray:
@@ -36,7 +39,7 @@ def test_proposals_are_what_happened_with_their_evidence():
             assert len(relabel.goals) == len(relabel.evidence) <= 3
             for goal, (step, name) in zip(relabel.goals, relabel.evidence, strict=True):
                 assert WALK[step, INDEX[name]] and goal in phrases(name, "train")
-                assert step == WALK[:, INDEX[name]].argmax() and name not in NOT_GOALS
+                assert step == WALK[:, INDEX[name]].argmax() and CLASSIC_EVENTS[INDEX[name]].trained
             if relabel.ordered:
                 steps = [step for step, _ in relabel.evidence]
                 assert steps == sorted(set(steps)) and len(steps) > 1
@@ -55,12 +58,17 @@ def test_the_same_generator_gives_the_same_proposals():
     assert first == second
 
 
-def test_weights_and_exclusions_steer():
+def test_events_that_training_may_not_ask_for_are_not_proposed():
+    held_out = [dataclasses.replace(e, held_out=e.name == "eat_cow") for e in CLASSIC_EVENTS]
+    rng = np.random.default_rng(0)
+    proposed = {name for r in TemplateRelabeler(held_out).propose(WALK, 9, rng) for _, name in r.evidence}
+    assert proposed == {"collect_wood", "place_table"}  # the walk also has damage, which harms
+
+
+def test_weights_steer():
     rng = np.random.default_rng(0)
     wanted = TemplateRelabeler(composed=0.0, weights={"collect_wood": 0.0, "place_table": 0.0})
     assert {r.evidence[0][1] for _ in range(20) for r in wanted.propose(WALK, 1, rng)} == {"eat_cow"}
-    open_ = TemplateRelabeler(composed=0.0, exclude=("collect_wood", "place_table", "eat_cow"))
-    assert {r.evidence[0][1] for _ in range(20) for r in open_.propose(WALK, 3, rng)} == {"take_damage"}
     same = np.ones(len(CLASSIC_EVENTS))
     same[INDEX["eat_cow"]] = 1e9
     first = TemplateRelabeler(composed=0.0, weights=same).propose(WALK, 1, rng)

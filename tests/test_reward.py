@@ -5,17 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS, event_index, fulfilling
+from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.phrases import NONE, labelled, phrases
-from hindsight_rl.agent.envs.events import Event
+from hindsight_rl.agent.envs.events import Event, event_index, fulfilling
 from hindsight_rl.agent.reward import semantic as module
 from hindsight_rl.agent.reward.calibration import best_global, fit_reading
 from hindsight_rl.agent.reward.precision import _roc
 from hindsight_rl.agent.reward.semantic import InstructionError, SemanticReward, reject_unseen
 from hindsight_rl.cli import main
 
-INDEX = event_index()
-FULFILS = np.array(fulfilling())
+INDEX = event_index(CLASSIC_EVENTS)
+FULFILS = np.array(fulfilling(CLASSIC_EVENTS))
 
 
 def cells(reward, texts, owners):

@@ -11,7 +11,8 @@ import pytest
 
 from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.envs.bank import load_bank
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index, fulfilling
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
+from hindsight_rl.agent.envs.events import event_index, fulfilling
 from hindsight_rl.agent.policy.network import QNetwork
 from hindsight_rl.agent.policy.prerequisites import MAX_COUNT, Precedence
 from hindsight_rl.agent.training.acting import ActingRules
@@ -19,7 +20,7 @@ from hindsight_rl.agent.training.rollout import roll, start
 from hindsight_rl.agent.training.tables import Tables
 
 N_EVENTS = len(CLASSIC_EVENTS)
-INDEX = event_index()
+INDEX = event_index(CLASSIC_EVENTS)
 
 
 def asking(*instructions: tuple[list[str], bool]) -> Tables:
@@ -29,7 +30,7 @@ def asking(*instructions: tuple[list[str], bool]) -> Tables:
         goals[i, : len(names)] = [INDEX[name] for name in names]
     return Tables(
         condition=jnp.eye(N_EVENTS),
-        fires=jnp.asarray(np.asarray(fulfilling()).T),
+        fires=jnp.asarray(np.asarray(fulfilling(CLASSIC_EVENTS)).T),
         hindsight=jnp.ones(N_EVENTS),
         goals=jnp.asarray(goals),
         ordered=jnp.asarray([ordered for _, ordered in instructions]),

@@ -9,11 +9,12 @@ import pytest
 
 from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.envs.bank import load_bank
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
+from hindsight_rl.agent.envs.events import event_index
 from hindsight_rl.agent.evaluation.trials import Outcome, Tasks, run_trials
 from hindsight_rl.agent.policy.network import QNetwork
 
-INDEX, N_EVENTS = event_index(), len(CLASSIC_EVENTS)
+INDEX, N_EVENTS = event_index(CLASSIC_EVENTS), len(CLASSIC_EVENTS)
 HORIZON, TRIALS = 100, 64
 
 

@@ -13,11 +13,12 @@ from craftax.craftax_classic.renderer import render_craftax_symbolic
 from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.envs.bank import load_bank
 from hindsight_rl.agent.envs.craftax import compact as view
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.classic import CraftaxClassic
+from hindsight_rl.agent.envs.events import event_index
 from hindsight_rl.errors import HindsightError
 
-INDEX = event_index()
+INDEX = event_index(CLASSIC_EVENTS)
 ENVS = 64
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import tyro
 
 from hindsight_rl.agent.envs.craftax.phrases import labelled
+from hindsight_rl.agent.envs.events import fulfilling
 from hindsight_rl.agent.evaluation.suite import (
     BATCH,
     EPSILON,
@@ -128,8 +129,6 @@ def _forgetting(metrics: list[dict[str, Any]], canonical: list[dict[str, Any]]) 
 
 def _reward_quality(policy: Policy) -> dict[str, dict[str, float]]:
     """Precision and recall of the reward table against true events, over instructions that ask for an event."""
-    from hindsight_rl.agent.envs.craftax.captions import fulfilling
-
     truth = np.asarray(fulfilling(policy.env.events)).T
     quality = {}
     for name, (texts, owners) in {

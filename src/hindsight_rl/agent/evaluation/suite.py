@@ -13,12 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from hindsight_rl.agent.envs.bank import load_bank
-from hindsight_rl.agent.envs.craftax.captions import fulfilling
 from hindsight_rl.agent.envs.craftax.phrases import phrases
-from hindsight_rl.agent.envs.events import Event
+from hindsight_rl.agent.envs.events import Event, fulfilling
 from hindsight_rl.agent.evaluation.trials import Tasks, run_trials
 from hindsight_rl.agent.policy.policy import Policy
-from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS
 from hindsight_rl.agent.reward.semantic import InstructionError
 
 HORIZON = 200
@@ -79,7 +77,7 @@ def evaluation_suite(policy: Policy) -> dict[str, list[EvalInstruction]]:
     environment has no phrasings for it."""
     events = policy.env.events
     named = events[: len(policy.env.instructions)]
-    unnamed = [e for e in events[len(named) :] if e.name not in NOT_GOALS]
+    unnamed = [e for e in events[len(named) :] if not e.harmful]
     names = {e.name for e in events}
     composed = []
     for meant, ordered, text in COMPOSED:

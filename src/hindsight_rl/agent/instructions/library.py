@@ -10,10 +10,8 @@ from typing import Protocol
 import jax.numpy as jnp
 import numpy as np
 
-from hindsight_rl.agent.envs.craftax.captions import fulfilling
-from hindsight_rl.agent.envs.events import Event
+from hindsight_rl.agent.envs.events import Event, fulfilling
 from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS
-from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS
 from hindsight_rl.agent.training.tables import Tables
 
 
@@ -80,7 +78,7 @@ class Library:
         self.max_goals, self.max_instructions = max_goals, max_instructions
         self._truth = np.asarray(fulfilling(events)).T  # row = meant, column = happened
         self.initial = 0  # the first so many instructions are the initial ones
-        self._nameable = np.array([event.name not in NOT_GOALS for event in events])
+        self._nameable = np.array([event.trained for event in events])
         self.goals: list[str] = []
         self.meant: list[int] = []  # the event that each goal asks for
         self.instructions: list[str] = []

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS
-from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS, Relabel, verify
+from hindsight_rl.agent.relabeling.relabeler import Relabel, verify
 from hindsight_rl.agent.reward.semantic import InstructionError, SemanticReward
 
 MAX_CHARACTERS = 120
@@ -39,7 +39,7 @@ _INNER_STOP = re.compile(r"[.!?;:].*\w")
 
 @dataclass(frozen=True)
 class Rejected:
-    """A rejected candidate. kind: `form`, `vocabulary`, `harm` or `evidence`."""
+    """A rejected candidate. kind: `form`, `vocabulary`, `harm`, `held out` or `evidence`."""
 
     kind: str
     reason: str
@@ -96,8 +96,11 @@ def ground(
         return Rejected("form", f"it has {len(goals)} goals, at most {MAX_TRAINED_GOALS}")
     names = [event.name for event in reward.events]
     meanings = [reward.meaning(goal) for goal in goals]
-    if harmful := [name for name in meanings if name in NOT_GOALS]:
+    asked = [event for event in reward.events if event.name in meanings]
+    if harmful := [event.name for event in asked if event.harmful]:
         return Rejected("harm", f"an agent must not be asked for {harmful[0]}")
+    if held_out := [event.name for event in asked if event.held_out]:
+        return Rejected("held out", f"training must not ask for {held_out[0]}")
     if len(set(goals)) < len(goals):
         return Rejected("form", "it names the same goal twice")
     table = reward.table(goals)

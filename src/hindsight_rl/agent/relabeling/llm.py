@@ -19,7 +19,7 @@ from hindsight_rl.agent.instructions.parser import parse
 from hindsight_rl.agent.relabeling.availability import Availability
 from hindsight_rl.agent.relabeling.grounding import Rejected, filtered, ground
 from hindsight_rl.agent.relabeling.known import KnownRelabels
-from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS, Delivery, Relabel, Relabeler
+from hindsight_rl.agent.relabeling.relabeler import Delivery, Relabel, Relabeler
 from hindsight_rl.agent.relabeling.snapshot import Snapshot, prompt, question
 from hindsight_rl.agent.reward.semantic import InstructionError, SemanticReward
 from hindsight_rl.endpoint import Answer, Endpoint, EndpointError, MalformedAnswer
@@ -54,7 +54,7 @@ class LlmRelabeler:
     def __init__(self, endpoint: Endpoint, reward: SemanticReward, rules: LlmRules, run: Run | None = None):
         self.endpoint, self.reward, self.rules, self.run = endpoint, reward, rules, run
         self.events = reward.events
-        self._open = np.array([event.name not in NOT_GOALS for event in self.events])
+        self._open = np.array([event.trained for event in self.events])
         self._asked: set[tuple[int, ...]] = set()
         self._delivered: set[tuple[int, ...]] = set()
         self._under_way: dict[tuple[int, ...], Snapshot] = {}

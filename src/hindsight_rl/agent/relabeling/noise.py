@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hindsight_rl.agent.envs.craftax.phrases import phrases
-from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS, Delivery, Relabel, Relabeler, RelabelSource
+from hindsight_rl.agent.relabeling.relabeler import Delivery, Relabel, Relabeler, RelabelSource
 from hindsight_rl.agent.reward.semantic import SemanticReward
 from hindsight_rl.errors import HindsightError
 
@@ -55,7 +55,7 @@ class NoisyRelabeler:
         self._speaker = inner
         self._rng = np.random.default_rng([seed, 7])
         self._index = {event.name: i for i, event in enumerate(self.events)}
-        self._open = np.array([event.name not in NOT_GOALS for event in self.events])
+        self._open = np.array([event.trained for event in self.events])
         captions = reward.embed([event.captions[0] for event in self.events])
         self._alike = captions @ captions.T
 

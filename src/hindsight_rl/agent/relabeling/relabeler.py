@@ -11,14 +11,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, event_index
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.phrases import phrases
-from hindsight_rl.agent.envs.events import Event
+from hindsight_rl.agent.envs.events import Event, event_index
 from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS, join
 from hindsight_rl.agent.reward.semantic import SemanticReward
-
-# Harm and accidents happen in many trajectories, but an agent should not be trained to seek them.
-NOT_GOALS: tuple[str, ...] = ("die", "take_damage")
 
 _IN_ORDER = np.array(("{0}, then {1}", "first {0}, then {1}", "{0} and then {1}"))
 _ANY_ORDER = np.array(("{0} and {1}", "both {0} and {1}", "{0} as well as {1}"))
@@ -124,14 +121,13 @@ class TemplateRelabeler:
     def __init__(
         self,
         events: Sequence[Event] = CLASSIC_EVENTS,
-        exclude: Sequence[str] = NOT_GOALS,
         weights: Mapping[str, float] | np.ndarray | None = None,
         composed: float = 0.3,
         max_goals: int = MAX_TRAINED_GOALS,
     ):
         """Args:
-        events: the vocabulary, in the order of the environment.
-        exclude: names of events that are not proposed as goals.
+        events: the vocabulary, in the order of the environment. Events that no instruction in training may ask for
+            (`Event.trained`) are not proposed.
         weights: weight of each event (missing: 1), by name or as an array [n_events]. Give rare events more,
             e.g. 1 / (number of occurrences). None prefers events that happened rarely and late in the trajectory.
         composed: share of proposals with two or more goals, where the trajectory allows them.
@@ -146,7 +142,7 @@ class TemplateRelabeler:
             self._wanted = np.asarray(weights, float)
         elif weights is not None:
             self._wanted = np.array([weights.get(event.name, 1.0) for event in events], float)
-        self._open = np.array([event.name not in exclude for event in events])
+        self._open = np.array([event.trained for event in events])
         self._texts = [phrases(event.name, "train") or event.captions[:1] for event in events]
         self._general = [[index[name] for name in event.implies if name in index] for event in events]
 

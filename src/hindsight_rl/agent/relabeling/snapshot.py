@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hindsight_rl.agent.envs.events import Event
-from hindsight_rl.agent.relabeling.relabeler import NOT_GOALS
 from hindsight_rl.endpoint import Question
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def event_text(snapshot: Snapshot, events: Sequence[Event]) -> str:
     """One line for each event, in the order of first occurrence; without harm and accidents."""
     at: dict[int, list[int]] = {}
     for step, event in snapshot.happened:
-        if events[event].name not in NOT_GOALS:
+        if events[event].trained:
             at.setdefault(event, []).append(step)
     lines = []
     for event, steps in at.items():

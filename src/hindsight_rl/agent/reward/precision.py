@@ -14,8 +14,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS, fulfilling
+from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.phrases import NONE, SPLITS, labelled, phrases
+from hindsight_rl.agent.envs.events import fulfilling
 from hindsight_rl.agent.reward.calibration import best_global
 from hindsight_rl.agent.reward.semantic import Mode, SemanticReward
 from hindsight_rl.atomic_files import write_text
@@ -84,7 +85,7 @@ def measure(config: RewardConfig) -> dict[str, Any]:
             modes[mode]["affinity_top1"] = {
                 name: _share(reward.affinity(t).argmax(1) == np.array(o)) for name, (t, o) in sets.items()
             }
-    fulfils = np.array(fulfilling())
+    fulfils = np.array(fulfilling(CLASSIC_EVENTS))
     return {
         "encoder": encoder.id,
         "events": len(CLASSIC_EVENTS),
@@ -96,7 +97,7 @@ def measure(config: RewardConfig) -> dict[str, Any]:
 
 
 def _score(reward: SemanticReward, texts: list[str], owners: list[int]) -> dict[str, Any]:
-    truth = np.array(fulfilling())[:, owners]
+    truth = np.array(fulfilling(CLASSIC_EVENTS))[:, owners]
     fired = reward.table(texts)
     names = [event.name for event in reward.events]
     scores = reward.scores(texts).T
@@ -118,7 +119,7 @@ def _sweep(reward: SemanticReward, texts: list[str], owners: list[int]) -> dict[
     chosen, rows = reward.delta, {}
     for delta in SWEEP:
         reward.delta = delta
-        row = _cells(reward.table(texts), np.array(fulfilling())[:, owners])
+        row = _cells(reward.table(texts), np.array(fulfilling(CLASSIC_EVENTS))[:, owners])
         rows[str(delta)] = [row["precision"], row["recall"]]
     reward.delta = chosen
     return rows

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
 
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS, fulfilling
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.phrases import Split, labelled, unrelated
-from hindsight_rl.agent.envs.events import Event
+from hindsight_rl.agent.envs.events import Event, fulfilling
 from hindsight_rl.agent.reward.calibration import Reading, best_global, fit_reading
 from hindsight_rl.errors import HindsightError
 

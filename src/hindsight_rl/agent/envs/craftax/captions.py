@@ -6,8 +6,6 @@ Events 0-21 are the game's achievements in its own order; they fire every time t
 achievements of the game.
 """
 
-from collections.abc import Sequence
-
 from hindsight_rl.agent.envs.events import Event
 
 _ACHIEVEMENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -48,7 +46,7 @@ _OTHERS: tuple[Event, ...] = (
     ),
     Event("eat_when_hungry", ("ate when hungry", "satisfied a strong hunger")),
     Event("fall_asleep", ("fell asleep", "went to sleep")),
-    Event("take_damage", ("took damage", "got hurt and lost health")),
+    Event("take_damage", ("took damage", "got hurt and lost health"), harmful=True),
     Event("recover_health", ("recovered health", "regained some health")),
     Event("hit_zombie", ("hit a zombie", "wounded a zombie")),
     Event("hit_cow", ("hit a cow", "wounded a cow")),
@@ -74,7 +72,7 @@ _OTHERS: tuple[Event, ...] = (
     Event("find_lava", ("found lava", "caught sight of lava")),
     Event("see_night_fall", ("saw the night fall", "lived until it got dark")),
     Event("return_to_table", ("returned to the crafting table", "came back to the workbench")),
-    Event("die", ("died", "was killed and lost the game")),
+    Event("die", ("died", "was killed and lost the game"), harmful=True),
 )
 
 CLASSIC_EVENTS: tuple[Event, ...] = (
@@ -85,14 +83,3 @@ CLASSIC_EVENTS: tuple[Event, ...] = (
 
 CANONICAL: tuple[str, ...] = tuple(instruction for _, instruction, _ in _ACHIEVEMENTS)
 """One plain instruction per achievement, in the game's order."""
-
-
-def event_index(events: Sequence[Event] = CLASSIC_EVENTS) -> dict[str, int]:
-    """Position of each event by name."""
-    return {event.name: index for index, event in enumerate(events)}
-
-
-def fulfilling(events: Sequence[Event] = CLASSIC_EVENTS) -> tuple[tuple[bool, ...], ...]:
-    """Which events truly fulfil an instruction for an event: row = event that happened, column = event that is asked
-    for."""
-    return tuple(tuple(done == meant or meant.name in done.implies for meant in events) for done in events)

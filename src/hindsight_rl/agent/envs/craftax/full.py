@@ -79,14 +79,14 @@ _SAID: dict[str, tuple[str, ...]] = {
     "defeat_archer": ("defeat an archer", "defeated an archer", "killed an archer"),
 }
 _MORE = (
-    Event("take_damage", ("took damage", "lost health")),
+    Event("take_damage", ("took damage", "lost health"), harmful=True),
     Event("recover_health", ("recovered health", "healed up")),
     Event("fall_asleep", ("fell asleep", "went to sleep")),
     Event("descend", ("climbed down the ladder", "descended to the floor below", "went down to a deeper floor")),
     Event("ascend", ("climbed up the ladder", "ascended to the floor above", "went up to a higher floor")),
     # An animal killed by hand is eaten; one killed by arrow or spell is not.
     *(Event(f"kill_{prey}", (f"killed a {prey}", f"slew a {prey}")) for prey in _PREY),
-    Event("die", ("died", "lost all health and died")),
+    Event("die", ("died", "lost all health and died"), harmful=True),
 )
 
 
