@@ -20,8 +20,9 @@ import numpy as np
 import tyro
 
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
-from hindsight_rl.agent.envs.craftax.phrases import NONE, SPLITS, phrases
+from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.events import fulfilling
+from hindsight_rl.agent.instructions.language import NOTHING, SPLITS
 from hindsight_rl.agent.instructions.parser import join
 from hindsight_rl.agent.relabeling.grounding import Rejected, ground
 from hindsight_rl.agent.relabeling.snapshot import prompt
@@ -77,7 +78,7 @@ class Author:
 
     def say(self, event: int, split: str) -> str:
         """One of the phrasings of an event."""
-        return str(self.rng.choice(np.array(phrases(CLASSIC_EVENTS[event].name, split))))  # type: ignore[arg-type]
+        return str(self.rng.choice(np.array(LANGUAGE.phrases(CLASSIC_EVENTS[event].name, split))))  # type: ignore[arg-type]
 
     def candidate(self, kind: str | None) -> Candidate:
         """A candidate of a kind; None is a true one."""
@@ -104,7 +105,7 @@ class Author:
                 texts = [self.say(one, split), self.say(int(self.rng.choice(absent)), split)]
                 return Candidate(join(tuple(texts), ordered), many, events, kind, split)
             if kind == "not of this world":
-                text = str(self.rng.choice(np.array(phrases(NONE, split))))  # type: ignore[arg-type]
+                text = str(self.rng.choice(np.array(LANGUAGE.phrases(NOTHING, split))))  # type: ignore[arg-type]
                 return Candidate(text, [first[one]], events, kind, split)
             if kind == "count":
                 return Candidate(f"{self.say(one, split)} ten times", [first[one]], events, kind, split)
@@ -124,7 +125,7 @@ def share(rows: list[dict[str, Any]], kept: bool) -> dict[str, Any]:
 
 def measure(config: GroundingConfig) -> dict[str, Any]:
     """Write the candidates, judge them, count."""
-    reward = SemanticReward.fit(load_encoder(), CLASSIC_EVENTS)
+    reward = SemanticReward.fit(load_encoder(), CLASSIC_EVENTS, LANGUAGE)
     author = Author(reward, config.seed)
     wrong = round(config.candidates * config.hallucinated)
     kinds = [*(KINDS[i % len(KINDS)] for i in range(wrong)), *[None] * (config.candidates - wrong)]

@@ -138,6 +138,8 @@ def real_encoder():
 @pytest.fixture(scope="session")
 def real_reward(real_encoder):
     """The calibrated semantic reward of Craftax-Classic."""
+    from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
+    from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
     from hindsight_rl.agent.reward.semantic import SemanticReward
 
-    return SemanticReward.fit(real_encoder)
+    return SemanticReward.fit(real_encoder, CLASSIC_EVENTS, LANGUAGE)

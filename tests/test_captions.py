@@ -3,8 +3,9 @@
 import pytest
 
 from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS
-from hindsight_rl.agent.envs.craftax.phrases import NONE, SPLITS, labelled, phrases
+from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.events import event_index, fulfilling
+from hindsight_rl.agent.instructions.language import NOTHING, SPLITS
 from hindsight_rl.agent.reward.semantic import reject_unseen
 
 # Written out again: the world's event vector has this order, so a change here is a change of the interface.
@@ -15,6 +16,10 @@ make_iron_pickaxe make_iron_sword drink_when_thirsty eat_when_hungry fall_asleep
 recover_health hit_zombie hit_cow hit_skeleton reach_tree reach_water reach_cow enter_tunnel
 step_on_sand bridge_water place_table_by_water find_coal find_iron find_diamond find_lava
 see_night_fall return_to_table die"""
+
+
+def labelled(split):
+    return LANGUAGE.labelled(split, CLASSIC_EVENTS)[0]
 
 
 def test_the_order_is_the_worlds():
@@ -49,21 +54,19 @@ def test_captions_have_no_subject():
 
 def test_every_event_has_enough_phrases():
     for event in CLASSIC_EVENTS:
-        assert len(phrases(event.name, "train")) >= 6, event.name
-        assert len(phrases(event.name, "calibration")) >= 3, event.name
-        assert len(phrases(event.name, "heldout")) >= (4 if event.achievement is not None else 2), event.name
-    assert all(phrases(NONE, split) for split in SPLITS)
+        assert len(LANGUAGE.phrases(event.name, "train")) >= 6, event.name
+        assert len(LANGUAGE.phrases(event.name, "calibration")) >= 3, event.name
+        assert len(LANGUAGE.phrases(event.name, "heldout")) >= (4 if event.achievement is not None else 2), event.name
+    assert all(LANGUAGE.phrases(NOTHING, split) for split in SPLITS)
 
 
 def test_no_phrase_is_used_twice():
-    said = [text.lower() for split in SPLITS for text in (*labelled(split)[0], *phrases(NONE, split))]
+    said = [text.lower() for split in SPLITS for text in (*labelled(split), *LANGUAGE.phrases(NOTHING, split))]
     assert len(set(said)) == len(said)
-    assert not {text.lower() for text in CANONICAL} & {
-        text.lower() for split in SPLITS[1:] for text in labelled(split)[0]
-    }
+    assert not {text.lower() for text in CANONICAL} & {text.lower() for split in SPLITS[1:] for text in labelled(split)}
 
 
 def test_no_phrase_needs_what_a_cosine_cannot_see():
     for split in SPLITS:
-        for text in labelled(split)[0]:
+        for text in labelled(split):
             reject_unseen(text)

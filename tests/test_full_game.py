@@ -12,7 +12,8 @@ from craftax.craftax.constants import Achievement, Action
 
 from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.envs.bank import Bank
-from hindsight_rl.agent.envs.craftax.phrases import unrelated
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
+from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.environment import step_each
 from hindsight_rl.agent.evaluation.suite import evaluate_instructions, evaluation_suite
 from hindsight_rl.agent.keys import SWIFT, same_kinds, swift
@@ -34,7 +35,7 @@ def env() -> Any:
 
 @pytest.fixture(scope="module")
 def reward(real_encoder: Any, env: Any) -> SemanticReward:
-    return SemanticReward.fit(real_encoder, env.events)
+    return SemanticReward.fit(real_encoder, env.events, env.language)
 
 
 @pytest.mark.parametrize("env_name", ["classic-32", "craftax"])
@@ -103,12 +104,12 @@ def test_the_reward_keeps_its_distance(reward: SemanticReward) -> None:
     """An event of one sentence has none to be compared with: that once gave a floor of -1, which refuses nothing."""
     assert 0.2 < reward.reading.floor < 0.8
     alone = [dataclasses.replace(e, name=f"x_{e.name}", captions=e.captions[:1]) for e in reward.events]
-    assert SemanticReward.fit(reward.encoder, alone).reading.floor > 0
+    assert SemanticReward.fit(reward.encoder, alone, LANGUAGE).reading.floor > 0
 
 
 def test_a_ladder_is_nothing_in_the_small_game_alone(env: Any) -> None:
-    assert "climb the ladder" in unrelated("calibration")
-    assert "climb the ladder" not in unrelated("calibration", env.events)
+    assert "climb the ladder" in LANGUAGE.unrelated("calibration", CLASSIC_EVENTS)
+    assert "climb the ladder" not in LANGUAGE.unrelated("calibration", env.events)
 
 
 def test_the_full_game_has_raw_observations_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
-from hindsight_rl.agent.envs.craftax.phrases import labelled
+from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.events import event_index
 from hindsight_rl.agent.relabeling.grounding import Rejected, filtered, ground
 from hindsight_rl.agent.relabeling.relabeler import Relabel
@@ -71,4 +71,4 @@ def test_others_are_refused_with_a_reason(real_reward, text, steps, kind) -> Non
 
 def test_the_known_phrasings_pass_the_filters() -> None:
     for split in ("train", "calibration"):
-        assert [text for text in labelled(split)[0] if filtered(text, prompt()[0])] == []
+        assert [text for text in LANGUAGE.labelled(split, CLASSIC_EVENTS)[0] if filtered(text, prompt()[0])] == []

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("openai")
 from chat_server import ChatServer, Reply
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
+from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.events import event_index
 from hindsight_rl.agent.relabeling import availability
 from hindsight_rl.agent.relabeling.llm import LlmRelabeler, LlmRules
@@ -45,7 +46,7 @@ def relabeler(url: str, reward: Any, run: Run | None = None, cache: str = "none"
     values = {"timeout": 30.0, "deadline": 30.0, "attempts": 1, **changes}
     settings = EndpointSettings(base_url=url, model="tiny", cache=cache, **values).resolved({})
     made = LlmRelabeler(Endpoint(settings), reward, LlmRules(), run)
-    made.at(0, TemplateRelabeler(), RARITY)
+    made.at(0, TemplateRelabeler(CLASSIC_EVENTS, LANGUAGE), RARITY)
     return made
 
 
@@ -78,7 +79,7 @@ def test_relabels_arrive_with_their_origin(real_reward) -> None:
         made = relabeler(server.url, real_reward)
         assert isinstance(made, RelabelSource)
         made.watch([WALK])
-        made.at(2048, TemplateRelabeler(), RARITY)
+        made.at(2048, TemplateRelabeler(CLASSIC_EVENTS, LANGUAGE), RARITY)
         good, absent, foreign = delivered(made)
         made.close()
     assert good.relabel is not None and good.relabel.evidence == ((5, "collect_wood"),) and good.rejected is None
@@ -118,7 +119,7 @@ def test_the_same_instruction_in_near_words_is_kept_once(real_reward) -> None:
 
 
 def test_templates_stand_in_until_the_first_usable_answer(real_reward) -> None:
-    templates = TemplateRelabeler()
+    templates = TemplateRelabeler(CLASSIC_EVENTS, LANGUAGE)
     with ChatServer([candidates(("chop some wood", [5]), ("fetch wood, then set up a table", [2, 9]))]) as server:
         made = relabeler(server.url, real_reward)
         made.at(0, templates, RARITY)
@@ -155,7 +156,7 @@ def test_when_the_endpoint_fails_templates_speak_and_nothing_is_lost(real_reward
         made.watch([OTHER])
         delivered(made)
         assert made.standing_in and made.metrics()["llm"]["waiting"] == 1
-        assert made.propose(WALK, 4, np.random.default_rng(0)) == TemplateRelabeler().propose(
+        assert made.propose(WALK, 4, np.random.default_rng(0)) == TemplateRelabeler(CLASSIC_EVENTS, LANGUAGE).propose(
             WALK, 4, np.random.default_rng(0)
         )
         time.sleep(0.3)

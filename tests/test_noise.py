@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
+from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.events import event_index
 from hindsight_rl.agent.relabeling.noise import NoiseRules, NoisyRelabeler
 from hindsight_rl.agent.relabeling.relabeler import RelabelSource, TemplateRelabeler, verify
@@ -24,7 +25,7 @@ def walk() -> np.ndarray:
 
 def proposals(reward, rate: float, kind: str, n: int = 150):
     noisy = NoisyRelabeler(NoiseRules(rate, kind), reward, seed=3)
-    noisy.at(0, TemplateRelabeler(), RARITY)
+    noisy.at(0, TemplateRelabeler(CLASSIC_EVENTS, LANGUAGE), RARITY)
     rng = np.random.default_rng(0)
     return [relabel for _ in range(n) for relabel in noisy.propose(walk(), 4, rng)]
 
@@ -58,14 +59,14 @@ def test_missed_proposals_are_dropped(real_reward) -> None:
 def test_training_randomness_is_left_alone_and_noise_goes_on_after_a_restart(real_reward) -> None:
     noisy = NoisyRelabeler(NoiseRules(0.5), real_reward, seed=1)
     assert isinstance(noisy, RelabelSource)
-    noisy.at(0, TemplateRelabeler(), RARITY)
+    noisy.at(0, TemplateRelabeler(CLASSIC_EVENTS, LANGUAGE), RARITY)
     with_noise, without = np.random.default_rng(0), np.random.default_rng(0)
-    noisy.propose(walk(), 4, with_noise), TemplateRelabeler().propose(walk(), 4, without)
+    noisy.propose(walk(), 4, with_noise), TemplateRelabeler(CLASSIC_EVENTS, LANGUAGE).propose(walk(), 4, without)
     assert with_noise.bit_generator.state == without.bit_generator.state
     state = json.loads(json.dumps(noisy.state()))
     expected = noisy.propose(walk(), 4, np.random.default_rng(5))
     other = NoisyRelabeler(NoiseRules(0.5), real_reward, seed=9)
-    other.at(0, TemplateRelabeler(), RARITY)
+    other.at(0, TemplateRelabeler(CLASSIC_EVENTS, LANGUAGE), RARITY)
     other.restore(state)
     assert other.propose(walk(), 4, np.random.default_rng(5)) == expected
 

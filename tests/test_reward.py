@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS
-from hindsight_rl.agent.envs.craftax.phrases import NONE, labelled, phrases
+from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.events import Event, event_index, fulfilling
-from hindsight_rl.agent.reward import semantic as module
+from hindsight_rl.agent.instructions.language import NOTHING, Language
 from hindsight_rl.agent.reward.calibration import best_global, fit_reading
 from hindsight_rl.agent.reward.precision import _roc
 from hindsight_rl.agent.reward.semantic import InstructionError, SemanticReward, reject_unseen
@@ -31,30 +31,30 @@ def test_every_canonical_instruction_fires_on_its_event_and_on_no_other(real_rew
 
 
 def test_precision_and_recall_on_held_out_paraphrases(real_reward):
-    precision, recall = cells(real_reward, *labelled("heldout"))
+    precision, recall = cells(real_reward, *LANGUAGE.labelled("heldout", CLASSIC_EVENTS))
     assert precision >= 0.95 and recall >= 0.85
 
 
 def test_the_paraphrases_that_agents_train_on_are_never_false(real_reward):
-    texts, owners = labelled("train")
+    texts, owners = LANGUAGE.labelled("train", CLASSIC_EVENTS)
     precision, recall = cells(real_reward, texts, owners)
     assert precision >= 0.99 and recall >= 0.95
 
 
 def test_calibration_beats_the_global_threshold(real_reward, real_encoder):
-    texts, owners = labelled("heldout")
-    paper = SemanticReward.fit(real_encoder, mode="global")
+    texts, owners = LANGUAGE.labelled("heldout", CLASSIC_EVENTS)
+    paper = SemanticReward.fit(real_encoder, CLASSIC_EVENTS, LANGUAGE, mode="global")
     for mine, theirs in zip(cells(real_reward, texts, owners), cells(paper, texts, owners), strict=True):
         assert mine > theirs
     np.testing.assert_array_equal(paper.table(texts), (paper.cosines(texts) >= paper.delta).T)
 
 
 def test_unrelated_texts_fire_on_nothing(real_reward):
-    assert real_reward.table(phrases(NONE, "heldout")).any(axis=0).mean() <= 0.1
+    assert real_reward.table(LANGUAGE.phrases(NOTHING, "heldout")).any(axis=0).mean() <= 0.1
 
 
 def test_affinity_is_a_distribution_that_peaks_at_the_meant_event(real_reward):
-    texts, owners = labelled("heldout")
+    texts, owners = LANGUAGE.labelled("heldout", CLASSIC_EVENTS)
     affinity = real_reward.affinity(texts)
     assert affinity.shape == (len(texts), 44) and affinity.dtype == np.float32
     np.testing.assert_allclose(affinity.sum(1), 1.0, atol=1e-5)
@@ -124,8 +124,14 @@ def test_nearest_is_sorted(real_reward):
 
 def test_fitting_is_deterministic_and_never_sees_held_out(real_encoder, monkeypatch):
     asked = []
-    monkeypatch.setattr(module, "labelled", lambda split, events: asked.append(split) or labelled(split, events))
-    first, second = SemanticReward.fit(real_encoder), SemanticReward.fit(real_encoder)
+    labelled = LANGUAGE.labelled
+    monkeypatch.setattr(
+        Language, "labelled", lambda self, split, events: asked.append(split) or labelled(split, events)
+    )
+    first, second = (
+        SemanticReward.fit(real_encoder, CLASSIC_EVENTS, LANGUAGE),
+        SemanticReward.fit(real_encoder, CLASSIC_EVENTS, LANGUAGE),
+    )
     np.testing.assert_array_equal(first.reading.weights, second.reading.weights)
     assert first.delta == second.delta and "heldout" not in asked
 
@@ -135,16 +141,16 @@ def test_a_vocabulary_without_phrases_stands_on_its_captions(real_encoder):
         Event("milk_goat", ("milked a goat",)),
         Event("light_torch", ("lit a torch", "set a torch alight")),
     )
-    reward = SemanticReward.fit(real_encoder, events)
+    reward = SemanticReward.fit(real_encoder, events, Language())
     assert reward.meaning("milk the goat") == "milk_goat" and reward.meaning("light a torch") == "light_torch"
-    assert SemanticReward.fit(real_encoder, events, mode="global").table(["milk a goat"]).shape == (2, 1)
+    assert SemanticReward.fit(real_encoder, events, Language(), mode="global").table(["milk a goat"]).shape == (2, 1)
 
 
 def test_bad_settings_are_told(real_encoder):
     with pytest.raises(InstructionError, match="one of calibrated, global"):
-        SemanticReward.fit(real_encoder, mode="cosine")  # type: ignore[arg-type]
+        SemanticReward.fit(real_encoder, CLASSIC_EVENTS, LANGUAGE, mode="cosine")  # type: ignore[arg-type]
     with pytest.raises(InstructionError, match="between 0 and 1"):
-        SemanticReward.fit(real_encoder, delta=1.5)
+        SemanticReward.fit(real_encoder, CLASSIC_EVENTS, LANGUAGE, delta=1.5)
 
 
 def test_the_map_separates_what_is_separate():

@@ -10,6 +10,7 @@ import numpy as np
 
 from hindsight_rl.agent.envs.events import Event
 from hindsight_rl.agent.envs.symmetries import Symmetries
+from hindsight_rl.agent.instructions.language import Language
 from hindsight_rl.agent.keys import same_kinds
 from hindsight_rl.errors import HindsightError
 
@@ -45,6 +46,8 @@ class Environment(Protocol):
     """The vocabulary, the order of `Step.events`."""
     instructions: tuple[str, ...]
     """The initial instructions: instruction i asks for event i. They are given in training and evaluated."""
+    language: Language = Language()
+    """How people name the events. By default, an event is known by its captions alone."""
     n_actions: int
     observation_size: int
     exploration: tuple[float, ...] | None = None

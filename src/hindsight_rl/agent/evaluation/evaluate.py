@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from hindsight_rl.agent.envs.craftax.phrases import labelled
 from hindsight_rl.agent.envs.events import fulfilling
 from hindsight_rl.agent.evaluation.suite import (
     BATCH,
@@ -133,7 +132,7 @@ def _reward_quality(policy: Policy) -> dict[str, dict[str, float]]:
     quality = {}
     for name, (texts, owners) in {
         "canonical": (list(policy.env.instructions), list(range(len(policy.env.instructions)))),
-        "heldout": labelled("heldout", policy.env.events),
+        "heldout": policy.env.language.labelled("heldout", policy.env.events),
     }.items():
         if not texts:
             continue

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from hindsight_rl.agent.envs.bank import load_bank
-from hindsight_rl.agent.envs.craftax.phrases import phrases
 from hindsight_rl.agent.envs.events import Event, fulfilling
 from hindsight_rl.agent.evaluation.trials import Tasks, run_trials
 from hindsight_rl.agent.policy.policy import Policy
@@ -75,7 +74,7 @@ class EvalInstruction:
 def evaluation_suite(policy: Policy) -> dict[str, list[EvalInstruction]]:
     """The parts of the evaluation: `canonical`, `paraphrased`, `others`, `composed`; a part is empty if the
     environment has no phrasings for it."""
-    events = policy.env.events
+    events, language = policy.env.events, policy.env.language
     named = events[: len(policy.env.instructions)]
     unnamed = [e for e in events[len(named) :] if not e.harmful]
     names = {e.name for e in events}
@@ -90,8 +89,8 @@ def evaluation_suite(policy: Policy) -> dict[str, list[EvalInstruction]]:
         composed.append(EvalInstruction(text, meant, ordered, goals))
     return {
         "canonical": [single(t, e) for t, e in zip(policy.env.instructions, named, strict=True)],
-        "paraphrased": [single(t, e) for e in named for t in phrases(e.name, "heldout")],
-        "others": [single(t, e) for e in unnamed for t in phrases(e.name, "heldout")],
+        "paraphrased": [single(t, e) for e in named for t in language.phrases(e.name, "heldout")],
+        "others": [single(t, e) for e in unnamed for t in language.phrases(e.name, "heldout")],
         "composed": composed,
     }
 

@@ -8,10 +8,7 @@ it splits only clauses that can stand alone.
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
-
-from hindsight_rl.agent.envs.craftax.phrases import labelled
 
 if TYPE_CHECKING:
     from hindsight_rl.agent.reward.semantic import SemanticReward
@@ -105,7 +102,7 @@ def parse(text: str, reward: "SemanticReward | None" = None) -> ParsedInstructio
 
     text = " ".join(text.split())
     body = text.rstrip(" .!?;,")
-    if body.lower() in _single_phrasings():
+    if reward is not None and body.lower() in reward.language.known:
         return ParsedInstruction(text, (body,), False)
     parts = _in_order(body)
     goals = _resolved([goal for part in parts for goal in _jointly(part, reward)])
@@ -123,12 +120,6 @@ def join(goals: tuple[str, ...], ordered: bool) -> str:
     if ordered:
         return ", then ".join(goals)
     return ", ".join(goals[:-1]) + " and " + goals[-1]
-
-
-@cache
-def _single_phrasings() -> frozenset[str]:
-    """Known phrasings of one goal, even if they contain "and" or "after" ("lose all your health and die")."""
-    return frozenset(text.lower() for split in ("train", "calibration") for text in labelled(split)[0])
 
 
 def _in_order(body: str) -> list[str]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from hindsight_rl.agent.envs.craftax.phrases import phrases
 from hindsight_rl.agent.relabeling.relabeler import Delivery, Relabel, Relabeler, RelabelSource
 from hindsight_rl.agent.reward.semantic import SemanticReward
 from hindsight_rl.errors import HindsightError
@@ -50,7 +49,7 @@ class NoisyRelabeler:
 
     def __init__(self, rules: NoiseRules, reward: SemanticReward, inner: Relabeler | None = None, seed: int = 0):
         self.rules, self.inner = rules.checked(), inner
-        self.events = reward.events
+        self.events, self.language = reward.events, reward.language
         self._source: RelabelSource | None = inner if isinstance(inner, RelabelSource) else None
         self._speaker = inner
         self._rng = np.random.default_rng([seed, 7])
@@ -89,7 +88,7 @@ class NoisyRelabeler:
             event = int(absent[self._alike[true, absent].argmax()])
         else:
             event = int(self._rng.choice(absent))
-        said = phrases(self.events[event].name, "train") or self.events[event].captions[:1]
+        said = self.language.phrases(self.events[event].name, "train") or self.events[event].captions[:1]
         lie = str(self._rng.choice(np.array(said)))
         goals = tuple(lie if i == spoil else goal for i, goal in enumerate(relabel.goals))
         text = relabel.text.replace(relabel.goals[spoil], lie, 1) if len(goals) > 1 else lie

@@ -11,9 +11,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
-from hindsight_rl.agent.envs.craftax.phrases import phrases
 from hindsight_rl.agent.envs.events import Event, event_index
+from hindsight_rl.agent.instructions.language import Language
 from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS, join
 from hindsight_rl.agent.reward.semantic import SemanticReward
 
@@ -120,7 +119,8 @@ class TemplateRelabeler:
 
     def __init__(
         self,
-        events: Sequence[Event] = CLASSIC_EVENTS,
+        events: Sequence[Event],
+        language: Language,
         weights: Mapping[str, float] | np.ndarray | None = None,
         composed: float = 0.3,
         max_goals: int = MAX_TRAINED_GOALS,
@@ -128,6 +128,7 @@ class TemplateRelabeler:
         """Args:
         events: the vocabulary, in the order of the environment. Events that no instruction in training may ask for
             (`Event.trained`) are not proposed.
+        language: how people name the events; an event without phrasings is named by its caption.
         weights: weight of each event (missing: 1), by name or as an array [n_events]. Give rare events more,
             e.g. 1 / (number of occurrences). None prefers events that happened rarely and late in the trajectory.
         composed: share of proposals with two or more goals, where the trajectory allows them.
@@ -143,7 +144,7 @@ class TemplateRelabeler:
         elif weights is not None:
             self._wanted = np.array([weights.get(event.name, 1.0) for event in events], float)
         self._open = np.array([event.trained for event in events])
-        self._texts = [phrases(event.name, "train") or event.captions[:1] for event in events]
+        self._texts = [language.phrases(event.name, "train") or event.captions[:1] for event in events]
         self._general = [[index[name] for name in event.implies if name in index] for event in events]
 
     def propose(self, events: np.ndarray, k: int, rng: np.random.Generator) -> list[Relabel]:

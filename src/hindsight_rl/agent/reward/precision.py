@@ -15,8 +15,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS
-from hindsight_rl.agent.envs.craftax.phrases import NONE, SPLITS, labelled, phrases
+from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.events import fulfilling
+from hindsight_rl.agent.instructions.language import NOTHING, SPLITS
 from hindsight_rl.agent.reward.calibration import best_global
 from hindsight_rl.agent.reward.semantic import Mode, SemanticReward
 from hindsight_rl.atomic_files import write_text
@@ -63,20 +64,20 @@ def measure(config: RewardConfig) -> dict[str, Any]:
     encoder = load_encoder(config.encoder)
     sets: dict[str, tuple[list[str], list[int]]] = {"canonical": (list(CANONICAL), list(range(len(CANONICAL))))}
     for split in SPLITS:
-        sets[split] = labelled(split)
+        sets[split] = LANGUAGE.labelled(split, CLASSIC_EVENTS)
     texts, owners = sets["heldout"]
     few = [i for i, owner in enumerate(owners) if owner < len(CANONICAL)]
     sets["heldout_achievements"] = ([texts[i] for i in few], [owners[i] for i in few])
     modes: dict[str, Any] = {}
     deltas: dict[Mode, float | None] = {"calibrated": config.calibrated_delta, "global": config.delta}
     for mode, delta in deltas.items():
-        reward = SemanticReward.fit(encoder, mode=mode, delta=delta)
+        reward = SemanticReward.fit(encoder, CLASSIC_EVENTS, LANGUAGE, mode=mode, delta=delta)
         modes[mode] = {
             "delta": reward.delta,
             "sets": {name: _score(reward, *labels) for name, labels in sets.items()},
             "sweep_heldout": _sweep(reward, *sets["heldout"]),
             "unrelated_rejected": {
-                split: _share(~np.any(reward.table(phrases(NONE, split)), axis=0)) for split in SPLITS
+                split: _share(~np.any(reward.table(LANGUAGE.phrases(NOTHING, split)), axis=0)) for split in SPLITS
             },
         }
         if mode == "calibrated":

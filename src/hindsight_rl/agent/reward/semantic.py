@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
 
-from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
-from hindsight_rl.agent.envs.craftax.phrases import Split, labelled, unrelated
 from hindsight_rl.agent.envs.events import Event, fulfilling
+from hindsight_rl.agent.instructions.language import Language, Split
 from hindsight_rl.agent.reward.calibration import Reading, best_global, fit_reading
 from hindsight_rl.errors import HindsightError
 
@@ -63,6 +62,7 @@ class SemanticReward:
     Attributes:
         encoder: the sentence encoder.
         events: the vocabulary, in the order of the environment.
+        language: how people name the events.
         mode: "calibrated" or "global".
         delta: the threshold: on the probability in calibrated mode, on the cosine in global mode.
         reading: the map behind the calibrated mode and `affinity`.
@@ -72,6 +72,7 @@ class SemanticReward:
         self,
         encoder: TextEncoder,
         events: Sequence[Event],
+        language: Language,
         mode: Mode,
         delta: float,
         reading: Reading,
@@ -80,6 +81,7 @@ class SemanticReward:
         """Use `fit`. `known`: vectors float32 [n, d] and owners int [n] of every phrasing fitted on."""
         self.encoder = encoder
         self.events = tuple(events)
+        self.language = language
         self.mode = mode
         self.delta = delta
         self.reading = reading
@@ -93,7 +95,8 @@ class SemanticReward:
     def fit(
         cls,
         encoder: TextEncoder,
-        events: Sequence[Event] = CLASSIC_EVENTS,
+        events: Sequence[Event],
+        language: Language,
         mode: Mode = "calibrated",
         delta: float | None = None,
         splits: Sequence[Split] = ("train", "calibration"),
@@ -102,7 +105,8 @@ class SemanticReward:
 
         Args:
             encoder: where embeddings come from.
-            events: the vocabulary; events without phrases are fitted on their captions alone.
+            events: the vocabulary.
+            language: how people name the events; events without phrasings are fitted on their captions alone.
             mode: "calibrated" or "global".
             delta: threshold in (0, 1); None chooses it on the splits: by cross-validation for calibrated, by the
                 best F1 for global.
@@ -120,9 +124,9 @@ class SemanticReward:
         owners: list[int] = []
         none_of_them: list[str] = []
         for split in splits:
-            more, meant = labelled(split, events)
+            more, meant = language.labelled(split, events)
             texts, owners = texts + more, owners + meant
-            none_of_them += unrelated(split, events)
+            none_of_them += language.unrelated(split, events)
         none, nothing = len(events), np.zeros((0, vectors.shape[1]), np.float32)
         known = np.concatenate([vectors, encoder.encode(texts) if texts else nothing])
         owner = np.concatenate([captioned, np.array(owners, int)])
@@ -132,7 +136,7 @@ class SemanticReward:
             none + 1,
             fixed=len(captioned),
         )
-        made = cls(encoder, events, mode, delta or reading.delta, reading, (known, owner))
+        made = cls(encoder, events, language, mode, delta or reading.delta, reading, (known, owner))
         if mode == "global" and delta is None:
             truth = made._fulfils.T[owners] if owners else np.zeros((0, none), bool)
             made.delta = best_global(made.cosines(texts), truth) if texts else GLOBAL_DELTA

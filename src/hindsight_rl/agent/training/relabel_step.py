@@ -69,7 +69,9 @@ class RelabelStep:
         """
         self._step = step
         rarity, wanted = self.library.rarity(), self.library.wanted()
-        templates = TemplateRelabeler(self.events, weights=rarity + 0.05, composed=self.config.composed)
+        templates = TemplateRelabeler(
+            self.events, self.reward.language, weights=rarity + 0.05, composed=self.config.composed
+        )
         relabeler = self.relabeler or templates
         if self.source:
             relabeler = self.source.at(step, templates, rarity)

@@ -76,6 +76,7 @@ class TrainingRun:
         self.reward = SemanticReward.fit(
             load_encoder(config.encoder) if encoder is None else encoder,
             self.env.events,
+            self.env.language,
             config.reward_mode,  # type: ignore[arg-type]
             config.delta,
         )

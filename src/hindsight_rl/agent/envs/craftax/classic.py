@@ -26,6 +26,7 @@ from hindsight_rl.agent.envs.craftax import compact as view
 from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.mirror import mirrors
 from hindsight_rl.agent.envs.craftax.nearby import near_player
+from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.craftax.sampler import with_two_level_choice
 from hindsight_rl.agent.envs.environment import Environment, Step
 
@@ -100,6 +101,7 @@ class CraftaxClassic(Environment):
 
     n_actions = len(Action)
     events = CLASSIC_EVENTS
+    language = LANGUAGE
     instructions = CANONICAL
     # Sleeping ignores the next dozens of actions and often leads to death.
     exploration = tuple(0.1 if action is Action.SLEEP else 1.0 for action in Action)

@@ -1,0 +1,110 @@
+"""The language of an environment: how people name its events.
+
+An environment gives a `Language`, read from a TOML file. All of it is optional: without phrasings an event is known by
+its captions alone.
+
+    [phrasings.collect_wood]             # how people ask for an event
+    train = ["collect wood", ...]        # spoken by the template relabeler; the semantic reward is calibrated on them
+    calibration = ["punch a tree", ...]  # the semantic reward is calibrated on them; no agent trains on them
+    heldout = ["fetch firewood", ...]    # for evaluation only
+
+    [nothing]                            # texts that ask for no event, with the same three sets
+    train = ["write a poem", ...]
+
+    [nothing_but]                        # such texts that do ask for an event of a larger vocabulary
+    "climb the ladder" = "ascend"
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from hindsight_rl.agent.envs.events import Event
+from hindsight_rl.errors import HindsightError
+
+Split = Literal["train", "calibration", "heldout"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+NOTHING = "nothing"
+"""Stands for an event where texts are meant that ask for none; see :meth:`Language.phrases`."""
+
+_TABLES = ("phrasings", NOTHING, "nothing_but")
+
+
+@dataclass(frozen=True, eq=False)
+class Language:
+    """How people name the events of an environment.
+
+    Attributes:
+        phrasings: for each event, its phrasings in three disjoint sets.
+        nothing: texts that ask for no event, in the same three sets.
+        nothing_but: texts of `nothing` that do ask for an event of a larger vocabulary, with the name of this event.
+    """
+
+    phrasings: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    nothing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    nothing_but: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, file: Path | Traversable) -> "Language":
+        """Read a language file; see the module's text for its form.
+
+        Raises:
+            HindsightError: it cannot be read, or a table, a set or a value is not as expected.
+        """
+        try:
+            values = tomllib.loads(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise HindsightError(f"language file {file}: {error}") from error
+        if unknown := [name for name in values if name not in _TABLES]:
+            raise HindsightError(f"language file {file}: '{unknown[0]}' is unknown: one of {', '.join(_TABLES)}")
+        phrasings = {name: _sets(file, f"phrasings.{name}", sets) for name, sets in values.get("phrasings", {}).items()}
+        return cls(
+            phrasings,
+            _sets(file, NOTHING, values.get(NOTHING, {})),
+            values.get("nothing_but", {}),
+        )
+
+    @cached_property
+    def known(self) -> Mapping[str, str]:
+        """The event of each phrasing of the sets `train` and `calibration`; the phrasings in lower case."""
+        splits: tuple[Split, ...] = ("train", "calibration")
+        return {
+            text.lower(): event for event in self.phrasings for split in splits for text in self.phrases(event, split)
+        }
+
+    def phrases(self, event: str, split: Split) -> tuple[str, ...]:
+        """The phrasings of one event; () for an event without phrasings.
+
+        Args:
+            event: name of an event, or `NOTHING` for texts that ask for no event.
+        """
+        sets = self.nothing if event == NOTHING else self.phrasings.get(event, {})
+        return sets.get(split, ())
+
+    def labelled(self, split: Split, events: Sequence[Event]) -> tuple[list[str], list[int]]:
+        """All phrasings of a set, each with the index of its event, in the order of the events."""
+        pairs = [(text, i) for i, event in enumerate(events) for text in self.phrases(event.name, split)]
+        return [text for text, _ in pairs], [index for _, index in pairs]
+
+    def unrelated(self, split: Split, events: Sequence[Event]) -> tuple[str, ...]:
+        """The texts of a set that ask for none of these events. "climb the ladder" asks for an event of the full
+        game."""
+        names = {event.name for event in events}
+        return tuple(text for text in self.phrases(NOTHING, split) if self.nothing_but.get(text) not in names)
+
+
+def _sets(file: Path | Traversable, name: str, sets: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(sets, dict) or (unknown := [split for split in sets if split not in SPLITS]):
+        found = unknown[0] if isinstance(sets, dict) else sets
+        raise HindsightError(f"language file {file}: [{name}] has '{found}': one of {', '.join(SPLITS)}")
+    return {split: _texts(file, f"{name}.{split}", texts) for split, texts in sets.items()}
+
+
+def _texts(file: Path | Traversable, name: str, texts: Any) -> tuple[str, ...]:
+    if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise HindsightError(f"language file {file}: {name} must be a list of texts, none of them empty")
+    return tuple(texts)
