@@ -30,7 +30,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -135,11 +134,16 @@ class Checker:
     wording: ClassVar[str] = ""
     conflicts: ClassVar[frozenset[str]] = frozenset()
     depends: ClassVar[frozenset[str]] = frozenset()
+    _known: ClassVar[dict[str, Param]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._known = {param.name: param for param in cls.params}
 
     def __init__(self, kwargs: Mapping[str, Any] | None = None, where: str | None = None) -> None:
         place = f"{where}: " if where else ""
-        given = {name: value for name, value in (kwargs or {}).items() if value is not None}
-        known = {param.name: param for param in self.params}
+        given = {name: value for name, value in kwargs.items() if value is not None} if kwargs else {}
+        known = self._known
         for name in given:
             if name not in known:
                 raise ConstraintError(
@@ -170,7 +174,9 @@ class Checker:
 
     def describe(self) -> str:
         """The constraint in words, the same every time."""
-        return agreeing(_FORMATTER.vformat(self.wording, (), self.values))
+        # A list reads as the public descriptions print it: ['a', 'b'].
+        values = {name: str(value) if type(value) is list else value for name, value in self.values.items()}
+        return agreeing(self.wording.format_map(values))
 
     def follows(self, text: Text) -> bool:
         """Override: whether the response satisfies the constraint, in time linear in the response."""
@@ -311,14 +317,6 @@ def ids(version: str | None = None) -> list[str]:
     return sorted({id for id, declared in _REGISTRY if version in (None, declared)})
 
 
-class _Formatter(string.Formatter):
-    """``str.format`` in which a list reads as the public descriptions print it: ``['a', 'b']``."""
-
-    def format_field(self, value: Any, format_spec: str) -> Any:
-        return super().format_field(str(value) if isinstance(value, list) else value, format_spec)
-
-
-_FORMATTER = _Formatter()
 _REGISTRY: dict[tuple[str, str], type[Checker]] = {}
 _PENDING: list[str] = [*FAMILIES, ENTRY_POINTS]
 

@@ -52,17 +52,20 @@ class RowConstraints(NamedTuple):
 
     def texts(self) -> tuple[str, ...]:
         """The constraints in words."""
-        return tuple(map(_described, self.constraints))
+        return tuple([each.describe() for each in self.constraints])
 
 
-@lru_cache(maxsize=4096)
-def _described(checker: Checker) -> str:
-    return checker.describe()
+def row_constraints(
+    row: Mapping[str, Any], where: str | None = None, version: str = CURRENT, *, parsed: bool = False
+) -> RowConstraints:
+    """The constraints of a row.
 
-
-def row_constraints(row: Mapping[str, Any], where: str | None = None, version: str = CURRENT) -> RowConstraints:
-    """The constraints of a row; raises :class:`ConstraintError`, naming `where`, when none can be read."""
+    parsed: the row comes from a parser of JSON and is read once, so that it needs no conversion and is not remembered.
+    Raises :class:`ConstraintError`, naming `where`, when none can be read.
+    """
     try:
+        if parsed:
+            return _constraints(row, version)
         given = {name: row[name] for name in COLUMNS if name in row}
         if not all(map(_is_plain, given.values())):
             given = json.loads(json.dumps(given, default=_plain))
@@ -153,7 +156,7 @@ def _by_id(name: str, ids: Any, kwargs: Any, version: str) -> tuple[Checker, ...
     return tuple(made)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def _checker(id: str, kwargs: bytes, version: str) -> Checker:
     # Different rows share many of their constraints; a checker keeps nothing of what it checks.
     return constraint(id, marshal.loads(kwargs), version=version)

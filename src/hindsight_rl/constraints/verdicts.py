@@ -41,11 +41,14 @@ def verdicts(
 def both(constraints: Sequence[Checker], response: str | Text, prompt: str | None = None) -> tuple[Verdict, Verdict]:
     """Strict and loose verdicts; what holds strictly is not checked again."""
     text = _answer(response)
-    strict = verdicts(constraints, text, prompt)
     if text.blank:
+        return [False] * len(constraints), [False] * len(constraints)
+    strict = [each.check(text, prompt) for each in constraints]
+    if all(strict):
         return strict, list(strict)
+    variants = text.loose[1:]
     loose = [
-        held or any(each.check(variant, prompt) for variant in text.loose[1:])
+        held or any(each.check(variant, prompt) for variant in variants)
         for each, held in zip(constraints, strict, strict=True)
     ]
     return strict, loose

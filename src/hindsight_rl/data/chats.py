@@ -90,10 +90,19 @@ def user_turn(messages: Sequence[Any], name: str, where: str) -> tuple[tuple[dic
     return tuple(found[: users[-1]]), found[users[-1]]["content"]
 
 
+def _plain_words(message: Any) -> str | None:
+    """What the user says in a message of the usual form, the content a text; None for any other."""
+    if type(message) is dict and message.get("role") == "user" and type(message.get("content")) is str:
+        return str(message["content"])
+    return None
+
+
 def asked(row: Mapping[str, Any], where: str) -> tuple[tuple[dict[str, Any], ...], str]:
     """The last user message, and the messages before it, of a row with one of :data:`CHATS` or ``question``."""
     for name in CHATS:
         value = row.get(name)
+        if type(value) is list and len(value) == 1 and (said := _plain_words(value[0])) is not None:
+            return (), said
         if (messages := chat_of(value, where)) is not None:
             return user_turn(messages, name, where)
         if isinstance(value, str) and value.strip():

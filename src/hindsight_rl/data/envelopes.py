@@ -15,7 +15,7 @@ def opened(row: Mapping[str, Any]) -> Mapping[str, Any]:
     ``extra_info`` may be a JSON text.
     """
     asked, reward = row.get("responses_create_params"), row.get("reward_model")
-    if asked is None and reward is None and not any(name in row for name in _INNER):
+    if asked is None and reward is None and row.keys().isdisjoint(_INNER):
         return row
     made = dict(row)
     for name in _INNER:

@@ -24,7 +24,8 @@ SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz",
 _BOM = codecs.BOM_UTF8
 _CHUNK = 1 << 18  # bytes of an array that are read at once
 _LONGEST = 1 << 28  # characters of one item of an array
-_SPACE = re.compile(r"[ \t\r\n]*")
+_BLANKS = " \t\r\n"
+_SPACE = re.compile(rf"[{_BLANKS}]*")
 
 
 class Found(NamedTuple):
@@ -127,7 +128,7 @@ def _head(file: IO[bytes]) -> bytes:
 
 
 def _lines(file: IO[bytes], path: Path) -> Iterator[Found]:
-    loads, name = json.loads, str(path)
+    decode, name = json.JSONDecoder().raw_decode, str(path)
     for number, line in enumerate(file, 1):
         if line.startswith(_BOM):  # also where files were put together
             line = line[3:]
@@ -135,7 +136,10 @@ def _lines(file: IO[bytes], path: Path) -> Iterator[Found]:
             continue
         where = f"{name}:{number}"
         try:
-            row = loads(line.decode("utf-8"))
+            text = line.decode("utf-8").strip(_BLANKS)
+            row, end = decode(text)
+            if end < len(text):
+                raise json.JSONDecodeError("Extra data", text, end)
         except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is a ValueError
             yield Found(where, None, "not JSON", f"not JSON: {error}")
             continue

@@ -36,6 +36,7 @@ from hindsight_rl.constraints.core import CURRENT
 from hindsight_rl.constraints.rows import RowConstraints, row_constraints
 from hindsight_rl.data.chats import asked
 from hindsight_rl.data.envelopes import opened
+from hindsight_rl.data.files import is_file
 from hindsight_rl.data.separation import separated
 from hindsight_rl.data.stream import rows
 from hindsight_rl.errors import HindsightError
@@ -59,7 +60,8 @@ class Choices:
     constraint) they are constraints like any; without, `keep` leaves them in the prompt unchecked. bad: rows without
     constraints, with unknown ids or with kwargs that do not fit: `refuse` or `skip`. layout: how tasks and
     constraints become prompts where a row does not say; None for one of the six by the row's key. version: which
-    checkers, see :func:`hindsight_rl.constraints.core.constraint`.
+    checkers, see :func:`hindsight_rl.constraints.core.constraint`. parsed: the rows come from a parser of JSON, so that
+    their values need no conversion.
     """
 
     inline: Literal["keep", "skip", "refuse"] = "keep"
@@ -68,6 +70,7 @@ class Choices:
     judge: Judge | None = None
     layout: str | None = None
     version: str = CURRENT
+    parsed: bool = False
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -100,7 +103,7 @@ def read_dataset(source: str | Path, *, split: str = "train", limit: int | None 
     the hub ("owner/name"). limit: read only so many rows. choices: see :class:`Choices`. Raises
     :class:`HindsightError`.
     """
-    return instructions(islice(rows(source, split), limit), str(source), Choices(**choices))
+    return instructions(islice(rows(source, split), limit), str(source), Choices(**choices, parsed=is_file(source)))
 
 
 def instructions(found: Iterable[tuple[str, Row]], source: str = "the data", choices: Choices | None = None) -> Loaded:
@@ -173,9 +176,9 @@ def _judged(made: Instruction, where: str, choices: Choices) -> Instruction:
 
 def _instruction(row: Row, where: str, choices: Choices) -> Instruction:
     row = opened(row)
-    found = row_constraints(row, where, choices.version)
+    found = row_constraints(row, where, choices.version, parsed=choices.parsed)
     constraints = found.constraints
-    if any(isinstance(each, stored.StoredChecker) for each in constraints) and not stored.running():
+    if stored.StoredChecker in map(type, constraints) and not stored.running():
         raise HindsightError(
             f"{where}: it brings Python code that checks it, and running such code is off; "
             "turn it on (hindsight_rl.constraints.stored.allow()), or skip such rows"
@@ -222,9 +225,9 @@ def _criteria(given: Any, found: RowConstraints, where: str) -> tuple[str, ...]:
             given = json.loads(given)
         except ValueError:
             given = None
-    if not isinstance(given, Sequence) or isinstance(given, str) or not all(isinstance(text, str) for text in given):
+    if not isinstance(given, Sequence) or isinstance(given, str) or not {str}.issuperset(map(type, given)):
         raise HindsightError(f"{where}: 'criteria' must be a list of strings")
-    texts = tuple(text.strip() for text in given)
+    texts = tuple(map(str.strip, given))
     if not all(texts):
         raise HindsightError(f"{where}: an empty text among 'criteria'; each says what one constraint asks")
     asked = len(found.constraints) + len(found.unchecked)

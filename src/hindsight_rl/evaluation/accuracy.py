@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hindsight_rl.intervals import wilson
@@ -66,31 +66,30 @@ def _grouped(groups: Groups) -> dict[str, Any]:
     return _share(*_sums(groups), clustered(groups))
 
 
-def _by(instructions: Sequence[Instruction], verdicts: Sequence[Verdict], name: Callable[[str], str]) -> dict[str, Any]:
+def _by(names: Sequence[Sequence[str]], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Shares by name; names: of each prompt's constraints, aligned with its verdict."""
     groups: dict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
-    names: dict[str, str] = {}
-    for instruction, verdict in zip(instructions, verdicts, strict=True):
-        parts: dict[str, list[int]] = {}
-        for constraint, holds in zip(instruction.constraints, verdict, strict=True):
-            id = constraint.id
-            part = names.get(id)
-            if part is None:
-                part = names[id] = name(id)
-            sums = parts.setdefault(part, [0, 0])
-            sums[0] += holds
-            sums[1] += 1
-        for part, (held, size) in parts.items():
-            groups[part][held, size] += 1
-    return {part: _grouped(found) for part, found in sorted(groups.items())}
+    alone: list[str] = []  # names that stand once in their prompt: nearly all, and counted together
+    held_alone: list[bool] = []
+    for own, verdict in zip(names, verdicts, strict=True):
+        if len(set(own)) == len(own):
+            alone += own
+            held_alone += verdict
+            continue
+        for name in set(own):
+            held = [holds for other, holds in zip(own, verdict, strict=True) if other == name]
+            groups[name][sum(held), len(held)] += 1
+    for (name, holds), count in Counter(zip(alone, held_alone, strict=True)).items():
+        groups[name][int(holds), 1] += count
+    return {name: _grouped(found) for name, found in sorted(groups.items())}
 
 
 def accuracy(instructions: Sequence[Instruction], verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Prompt and instruction level, by family (the id up to its last ":") and by id."""
-    return {
-        **_both_levels(verdicts),
-        "families": _by(instructions, verdicts, lambda id: id.rpartition(":")[0]),
-        "ids": _by(instructions, verdicts, str),
-    }
+    ids = [[constraint.id for constraint in each.constraints] for each in instructions]
+    family = {id: id.rpartition(":")[0] for own in ids for id in own}
+    families = [[family[id] for id in own] for own in ids]
+    return {**_both_levels(verdicts), "families": _by(families, verdicts), "ids": _by(ids, verdicts)}
 
 
 def by_seen(instructions: Sequence[Instruction], verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -76,13 +76,13 @@ def _by_prompt(row: Row, where: str, version: str) -> Instruction:
     """IFEval and IFBench: the prompt says it all."""
     given = row.get("prompt")
     earlier, prompt = ((), given) if isinstance(given, str) else asked(row, where)
-    found = row_constraints(row, where, version)
+    found = row_constraints(row, where, version, parsed=True)
     return Instruction(prompt, found.constraints, prompt, row.get("key"), found.texts(), earlier=earlier)
 
 
 def _muldimif(row: Row, where: str, version: str) -> Instruction:
     earlier, prompt = _chat(row, "conversations", where)
-    found = row_constraints(row, where, version)
+    found = row_constraints(row, where, version, parsed=True)
     meta = {name: row.get(name) for name in ("difficulty", "constraint_pattern")}
     return Instruction(
         prompt, found.constraints, prompt, row.get("id"), found.texts(), found.unchecked, meta, earlier=earlier
@@ -92,7 +92,7 @@ def _muldimif(row: Row, where: str, version: str) -> Instruction:
 def _hir(row: Row, where: str, version: str) -> Instruction:
     """HIR-16K: the task without its constraints, and the criteria beside it."""
     task = _text(row, "prompt", where)
-    found = row_constraints(row, where, version)
+    found = row_constraints(row, where, version, parsed=True)
     criteria = row.get("criteria") or []
     aligned = len(criteria) == len(found.constraints) and not found.unchecked
     return Instruction(
@@ -108,7 +108,7 @@ def _hir(row: Row, where: str, version: str) -> Instruction:
 
 def _if_rlvr(row: Row, where: str, version: str) -> Instruction:
     earlier, prompt = _chat(row, "messages", where)
-    found = row_constraints(row, where, version)
+    found = row_constraints(row, where, version, parsed=True)
     return Instruction(prompt, found.constraints, prompt, row.get("key"), found.texts(), earlier=earlier)
 
 

@@ -151,7 +151,10 @@ class Instruction:
 
 def _presupposed(constraints: Sequence[Constraint]) -> tuple[tuple[int, ...], ...]:
     """From the ids in the constraints' ``depends`` to indices; ids that the instruction lacks are ignored."""
-    if not any(getattr(each, "depends", ()) for each in constraints):
+    for each in constraints:
+        if getattr(each, "depends", ()):
+            break
+    else:
         return ((),) * len(constraints)
     return tuple(
         tuple(

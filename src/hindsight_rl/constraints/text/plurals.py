@@ -17,6 +17,8 @@ _ONE = re.compile(rf"(?<![\d.,-])1 {_BETWEEN}({'|'.join(_PLURAL)})\b")
 
 def agreeing(text: str) -> str:
     """The text with a singular behind each "1"."""
+    if "1 " not in text:
+        return text
     return _ONE_MANY.sub(lambda found: f"1 {found[1]}{_SINGULAR[found[2]]}", text)
 
 
