@@ -1,4 +1,4 @@
-"""The report page from made-up run folders: what is averaged, what is shown, what is refused."""
+"""The report page from made-up run folders: what is averaged, what is shown, what is rejected."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from hindsight_rl.report.curves import averaged, held, success_of
 from hindsight_rl.report.page import render, write_report
 from hindsight_rl.report.rates import Cell
 from hindsight_rl.report.runs import chapters, read_run
-from hindsight_rl.report.svg import short, ticks
+from hindsight_rl.report.tables import short
 
 EVENTS = ("collect_wood", "place_table", "make_iron_sword")
 TEXTS = {"collect_wood": "collect wood", "place_table": "place a table", "make_iron_sword": "make an iron sword"}
@@ -244,9 +244,8 @@ def test_report_imports_nothing_heavy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_spread_ticks_and_short_numbers():
+def test_spread_and_short_numbers():
     low, high = Cell([0.5], 5, 10).spread
     assert (round(low, 3), round(high, 3)) == (0.237, 0.763)
     assert Cell([0.1, 0.4], 5, 20).spread == (0.1, 0.4) and Cell([0.5]).spread == (0.5, 0.5)
-    assert ticks(0, 1) == [0, 0.25, 0.5, 0.75, 1.0] and ticks(0, 0) == [0]
     assert [short(v) for v in (0, 0.25, 1500, 1.5e6)] == ["0", "0.25", "1.5k", "1.5M"]

@@ -1,23 +1,22 @@
-"""Sections on the sandbox's methods: accuracy, by number of constraints, learning signal, selection for replay."""
+"""What a chapter on the sandbox's methods shows: accuracy, number of constraints, learning signal, selection."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from hindsight_rl.intervals import wilson
 from hindsight_rl.report import rates
 from hindsight_rl.report.arms import ArmChapter, ArmGroup, ArmRun
 from hindsight_rl.report.curves import Curve, as_curve, averaged
+from hindsight_rl.report.figures import Chart, Series, Spark
 from hindsight_rl.report.runs import number
-from hindsight_rl.report.sections import duration, section, spread
-from hindsight_rl.report.svg import Series, escaped, line_chart, short, spark
+from hindsight_rl.report.tables import Table, Value, averaged_value, between, duration
 
 SMOOTH = 5
-
-
-def chip(group: ArmGroup) -> str:
-    """The group's colour and name."""
-    return f'<i class="chip" style="background:var(--c{group.colour})"></i>{escaped(group.label)}'
+ROLLOUTS = "rollouts"
+ACCURACY = "share of instructions"
+MET = "share of constraints"
 
 
 def tested(run: ArmRun) -> int:
@@ -25,64 +24,40 @@ def tested(run: ArmRun) -> int:
     return int(number(run.config.get("test")) or 0)
 
 
-def headline(chapter: ArmChapter) -> str:
+def headline(chapter: ArmChapter) -> Table:
     """Accuracy of each method after training, and its cost."""
-    body = []
+    table = Table(["arm", "accuracy", "greedy", "constraints met", "mean while learning", "complete", "rollouts",
+                   "CPU time per seed"])  # fmt: skip
     for group in [chapter.before, *chapter.groups]:
         before = group.colour == chapter.before.colour
-        cells = [
+        cells: list[Value] = [
             _figure(group, how, name, before)
             for how, name in (("sampled", "accuracy"), ("greedy", "accuracy"), ("sampled", "constraint_accuracy"))
         ]
         if before:
-            cells += ["<td>–</td>"] * 4
+            cells += [None] * 4
         else:
-            areas = [v for run in group.runs if (v := number((run.summary or {}).get("area"))) is not None]
-            done = sum(run.summary is not None for run in group.runs)
-            cells.append(f"<td>{np.mean(areas):.3f}<small>{spread(areas)}</small></td>" if areas else "<td>–</td>")
-            cells.append(f"<td>{done} of {len(group.runs)}</td>")
-            cells.append(f"<td>{_between([float(run.rollouts) for run in group.runs])}</td>")
             cpu = [v for run in group.runs if (v := run.spent("cpu_seconds")) is not None]
-            cells.append(f"<td>{duration(float(np.mean(cpu)))}</td>" if cpu else "<td>–</td>")
-        body.append(f"<tr><th>{chip(group)}</th>{''.join(cells)}</tr>")
-    head = "".join(
-        f"<th>{text}</th>"
-        for text in ("arm", "accuracy", "greedy", "constraints met", "mean while learning", "complete", "rollouts",
-                     "CPU time per seed")
-    )  # fmt: skip
-    table = f'<table class="headline"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
-    several = any(len(group.runs) > 1 for group in chapter.groups)
-    lead = (
-        "Accuracy: share of fresh instructions of which <b>every</b> constraint is met, sampled at temperature 1. "
-        "Below a mean stands "
-        + (
-            "the range of seeds, or with one seed the 95 % Wilson interval."
-            if several
-            else "the 95 % Wilson interval of its counts; other seeds vary more."
-        )
-        + " Before: the base model. Mean while learning: of all evaluations after the start."
-    )
-    return section("arms", "Accuracy", lead, f'<div class="scroll">{table}</div>')
+            cells += [
+                averaged_value([v for run in group.runs if (v := number((run.summary or {}).get("area"))) is not None]),
+                f"{sum(run.summary is not None for run in group.runs)} of {len(group.runs)}",
+                between([float(run.rollouts) for run in group.runs]),
+                duration(float(np.mean(cpu))) if cpu else None,
+            ]
+        table.rows.append((group, cells))
+    return table
 
 
-def _figure(group: ArmGroup, how: str, name: str, before: bool) -> str:
+def _figure(group: ArmGroup, how: str, name: str, before: bool) -> Value:
     if before:
         values = [v for run in group.runs if (v := number(run.evals[0][how].get(name))) is not None]
     else:
         values = group.finals(how, name)
-    if not values:
-        return "<td>–</td>"
-    details = spread(values)
-    count = tested(group.runs[0])
+    count = tested(group.runs[0]) if group.runs else 0
     if len(values) == 1 and name == "accuracy" and count:
-        low, high = rates.wilson(round(values[0] * count), count)
-        details = f"{low:.3f}–{high:.3f}"
-    return f"<td><b>{np.mean(values):.3f}</b><small>{details}</small></td>"
-
-
-def _between(values: Sequence[float]) -> str:
-    low, high = min(values), max(values)
-    return short(low) if low == high else f"{short(low)}–{short(high)}"
+        low, high = wilson(round(values[0] * count), count)
+        return f"{values[0]:.3f}", f"{low:.3f}–{high:.3f}"
+    return averaged_value(values)
 
 
 def evaluated(how: str, name: str, over: str = "rollouts") -> Callable[[ArmRun], Curve]:
@@ -107,60 +82,51 @@ def recorded(name: str, when: str | None = None) -> Callable[[ArmRun], Curve]:
     )
 
 
-def learning(chapter: ArmChapter) -> str:
+def learning(chapter: ArmChapter) -> list[Chart]:
     """Accuracy over rollouts and over time."""
-    groups = chapter.groups
     end = _end(chapter.runs)
-    charts = [
-        line_chart([averaged(g, evaluated("sampled", "accuracy")) for g in groups], "accuracy over rollouts", end,
-                   note="all constraints met, sampled"),
-        line_chart([averaged(g, evaluated("sampled", "accuracy", "cpu_seconds"), common=True) for g in groups],
-                   "accuracy over CPU seconds", note="the same evaluations: rows replayed cost time, not rollouts"),
-        line_chart([averaged(g, evaluated("greedy", "accuracy")) for g in groups], "greedy accuracy", end,
-                   note="all constraints met, likeliest tokens"),
-        line_chart([averaged(g, evaluated("sampled", "constraint_accuracy")) for g in groups], "constraints met", end,
-                   1.0, note="each constraint by itself"),
+
+    def lines(how: str, name: str, over: str = "rollouts") -> list[Series]:
+        return [averaged(g, evaluated(how, name, over), common=over != "rollouts") for g in chapter.groups]
+
+    return [
+        Chart("accuracy over rollouts", lines("sampled", "accuracy"), ROLLOUTS, ACCURACY,
+              "all constraints met, sampled", end),
+        Chart("accuracy over CPU seconds", lines("sampled", "accuracy", "cpu_seconds"), "CPU time, s", ACCURACY,
+              "the same evaluations: rows replayed cost time, not rollouts"),
+        Chart("greedy accuracy", lines("greedy", "accuracy"), ROLLOUTS, ACCURACY,
+              "all constraints met, likeliest tokens", end),
+        Chart("constraints met", lines("sampled", "constraint_accuracy"), ROLLOUTS, MET,
+              "each constraint by itself", end, 1.0),
     ]  # fmt: skip
-    lead = "Evaluations during training, on the same fresh instructions for all arms of a seed." + _bands(groups)
-    return section("curves", "Learning curves", lead, f'<div class="charts two">{"".join(charts)}</div>')
-
-
-def _bands(groups: Sequence[ArmGroup]) -> str:
-    several = any(len(group.runs) > 1 for group in groups)
-    return " Lines are means over seeds, bands their range." if several else ""
 
 
 def _end(runs: Sequence[ArmRun]) -> float | None:
     return float(max((run.rollouts for run in runs), default=0)) or None
 
 
-def counts(chapter: ArmChapter) -> str:
+def counts(chapter: ArmChapter) -> dict[str, Any] | None:
     """Accuracy by number of constraints, during and after training."""
     groups = [chapter.before, *chapter.groups]
-    numbers = _keys(chapter.runs, "by_count")
+    numbers = sorted(_keys(chapter.runs, "by_count"), key=lambda count: (len(count), count))
     if not numbers:
-        return ""
-    numbers.sort(key=lambda count: (len(count), count))
-    end = _end(chapter.runs) or 1.0
-    sparks = "".join(
-        spark([averaged(g, _of("by_count", count)) for g in chapter.groups], f"{count} constraints", end, "")
+        return None
+    end = _end(chapter.runs)
+    sparks = [
+        Spark(f"{count} constraints", [averaged(g, _of("by_count", count)) for g in chapter.groups], x_max=end)
         for count in numbers
-    )
+    ]
     rows = [rates.Line(f"{count} constraints", [_cell(g, "by_count", count) for g in groups]) for count in numbers]
-    body = f'<div class="sparks">{sparks}</div><h4>At the last evaluation</h4>{rates.chart(rows, groups)}'
-    lead = "Share of instructions with every constraint met, by how many there are. Small charts reach from 0 to 1."
-    return section("counts", "By number of constraints", lead, body)
+    return {"sparks": sparks, "rows": rows, "groups": groups}
 
 
-def kinds(chapter: ArmChapter) -> str:
+def kinds(chapter: ArmChapter) -> dict[str, Any] | None:
     """Share of constraints that are met, by kind."""
     groups = [chapter.before, *chapter.groups]
-    names = sorted(_keys(chapter.runs, "by_kind"))
-    if not names:
-        return ""
-    rows = [rates.Line(name, [_cell(g, "by_kind", name) for g in groups]) for name in names]
-    lead = "Share of constraints met at the last evaluation, sampled: it shows which kinds are difficult."
-    return section("kinds", "By kind of constraint", lead, rates.chart(rows, groups))
+    rows = [
+        rates.Line(name, [_cell(g, "by_kind", name) for g in groups]) for name in sorted(_keys(chapter.runs, "by_kind"))
+    ]
+    return {"rows": rows, "groups": groups} if rows else None
 
 
 def _keys(runs: Iterable[ArmRun], name: str) -> list[str]:
@@ -183,33 +149,27 @@ def _cell(group: ArmGroup, name: str, key: str) -> rates.Cell | None:
     return rates.Cell(values) if values else None
 
 
-def signal(chapter: ArmChapter) -> str:
-    """Share of groups whose rollouts all have the same reward."""
-    groups = chapter.groups
+def signal(chapter: ArmChapter) -> list[Chart]:
+    """Share of groups whose rollouts all have the same reward, and other metrics of training."""
     end = _end(chapter.runs)
-    charts = [
-        line_chart([averaged(g, recorded("no_signal"), SMOOTH) for g in groups], "groups with no signal", end, 1.0,
-                   note="of the prompts of a step"),
-        line_chart([averaged(g, recorded("success"), SMOOTH) for g in groups], "rollouts that meet everything", end,
-                   note="in training"),
-        line_chart([averaged(g, recorded("fraction"), SMOOTH) for g in groups], "constraints met by rollouts", end, 1.0,
-                   note="in training"),
-        line_chart([averaged(g, recorded("entropy"), SMOOTH) for g in groups], "entropy", end,
-                   note="of the policy, nats per token"),
+
+    def lines(name: str) -> list[Series]:
+        return [averaged(g, recorded(name), SMOOTH) for g in chapter.groups]
+
+    return [
+        Chart("groups with no signal", lines("no_signal"), ROLLOUTS, "share of groups", "of the prompts of a step",
+              end, 1.0),
+        Chart("rollouts that meet everything", lines("success"), ROLLOUTS, "share of rollouts", "in training", end),
+        Chart("constraints met by rollouts", lines("fraction"), ROLLOUTS, MET, "in training", end, 1.0),
+        Chart("entropy", lines("entropy"), ROLLOUTS, "nats per token", "of the policy", end),
     ]  # fmt: skip
-    lead = (
-        "A group is the rollouts of one prompt. If all have the same reward, the originals of the group give no "
-        "learning "
-        f"signal. Running means over {SMOOTH} steps." + _bands(groups)
-    )
-    return section("signal", "Groups with no signal", lead, f'<div class="charts two">{"".join(charts)}</div>')
 
 
-def selection(chapter: ArmChapter) -> str:
+def selection(chapter: ArmChapter) -> dict[str, Any] | None:
     """The failures selected for replay, over time: constraints met, entropy, constraints kept."""
     groups = [group for group in chapter.groups if any(run.replays for run in group.runs)]
     if not groups:
-        return ""
+        return None
     end = _end(chapter.runs)
 
     def beside(name: str, all_rollouts: str | None) -> list[Series]:
@@ -221,30 +181,24 @@ def selection(chapter: ArmChapter) -> str:
         return lines
 
     charts = [
-        line_chart(beside("replays", "candidates"), "replays of a step", end, note="dashed: eligible failures"),
-        line_chart(beside("integrity", "fraction"), "integrity", end, 1.0,
-                   note="constraints met by what was replayed; dashed: by all rollouts"),
-        line_chart(beside("diversity", "entropy"), "diversity", end,
-                   note="entropy of what was replayed; dashed: of all rollouts"),
-        line_chart(beside("kept", None), "kept", end, 1.0, note="constraints kept or changed by the rewrite"),
+        Chart("replays of a step", beside("replays", "candidates"), ROLLOUTS, "replays",
+              "dashed: eligible failures", end),
+        Chart("integrity", beside("integrity", "fraction"), ROLLOUTS, MET,
+              "constraints met by what was replayed; dashed: by all rollouts", end, 1.0),
+        Chart("diversity", beside("diversity", "entropy"), ROLLOUTS, "nats per token",
+              "entropy of what was replayed; dashed: of all rollouts", end),
+        Chart("kept", beside("kept", None), ROLLOUTS, MET, "constraints kept or changed by the rewrite", end, 1.0),
     ]  # fmt: skip
     curriculum = [g for g in groups if any(run.strategy in (None, "curriculum") for run in g.runs)]
     if curriculum:
         weight = [averaged(g, _integrity_weight, SMOOTH) for g in curriculum]
-        charts.append(
-            line_chart(
-                weight, "integrity's part of the score", end, 1.0, note="λ·integrity ÷ (diversity + λ·integrity)"
-            )
-        )
-        charts.append(
-            line_chart([averaged(g, _log_lambda) for g in curriculum], "log₁₀ λ", end, note=_lambdas(chapter))
-        )
-    lead = (
-        "Replayed are the failures of highest diversity + λ·integrity, λ growing with every step, or by the arm's own "
-        f"rule. Once integrity's part is all, only near misses are chosen. Running means over {SMOOTH} steps."
-    )
-    refused = _rejected(groups)
-    return section("selection", "What was selected", lead, f'<div class="charts">{"".join(charts)}</div>{refused}')
+        growth = [averaged(g, _log_lambda) for g in curriculum]
+        charts += [
+            Chart("integrity's part of the score", weight, ROLLOUTS, "share of the score",
+                  "λ·integrity ÷ (diversity + λ·integrity)", end, 1.0),
+            Chart("log₁₀ λ", growth, ROLLOUTS, "log₁₀ λ", _lambdas(chapter), end),
+        ]  # fmt: skip
+    return {"charts": charts, "rejected": _rejected(groups)}
 
 
 def _integrity_weight(run: ArmRun) -> Curve:
@@ -267,7 +221,7 @@ def _lambdas(chapter: ArmChapter) -> str:
     return f"λ from {min(found):.3g} to {max(found):.3g}" if found else ""
 
 
-def _rejected(groups: Sequence[ArmGroup]) -> str:
+def _rejected(groups: Sequence[ArmGroup]) -> list[str]:
     details = []
     for group in groups:
         reasons: dict[str, int] = {}
@@ -277,6 +231,6 @@ def _rejected(groups: Sequence[ArmGroup]) -> str:
                 for reason, count in rejected.items() if isinstance(rejected, dict) else ():
                     reasons[str(reason)] = reasons.get(str(reason), 0) + int(number(count) or 0)
         if reasons:
-            said = ", ".join(f"{escaped(reason)} {count:,}" for reason, count in sorted(reasons.items()))
-            details.append(f"{escaped(group.label)}: {said}")
-    return f'<p class="aside">Rewrites rejected: {"; ".join(details)}.</p>' if details else ""
+            said = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items()))
+            details.append(f"{group.label}: {said}")
+    return details

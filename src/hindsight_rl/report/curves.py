@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from hindsight_rl.report.figures import Series
 from hindsight_rl.report.runs import RunData, Seeds, number
-from hindsight_rl.report.svg import Series
 
 Curve = tuple[np.ndarray, np.ndarray]
 R = TypeVar("R")

@@ -1,4 +1,4 @@
-"""Held-out instructions, benchmark scores and replays of runs of TRL, each as a section of the page."""
+"""What runs of TRL left beside their metrics: evaluations on held-out instructions, benchmark scores, replays."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hindsight_rl.intervals import wilson
+from hindsight_rl.report.figures import Chart, Series
 from hindsight_rl.report.runs import number, read_lines
-from hindsight_rl.report.sections import section
-from hindsight_rl.report.svg import Series, escaped, line_chart
+from hindsight_rl.report.tables import Table, Value
 
 if TYPE_CHECKING:
     from hindsight_rl.report.trl_runs import TrlRun
@@ -20,49 +20,40 @@ SHOWN = 12
 """Number of replays of a run on the page: half of them from the start, half from the end."""
 
 
-def held_out(runs: Sequence[TrlRun], labels: Sequence[str]) -> str:
+def held_out(runs: Sequence[TrlRun]) -> dict[str, Any] | None:
     """Success on held-out instructions before and after training, over training, and responses side by side."""
-    found = [(label, rows) for run, label in zip(runs, labels, strict=True) if (rows := _rows(run))]
+    found = [(run, rows) for run in runs if (rows := _rows(run))]
     if not found:
-        return ""
-    lead = (
-        "Instructions that were never trained on, greedy responses. All met: share of instructions whose constraints "
-        "all hold, with its 95 % interval (Wilson); of 2: of those with two constraints. Perplexity is that of a fixed "
-        "English text: where it rises much, the model forgets its language."
-    )
+        return None
     numbers = sorted({n for _, rows in found for row in rows for n in row.get("by_number", {})}, key=int)
-    heads = ["run", "step", "all met", *(f"of {n}" for n in numbers), "each met", "ended", "words", "perplexity"]
-    body = []
-    for label, rows in found:
-        for row in (rows[0], rows[-1]) if len(rows) > 1 else rows:
-            body.append(f"<tr><th>{escaped(label)}</th>{_cells(row, numbers)}</tr>")
-    head = "".join(f"<th>{escaped(name)}</th>" for name in heads)
-    table = f'<table class="headline"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
-    chart = line_chart(
-        [_series(label, i, rows) for i, (label, rows) in enumerate(found)],
-        "all constraints met",
-        note="held-out instructions, against training steps; bands are 95 % intervals",
-    )
-    text = f'<div class="scroll">{table}</div><div class="charts">{chart}</div>'
-    text += "".join(_side_by_side(label, rows) for label, rows in found)
-    return section("held-out", "Held-out instructions", lead, text)
+    table = Table(["run", "step", "all met", *(f"of {n}" for n in numbers), "each met", "ended", "words", "perplexity"])
+    for run, rows in found:
+        table.rows += [(run, _cells(row, numbers)) for row in ((rows[0], rows[-1]) if len(rows) > 1 else rows)]
+    note = "held-out instructions; bands are 95 % intervals"
+    lines = [_series(run, rows) for run, rows in found]
+    return {
+        "table": table,
+        "charts": [Chart("all constraints met", lines, "training steps", "share of instructions", note)],
+        "examples": [(run.label, pairs) for run, rows in found if (pairs := _side_by_side(rows))],
+    }
 
 
 def _rows(run: TrlRun) -> list[dict[str, Any]]:
     return [row for row in read_lines(run.run, HELD_OUT) if number(row.get("all")) is not None]
 
 
-def _cells(row: dict[str, Any], numbers: Sequence[str]) -> str:
+def _cells(row: dict[str, Any], numbers: Sequence[str]) -> list[Value]:
     low, high = _interval(row)
-    cells = [f"{int(row.get('step', 0)):,}", f"<b>{row['all']:.3f}</b><small>{low:.3f}–{high:.3f}</small>"]
+    cells: list[Value] = [f"{int(row.get('step', 0)):,}", (f"{row['all']:.3f}", f"{low:.3f}–{high:.3f}")]
     cells += [_value(row.get("by_number", {}).get(n), 3) for n in numbers]
-    cells += [_value(row.get(name), places) for name, places in (("each", 3), ("ended", 2), ("words", 1))]
-    return "".join(f"<td>{cell}</td>" for cell in [*cells, _value(row.get("perplexity"), 2)])
+    return cells + [
+        _value(row.get(name), n) for name, n in (("each", 3), ("ended", 2), ("words", 1), ("perplexity", 2))
+    ]
 
 
-def _value(value: Any, places: int) -> str:
+def _value(value: Any, places: int) -> Value:
     found = number(value)
-    return "–" if found is None else f"{found:.{places}f}"
+    return None if found is None else f"{found:.{places}f}"
 
 
 def _interval(row: dict[str, Any]) -> tuple[float, float]:
@@ -70,88 +61,57 @@ def _interval(row: dict[str, Any]) -> tuple[float, float]:
     return wilson(round(float(row["all"]) * count), count)
 
 
-def _series(label: str, colour: int, rows: Sequence[dict[str, Any]]) -> Series:
-    bands = [_interval(row) for row in rows]
-    return Series(
-        label,
-        colour % 8,
-        np.array([float(row.get("step", 0)) for row in rows]),
-        np.array([float(row["all"]) for row in rows]),
-        np.array([low for low, _ in bands]),
-        np.array([high for _, high in bands]),
-    )
+def _series(run: TrlRun, rows: Sequence[dict[str, Any]]) -> Series:
+    table = np.array([(float(row.get("step", 0)), float(row["all"]), *_interval(row)) for row in rows])
+    return Series(run.label, run.colour, *table.T)
 
 
-def _side_by_side(label: str, rows: Sequence[dict[str, Any]]) -> str:
-    """Responses to the same instructions before and after training."""
+def _side_by_side(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Instructions with the responses before and after training."""
     before, after = rows[0].get("examples") or [], rows[-1].get("examples") or []
-    if len(rows) < 2 or not before or not after:
-        return ""
-    body = "".join(
-        f"<tr><td>{escaped(a.get('prompt', ''))}</td><td>{escaped(a.get('response', ''))}</td>"
-        f"<td>{escaped(b.get('response', ''))}</td></tr>"
-        for a, b in zip(before, after, strict=False)
-    )
-    head = "<tr><th>instruction</th><th>before training</th><th>after training</th></tr>"
-    table = f'<div class="scroll"><table class="plain texts">{head}{body}</table></div>'
-    return f"<details><summary>{escaped(label)}: {len(after)} responses side by side</summary>{table}</details>"
+    if len(rows) < 2:
+        return []
+    return [
+        (a.get("prompt", ""), a.get("response", ""), b.get("response", "")) for a, b in zip(before, after, strict=False)
+    ]
 
 
-def scores(runs: Sequence[TrlRun], labels: Sequence[str]) -> str:
+def scores(runs: Sequence[TrlRun]) -> Table | None:
     """The results of `hindsight lm evaluate RUN`: a row for each benchmark of each run."""
-    body = []
-    for run, label in zip(runs, labels, strict=True):
+    table = Table(["run", "benchmark", "prompt, strict", "instruction, strict", "prompt, loose", "instruction, loose"])
+    for run in runs:
         found = run.run.read(SCORES) if (run.run.path / SCORES).is_file() else {}
         for name, score in found.items():
-            cells = [
-                _accuracy(score, kind, level) for kind in ("strict", "loose") for level in ("prompt", "instruction")
-            ]
-            body.append(f"<tr><th>{escaped(label)}</th><td>{escaped(name)}</td>{''.join(cells)}</tr>")
-    if not body:
-        return ""
-    names = ("run", "benchmark", "prompt, strict", "instruction, strict", "prompt, loose", "instruction, loose")
-    head = "".join(f"<th>{name}</th>" for name in names)
-    lead = "Shares of prompts and of single constraints, strict and loose, with 95 % intervals."
-    table = f'<table class="headline"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
-    return section("scores", "Benchmarks", lead, f'<div class="scroll">{table}</div>')
+            pairs = [(kind, level) for kind in ("strict", "loose") for level in ("prompt", "instruction")]
+            table.rows.append((run, [name, *(_accuracy(score, kind, level) for kind, level in pairs)]))
+    return table if table.rows else None
 
 
-def _accuracy(score: dict[str, Any], kind: str, level: str) -> str:
+def _accuracy(score: dict[str, Any], kind: str, level: str) -> Value:
     found = (score.get(kind) or {}).get(level) or {}
     share = number(found.get("accuracy"))
     if share is None:
-        return "<td>–</td>"
+        return None
     low, high = found.get("ci95", (share, share))
-    return f"<td><b>{share:.3f}</b><small>{low:.3f}–{high:.3f}</small></td>"
+    return f"{share:.3f}", f"{low:.3f}–{high:.3f}"
 
 
-def replays(runs: Sequence[TrlRun], labels: Sequence[str]) -> str:
+def replays(runs: Sequence[TrlRun]) -> list[dict[str, Any]]:
     """Texts of replays, and why other candidates were rejected."""
-    text = ""
-    for run, label in zip(runs, labels, strict=True):
+    found = []
+    for run in runs:
         rows = read_lines(run.run, REPLAYS)
         reasons: dict[str, int] = {}
         for row in rows:
             for reason, count in (row.get("rejected") or {}).items():
                 reasons[reason] = reasons.get(reason, 0) + int(count)
-        made = [(int(row.get("step", 0)), each) for row in rows for each in row.get("replays") or []]
+        made = [
+            (int(row.get("step", 0)), *(each.get(name, "") for name in ("prompt", "rewritten", "response")))
+            for row in rows
+            for each in row.get("replays") or []
+        ]
         shown = made if len(made) <= SHOWN else [*made[: SHOWN // 2], *made[-SHOWN // 2 :]]
-        if shown:
-            body = "".join(
-                f"<tr><td>{step}</td><td>{escaped(each.get('prompt', ''))}</td>"
-                f"<td>{escaped(each.get('rewritten', ''))}</td><td>{escaped(each.get('response', ''))}</td></tr>"
-                for step, each in shown
-            )
-            head = "<tr><th>step</th><th>instruction</th><th>rewritten</th><th>response</th></tr>"
-            table = f'<div class="scroll"><table class="plain texts">{head}{body}</table></div>'
-            text += (
-                f"<details><summary>{escaped(label)}: {len(shown)} replays, early and late</summary>{table}</details>"
-            )
-        if reasons:
-            said = ", ".join(f"{escaped(reason)} {count:,}" for reason, count in sorted(reasons.items()))
-            text += f'<p class="aside">{escaped(label)}: candidates rejected: {said}.</p>'
-    lead = (
-        "A replay is a failed response under an instruction that it fulfils; it is trained on with reward 1 beside "
-        "the original with reward 0."
-    )
-    return section("replays", "Replays", lead, text) if text else ""
+        if shown or reasons:
+            said = [f"{reason} {count:,}" for reason, count in sorted(reasons.items())]
+            found.append({"label": run.label, "shown": shown, "rejected": said})
+    return found

@@ -7,52 +7,54 @@ hindsight report runs/lm-0 runs/lm-1 runs/oir-0 --out report.html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
-from hindsight_rl import __version__
 from hindsight_rl.atomic_files import write_output
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.report import arm_records, arm_sections, records, sections, trl_runs
+from hindsight_rl.report import agent_records, agent_sections, arm_records, arm_sections, held_out, html, trl_runs
+from hindsight_rl.report.agent_llm import language_model
 from hindsight_rl.report.arm_attention import attention
 from hindsight_rl.report.arms import ArmChapter, ArmRun, arm_chapters, read_arms
-from hindsight_rl.report.language_model import language_model
 from hindsight_rl.report.runs import Chapter, RunData, chapters, open_run, read_run
-from hindsight_rl.report.svg import escaped
+from hindsight_rl.report.tables import duration, machine, settings
 from hindsight_rl.report.trl_runs import TrlRun, read_trl
 
-_NAV = (
-    ("canonical", "success"),
-    ("learning", "curves"),
-    ("paraphrases", "paraphrases"),
-    ("compositions", "compositions"),
-    ("others", "beyond achievements"),
-    ("forgetting", "forgetting"),
-    ("buffer", "buffer"),
-    ("coverage", "coverage"),
-    ("relabels", "relabels"),
-    ("language-model", "language model"),
-    ("reward", "reward"),
-    ("time", "time"),
-    ("settings", "settings"),
-    ("arms", "accuracy"),
-    ("curves", "curves"),
-    ("counts", "number of constraints"),
-    ("kinds", "kinds"),
-    ("signal", "no signal"),
-    ("selection", "selection"),
-    ("rewrites", "rewrites"),
-    ("attention", "attention"),
-    ("cost", "cost"),
-    ("arm-settings", "settings"),
-    ("held-out", "held-out instructions"),
-    ("scores", "benchmarks"),
-    ("trl", "training"),
-    ("trl-curves", "over training"),
-    ("replays", "replays"),
-    ("trl-settings", "settings"),
-)
+# Anchor of a section -> its name in the navigation, in the order of the page.
+_NAV = {
+    "canonical": "success",
+    "learning": "curves",
+    "paraphrases": "paraphrases",
+    "compositions": "compositions",
+    "others": "beyond achievements",
+    "forgetting": "forgetting",
+    "sources": "sources",
+    "buffer": "buffer",
+    "prerequisites": "prerequisites",
+    "coverage": "coverage",
+    "relabels": "relabels",
+    "language-model": "language model",
+    "reward": "reward",
+    "time": "time",
+    "settings": "settings",
+    "arms": "accuracy",
+    "curves": "curves",
+    "counts": "number of constraints",
+    "kinds": "kinds",
+    "signal": "no signal",
+    "selection": "selection",
+    "rewrites": "rewrites",
+    "attention": "attention",
+    "cost": "cost",
+    "arm-settings": "settings",
+    "held-out": "held-out instructions",
+    "scores": "benchmarks",
+    "trl": "training",
+    "trl-curves": "over training",
+    "replays": "replays",
+    "trl-settings": "settings",
+}
 
 
 def write_report(runs: Sequence[Path], out: Path) -> Path:
@@ -93,39 +95,14 @@ def render(runs: Sequence[RunData | ArmRun | TrlRun]) -> str:
     """The page as text: agents world by world, the sandbox's arms by number of constraints, then runs of TRL."""
     agents = [run for run in runs if isinstance(run, RunData)]
     arms = [run for run in runs if isinstance(run, ArmRun)]
-    models = [run for run in runs if isinstance(run, TrlRun)]
+    models = trl_runs.named([run for run in runs if isinstance(run, TrlRun)])
     worlds, tasks = chapters(agents), arm_chapters(arms)
-    many = len(worlds) + len(tasks) + bool(models) > 1
-    names = [chapter.world for chapter in worlds] + [f"sandbox, {chapter.title}" for chapter in tasks]
-    names += ["TRL"] if models else []
-    bodies = [_chapter(chapter, many, i) for i, chapter in enumerate(worlds)]
-    bodies += [_arms(chapter, many, i) for i, chapter in enumerate(tasks, start=len(worlds))]
-    if models:
-        text = trl_runs.chapter(models)
-        head = f'<p class="sub">{escaped(trl_runs.about(models))}</p>'  # a single chapter needs no heading
-        bodies.append(_headed(head + text, "Models trained with TRL", len(bodies)) if many else text)
-    if many:
-        links = "".join(f'<a href="#w{i}">{escaped(name)}</a>' for i, name in enumerate(names))
-    else:
-        links = "".join(f'<a href="#{a}">{escaped(t)}</a>' for a, t in _NAV if f'<section id="{a}"' in bodies[0])
-    title, sub = _title(agents, arms, worlds, tasks, models)
-    judged = []
-    if agents:
-        judged.append("Every success rate is judged by the events that truly happened, never by the semantic reward.")
-    if models:
-        judged.append("Rewards of TRL's runs are those of training.")
-    if arms:
-        judged.append("Every accuracy is judged by checks on the text, on instructions that training never draws.")
-    css = Path(__file__).with_name("style.css").read_text("utf-8")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{escaped(title)}</title><style>{css}</style></head><body>"
-        f'<header class="top"><h1>{escaped(title)}</h1><p class="sub">{sub}</p></header>'
-        f"<nav><div>{links}</div></nav><main>{''.join(bodies)}</main>"
-        f"<footer>Made by hindsight-rl {escaped(__version__)}. {' '.join(judged)}</footer></body></html>\n"
-    )
+    shown = [*map(_agent, worlds), *map(_arms, tasks), *([_trl(models)] if models else [])]
+    for i, chapter in enumerate(shown):
+        chapter["prefix"] = f"w{i}-" if len(shown) > 1 else ""
+    title, details = _title(agents, arms, worlds, tasks, models)
+    learners = [name for name, found in (("agent", agents), ("sandbox", arms), ("trl", models)) if found]
+    return html.fill("report.html", title=title, details=details, chapters=shown, names=_NAV, learners=learners)
 
 
 def _title(
@@ -134,17 +111,17 @@ def _title(
     worlds: Sequence[Chapter],
     tasks: Sequence[ArmChapter],
     models: Sequence[TrlRun],
-) -> tuple[str, str]:
+) -> tuple[str, list[str]]:
     runs = [run for chapter in worlds for run in chapter.runs]
     methods = list(dict.fromkeys(run.method for run in runs))
     if len(runs) == 1 and not arms and not models:
         run = runs[0]
         title = f"{run.method} in {run.world}"
         spent = sum(run.seconds.values())
-        bits = [f"{run.step:,} environment steps", f"seed {run.seed}", records.machine(run.config)]
+        bits = [f"{run.step:,} environment steps", f"seed {run.seed}", machine(run.config)]
         if spent:
-            bits.append(sections.duration(spent))
-        return title, escaped(" · ".join(bits))
+            bits.append(duration(spent))
+        return title, bits
     titles, details = [], []
     if agents:
         what = methods[0] if len(methods) == 1 else f"{len(methods)} methods"
@@ -169,71 +146,96 @@ def _title(
         + sum(run.spent("cpu_seconds") or 0.0 for run in arms)
     )
     settings = [run.config for run in agents] + [run.config for run in arms] + [run.config for run in models]
-    machines = list(dict.fromkeys(map(records.machine, settings)))
-    bits = [*details, f"{sections.duration(total)} in all", "; ".join(machines[:3])]
-    return "; ".join(titles), escaped(" · ".join(bits))
+    machines = list(dict.fromkeys(map(machine, settings)))
+    bits = [*details, f"{duration(total)} in all", "; ".join(machines[:3])]
+    return "; ".join(titles), bits
 
 
-def _chapter(chapter: Chapter, many: bool, number: int) -> str:
-    """The part of the page on one world; there are no means over worlds."""
-    body = [
-        sections.canonical(chapter),
-        sections.learning(chapter),
-        sections.paraphrases(chapter),
-        sections.compositions(chapter),
-        sections.others(chapter),
-        sections.forgetting(chapter),
-        sections.sources(chapter),
-        records.buffer(chapter),
-        sections.prerequisites(chapter),
-        sections.coverage(chapter),
-        records.relabels(chapter),
-        language_model(chapter),
-        records.reward(chapter),
-        records.time(chapter),
-        records.settings(chapter),
-    ]
-    groups = sections.legend(chapter.groups) if len(chapter.groups) > 1 else ""
-    head = f'<p class="sub">{escaped(chapter.about)}.</p>{records.unfinished(chapter.groups)}'
-    text = f"{head}{_boxed(sections.headline(chapter), chapter)}{groups}{''.join(body)}"
-    return _headed(text, chapter.world, number) if many else text
+def _agent(chapter: Chapter) -> dict[str, Any]:
+    """The chapter on one world; there are no means over worlds."""
+    groups = chapter.groups
+    return {
+        "template": "agent.html",
+        "name": chapter.world,
+        "title": chapter.world,
+        "about": f"{chapter.about}.",
+        "unfinished": agent_records.unfinished(groups),
+        "groups": groups,
+        "tiles": agent_sections.tiles(groups[0]) if len(groups) == 1 else None,
+        "headline": agent_sections.headline(chapter),
+        "statuses": agent_sections.STATUSES,
+        "activities": agent_records.ACTIVITIES,
+        "parts": {
+            "canonical": agent_sections.canonical(chapter),
+            "learning": agent_sections.learning(chapter),
+            "paraphrases": agent_sections.paraphrases(chapter),
+            "compositions": {"rows": agent_sections.compositions(chapter)},
+            "others": {"rows": agent_sections.others(chapter)},
+            "forgetting": agent_sections.forgetting(chapter),
+            "sources": agent_sections.sources(chapter),
+            "buffer": agent_records.buffer(chapter),
+            "prerequisites": agent_sections.prerequisites(chapter),
+            "coverage": agent_sections.coverage(chapter),
+            "relabels": agent_records.relabels(chapter),
+            "language-model": language_model(chapter),
+            "reward": agent_records.reward(chapter),
+            "time": agent_records.time(chapter),
+            "settings": settings([(g.label, g.runs[0].config) for g in groups], ("seed", "out", "resume", "kind"))
+            | {"runs": agent_records.runs(chapter)},
+        },
+    }
 
 
-def _arms(chapter: ArmChapter, many: bool, number: int) -> str:
-    """The part of the page on the sandbox's arms at one number of constraints."""
-    body = [
-        arm_sections.headline(chapter),
-        arm_sections.learning(chapter),
-        arm_sections.counts(chapter),
-        arm_sections.kinds(chapter),
-        arm_sections.signal(chapter),
-        arm_sections.selection(chapter),
-        arm_records.rewrites(chapter),
-        attention(chapter),
-        arm_records.cost(chapter),
-        arm_records.settings(chapter),
-    ]
-    about = (
-        "A tiny language model, pretrained on instructions with one or two constraints, learns to follow many: "
-        f"{chapter.title} in every instruction of training and test."
-    )
-    head = f'<p class="sub">{escaped(about)}</p>{records.unfinished(chapter.groups)}'
-    text = f"{head}{sections.legend(chapter.groups)}{''.join(body)}"
-    return _headed(text, f"The sandbox: {chapter.title}", number) if many else text
+def _arms(chapter: ArmChapter) -> dict[str, Any]:
+    """The chapter on the sandbox's arms at one number of constraints."""
+    groups = chapter.groups
+    skip = ("seed", "out", "resume", "kind", "json", "arms", "jobs", "base")
+    return {
+        "template": "sandbox.html",
+        "name": f"sandbox, {chapter.title}",
+        "title": f"The sandbox: {chapter.title}",
+        "about": "A tiny language model, pretrained on instructions with one or two constraints, learns to follow "
+        f"many: {chapter.title} in every instruction of training and test.",
+        "unfinished": agent_records.unfinished(groups),
+        "groups": groups,
+        "seeds": any(len(group.runs) > 1 for group in groups),
+        "smooth": arm_sections.SMOOTH,
+        "parts": {
+            "arms": arm_sections.headline(chapter),
+            "curves": arm_sections.learning(chapter),
+            "counts": arm_sections.counts(chapter),
+            "kinds": arm_sections.kinds(chapter),
+            "signal": arm_sections.signal(chapter),
+            "selection": arm_sections.selection(chapter),
+            "rewrites": arm_records.rewrites(chapter),
+            "attention": attention(chapter),
+            "cost": arm_records.cost(chapter),
+            "arm-settings": settings([(g.label, g.runs[0].config) for g in groups], skip)
+            | {"abouts": arm_records.abouts(chapter), "runs": arm_records.runs(chapter)},
+        },
+    }
 
 
-def _headed(text: str, title: str, number: int) -> str:
-    """A chapter of several, with its own heading and anchors."""
-    text = text.replace('<section id="', f'<section id="w{number}-')
-    return f'<h2 id="w{number}">{escaped(title)}</h2>{text}'
-
-
-def _boxed(headline: str, chapter: Chapter) -> str:
-    if len(chapter.groups) == 1:
-        return headline
-    return sections.section(
-        "means", "Mean success", "Mean over instructions and seeds; below it the range of seeds.", headline
-    )
+def _trl(runs: Sequence[TrlRun]) -> dict[str, Any]:
+    """The chapter on runs of TRL."""
+    skip = ("kind", "version", "settings.output_dir", "settings.logging_dir", "settings.run_name")
+    return {
+        "template": "trl.html",
+        "name": "TRL",
+        "title": "Models trained with TRL",
+        "about": trl_runs.about(runs),
+        "unfinished": [],
+        "runs": runs,
+        "late": trl_runs.LATE,
+        "parts": {
+            "held-out": held_out.held_out(runs),
+            "scores": held_out.scores(runs),
+            "trl": trl_runs.headline(runs),
+            "trl-curves": trl_runs.charts(runs),
+            "replays": held_out.replays(runs),
+            "trl-settings": settings([(run.label, run.config) for run in runs], skip),
+        },
+    }
 
 
 @dataclass

@@ -1,12 +1,11 @@
-"""Success rates side by side: bars for one or two groups, a shaded table for more."""
+"""Success rates side by side; a page shows bars for one or two groups, and a shaded table for more."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from hindsight_rl.intervals import wilson
-from hindsight_rl.report.runs import Group, Named, RunData
-from hindsight_rl.report.svg import escaped
+from hindsight_rl.report.runs import Group, RunData
 
 
 @dataclass
@@ -36,6 +35,17 @@ class Cell:
     @property
     def counts(self) -> str:
         return f"{self.successes:,}/{self.trials:,}" if self.trials else ""
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """The spread if it is wide enough to be seen."""
+        low, high = self.spread
+        return (low, high) if high - low > 0.004 else None
+
+    @property
+    def by_seed(self) -> str:
+        """The value of each run."""
+        return ", ".join(f"{value:.2f}" for value in self.values)
 
 
 @dataclass
@@ -67,69 +77,3 @@ def cell(runs: Sequence[RunData], kind: str, wanted: Callable[[dict], bool]) -> 
             successes += sum(int(row.get("successes") or 0) for row in rows)
             trials += sum(int(row.get("trials") or 0) for row in rows)
     return Cell(values, successes, trials) if values else None
-
-
-def chart(rows: Sequence[Line], groups: Sequence[Named], loss: bool = False) -> str:
-    """Bars or a shaded table, by how many groups there are.
-
-    Args:
-        rows: a cell for each group.
-        loss: the number is a loss: shade it red.
-    """
-    if not rows:
-        return '<p class="none">not evaluated yet</p>'
-    return _bars(rows, groups) if len(groups) <= 2 else _shaded(rows, groups, loss)
-
-
-def _bars(rows: Sequence[Line], groups: Sequence[Named]) -> str:
-    out = []
-    for row in rows:
-        tracks = []
-        for group, c in zip(groups, row.cells, strict=True):
-            if c is None:
-                tracks.append('<div class="track"></div><div class="num">–</div>')
-                continue
-            low, high = c.spread
-            whisker = ""
-            if high - low > 0.004:
-                whisker = f'<b style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></b>'
-            seeds = ", ".join(f"{v:.2f}" for v in c.values) if len(c.values) > 1 else ""
-            title = f"{group.label}: {c.mean:.3f}" + (f" ({seeds})" if seeds else "")
-            tracks.append(
-                f'<div class="track" title="{escaped(title)}">'
-                f'<i style="width:{100 * min(max(c.mean, 0), 1):.1f}%;background:var(--c{group.colour})"></i>'
-                f"{whisker}</div>"
-                f'<div class="num">{c.mean:.2f} <small>{c.counts}</small></div>'
-            )
-        out.append(
-            f'<div class="row"><div class="lab" title="{escaped(row.title or row.label)}">{escaped(row.label)}</div>'
-            f'<div class="tracks">{"".join(tracks)}</div></div>'
-        )
-    return f'<div class="bars">{"".join(out)}</div>'
-
-
-def _shaded(rows: Sequence[Line], groups: Sequence[Named], loss: bool) -> str:
-    head = "".join(
-        f'<th><i class="chip" style="background:var(--c{g.colour})"></i>{escaped(g.label)}</th>' for g in groups
-    )
-    body = []
-    for row in rows:
-        cells = []
-        for c in row.cells:
-            if c is None:
-                cells.append('<td class="heat">–</td>')
-                continue
-            low, high = c.spread
-            details = c.counts if len(c.values) == 1 else f"{low:.2f}–{high:.2f}" if high - low > 0.004 else ""
-            range_ = f"<small>{details}</small>" if details else ""
-            shade = ("heat loss" if loss else "heat") + (" nil" if c.mean < 0.005 else "")
-            values = escaped(", ".join(f"{v:.2f}" for v in c.values))
-            cells.append(
-                f'<td class="{shade}" style="--v:{100 * min(max(c.mean, 0), 1):.0f}%" title="{values}">'
-                f"{c.mean:.2f}{range_}</td>"
-            )
-        body.append(f'<tr><th title="{escaped(row.title or row.label)}">{escaped(row.label)}</th>{"".join(cells)}</tr>')
-    return (
-        f'<div class="scroll"><table class="shaded"><thead><tr><th></th>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )

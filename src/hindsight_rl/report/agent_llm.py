@@ -1,30 +1,22 @@
-"""The section on the language model that relabels: questions, answers, cost, and how long it was not available."""
+"""The language model that relabels: questions, answers, cost, and how long it was not available."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from hindsight_rl.report.runs import Chapter, RunData, number
-from hindsight_rl.report.sections import duration, section
-from hindsight_rl.report.svg import escaped, short
+from hindsight_rl.report.tables import duration, short
 
 
-def language_model(chapter: Chapter) -> str:
-    """One table per run with a language model; empty without such runs."""
-    found = [(run, said) for run in chapter.runs if (said := _latest(run)) is not None]
-    if not found:
-        return ""
-    lead = (
-        "Asked during training about trajectories with new sets of events; training never waits. Its answers were "
-        "filtered, grounded and deduplicated. Templates were used until its first usable answer and while it failed."
-    )
-    return section("language-model", "The language model", lead, "".join(_run(run, said) for run, said in found))
+def language_model(chapter: Chapter) -> list[dict[str, Any]]:
+    """One list of counts per run with a language model."""
+    return [_counts(run, said) for run in chapter.runs if (said := _latest(run)) is not None]
 
 
 def _latest(run: RunData) -> Mapping[str, Any] | None:
     return next((row["llm"] for row in reversed(run.metrics) if isinstance(row.get("llm"), Mapping)), None)
 
 
-def _run(run: RunData, said: Mapping[str, Any]) -> str:
+def _counts(run: RunData, said: Mapping[str, Any]) -> dict[str, Any]:
     used = said.get("endpoint") if isinstance(said.get("endpoint"), Mapping) else {}
     assert isinstance(used, Mapping)
     settings = run.config.get("endpoint")
@@ -48,10 +40,7 @@ def _run(run: RunData, said: Mapping[str, Any]) -> str:
         ("answered with nothing", _count(said, "empty")),
         ("malformed twice", _count(said, "malformed")),
         ("failed", _count(said, "failed")),
-        (
-            "under way or waiting at the end",
-            _number(open_),
-        ),
+        ("under way or waiting at the end", _number(open_)),
         ("relabels accepted", _count(said, "accepted")),
         *((f"rejected: {kind}", _number(count)) for kind, count in _items(said.get("rejected"))),
         ("trajectories relabeled by templates", _count(said, "template_trajectories")),
@@ -64,12 +53,8 @@ def _run(run: RunData, said: Mapping[str, Any]) -> str:
         ("median latency", f"{t:.2f} s" if (t := number(used.get("latency_median"))) is not None else "–"),
         ("cost", f"{number(used.get('cost')) or 0.0:.4f}"),
     ]
-    cells = "".join(f"<tr><th>{escaped(name)}</th><td>{escaped(value)}</td></tr>" for name, value in rows)
     title = f"{run.method}, seed {run.seed}" + (f", {model}" if model else "")
-    return (
-        f'<figure class="chart"><figcaption>{escaped(title)}</figcaption><table class="plain">{cells}</table></figure>'
-        f'<p class="aside">{escaped(note)}.</p>'
-    )
+    return {"title": title, "rows": rows, "note": note}
 
 
 def _items(counts: Any) -> list[tuple[str, Any]]:
