@@ -17,7 +17,7 @@ def response_text(value: Any, where: str) -> str:
     """The text of a completion: itself, or that of the assistant's last message (else the last).
 
     None, no messages, and a message without content (a call of a tool) are "". Raises :class:`ConstraintError` for
-    other shapes than :data:`SHAPES`, which would otherwise all get reward 0.
+    shapes that are not in :data:`SHAPES`; without this error they would all get reward 0.
     """
     if value is None or isinstance(value, str):
         return value or ""

@@ -50,14 +50,14 @@ def related(relation: str, number: float, bound: float) -> bool:
 
 
 def nearest(relation: str, found: int, asked: int) -> int:
-    """The bound nearest to the one asked for that a count keeps: "at least 5" of 3 becomes 3, "less than 5" of 7, 8."""
+    """The nearest bound that a count satisfies: with 3, "at least 5" becomes 3; with 7, "less than 5" becomes 8."""
     return max(asked, found + 1) if relation == "less than" else min(asked, found)
 
 
 def bounded(
     found: Callable[..., int], bound: str, relation: str = "", least: int = 1
 ) -> Callable[..., dict[str, int] | None]:
-    """An ``achieved`` for constraints that bound a count: the kwarg `bound`, moved as little as it takes.
+    """An ``achieved`` for constraints that bound a count: the kwarg `bound`, changed as little as necessary.
 
     found: from the text, and the constraint's values where it takes any, to the count. relation: the kwarg that says
     "less than" or "at least"; without one, it is "at least". least: the lowest "at least" that asks for anything: 2

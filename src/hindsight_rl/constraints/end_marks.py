@@ -1,4 +1,4 @@
-"""End marks: the special tokens behind a response, where a trainer hands it over decoded with them."""
+"""End marks: special tokens at the end of a response, which some trainers decode with it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hindsight_rl.constraints.core import ConstraintError
 Ends = Any
 """End marks: a list of texts, or a tokenizer of Hugging Face's, which knows its own; None where neither is at hand."""
 
-# What special tokens look like, for want of a tokenizer: <|im_end|>, DeepSeek's with full-width bars, </s>, <eos>.
+# What special tokens look like, if there is no tokenizer: <|im_end|>, DeepSeek's with full-width bars, </s>, <eos>.
 _SPECIAL = r"<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|</s>|<pad>|<eos>|<end_of_turn>|\[PAD\]"
 
 
 def end_marks(ends: Ends) -> tuple[list[str], re.Pattern[str]]:
-    """The marks that end a response wherever they stand, and a pattern of special tokens at its very end."""
+    """The marks that end a response at any position, and a pattern of special tokens at the end of the text."""
     if ends is None:
         return [], re.compile(rf"(?:(?:{_SPECIAL})\s*)+$")
     special = getattr(ends, "all_special_tokens", None)
@@ -33,6 +33,6 @@ def end_marks(ends: Ends) -> tuple[list[str], re.Pattern[str]]:
 
 
 def without_end(response: str, marks: list[str], trailing: re.Pattern[str]) -> str:
-    """The response without its end marks; what stands behind the first of `marks` is padding."""
+    """The response without its end marks; everything after the first of `marks` is padding."""
     found = [at for mark in marks if (at := response.find(mark)) >= 0]
     return trailing.sub("", response[: min(found, default=len(response))])

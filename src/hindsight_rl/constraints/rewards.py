@@ -1,4 +1,4 @@
-"""Constraint verdicts as the reward functions of other people's trainers.
+"""Constraint verdicts as reward functions for public trainers.
 
 TRL::
 
@@ -176,7 +176,7 @@ def _openrlhf(scorer: Scorer, ends: Ends) -> Callable[..., Any]:
 
 
 def _tensor(values: list[float]) -> Any:
-    # OpenRLHF wants tensors, and has torch loaded; this package does not load it for anyone.
+    # OpenRLHF needs tensors and has loaded torch already; this package does not depend on torch.
     torch = sys.modules.get("torch")
     return torch.tensor(values) if torch is not None else values
 

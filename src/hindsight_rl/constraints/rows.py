@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from hindsight_rl.constraints.core import CURRENT, Checker, ConstraintError, constraint
 from hindsight_rl.constraints.muldimif.parse import parse_row
 
-# The columns from which the constraints are read; a trainer's other columns are none of our business.
+# The columns from which the constraints are read; all others are ignored.
 COLUMNS = (
     "instruction_id_list",
     "instruction_id",
@@ -37,7 +37,7 @@ COLUMNS = (
 )
 
 
-# Those that say that a row has constraints at all.
+# The columns that show that a row has constraints.
 _NAMING = ("instruction_id_list", "instruction_id", "constraints", "checker")
 
 
@@ -202,9 +202,9 @@ _QUOTED = re.compile(r"('[^'\\\n]*'|\"[^\"\\\n]*\")")
 
 
 def _as_json(text: str) -> str | None:
-    """A Python literal as JSON, many times faster than Python's own parser; None where that takes more than quotes.
+    """A Python literal as JSON, many times faster than Python's own parser; None if it has a backslash.
 
-    What JSON does not know besides (tuples, sets, prefixes, strings side by side) makes text that is no JSON either.
+    Other things that JSON does not have (tuples, sets, prefixes, adjacent strings) give text that is no JSON.
     """
     if "\\" in text:
         return None

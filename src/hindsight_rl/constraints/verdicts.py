@@ -26,7 +26,7 @@ def verdicts(
 ) -> Verdict:
     """One boolean per constraint, in their order.
 
-    Judged is the answer (:func:`hindsight_rl.replay.verification.answer_of`). strict: as it is. loose: as it is, or
+    The answer is judged (:func:`hindsight_rl.replay.verification.answer_of`). strict: as it is. loose: as it is, or
     without its first line, its last line, both, or any of these without asterisks (IFEval's definition). A blank
     answer satisfies nothing. prompt: for the few constraints that read it.
     """

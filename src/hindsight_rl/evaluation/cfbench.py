@@ -29,9 +29,12 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class Scores:
-    """CSR: mean share of demands met. ISR: share of prompts with all met. PSR: with the primary ones met, and
-    enough of the others (see :func:`priority`). All in 0..1. prompts: that were scored. unjudged: that were not, as a
-    verdict is missing."""
+    """CFBench's scores, each between 0 and 1.
+
+    csr: mean share of satisfied demands. isr: share of prompts with all demands satisfied. psr: share of prompts with
+    the primary demands and enough of the others satisfied (see :func:`priority`). prompts: number of scored prompts.
+    unjudged: number of prompts that are not scored because a verdict is missing.
+    """
 
     csr: float
     isr: float

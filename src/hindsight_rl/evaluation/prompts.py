@@ -10,7 +10,7 @@
 | ``if-rlvr`` | training rows | allenai/IF_multi_constraints_upto5 |
 
 Local files: see :mod:`hindsight_rl.data.files`. Reading from the hub needs the package ``datasets``. A chat of several
-turns is asked by its last user turn; what came before is :attr:`Instruction.earlier`.
+turns becomes the prompt of its last user turn; the turns before it are :attr:`Instruction.earlier`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _chat(row: Row, name: str, where: str) -> tuple[tuple[dict[str, Any], ...], 
 
 
 def _by_prompt(row: Row, where: str, version: str) -> Instruction:
-    """IFEval and IFBench: the prompt says it all."""
+    """IFEval and IFBench: the prompt contains the constraints."""
     given = row.get("prompt")
     earlier, prompt = ((), given) if isinstance(given, str) else asked(row, where)
     found = row_constraints(row, where, version, parsed=True)

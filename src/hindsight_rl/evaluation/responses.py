@@ -54,7 +54,7 @@ class Matched:
         ]
 
     def marks(self, answer_after: str | None = None) -> str:
-        """What is to be said of marks of thoughts in the responses that are judged, "" where that is nothing."""
+        """A warning about marks of thoughts in the judged responses; "" if there is none."""
         if answer_after is not None:
             return ""
         watch = MarkWatch()
@@ -154,7 +154,7 @@ def _one(row: Mapping[str, Any], where: str) -> str:
 
 
 def _asked(path: Path) -> dict[str, str]:
-    """Of the input of a batch: by custom id, what the user said last."""
+    """The last user message of each request of a batch's input, by custom id."""
     made = {}
     for found in file_rows(path):
         row = found.read()

@@ -78,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     versions = list(dict.fromkeys(("hir" if older else CURRENT) if name == "auto" else name for name in args.version))
     if args.verdicts and len(versions) > 1:
         raise HindsightError("--verdicts takes the verdicts of one --version")
-    gc.freeze()  # what was read stays to the end: a command need not look for garbage in it again and again
+    gc.freeze()  # what was read stays to the end, so garbage collection need not search it
     matched = match(instructions, args.responses, args.requests)
     _complain(matched, args.strict_input)
     if marks := matched.marks(args.answer_after):

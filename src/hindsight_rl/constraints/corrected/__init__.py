@@ -1,8 +1,8 @@
 """``version="corrected"``: checkers that follow the wording of their constraint.
 
-The public evaluators mis-score: keywords are found inside words, bold text counts twice, a ratio of nothing to nothing
-holds, a sentence that ends with a full stop of another script has no end. Published scores rest on that, so the
-current version keeps it. The corrected version has the same ids, kwargs and descriptions, and its verdicts follow what
+The public evaluators have errors: they find keywords inside words, count bold text twice, accept a ratio of zero to
+zero, and do not know the full stops of other scripts. Published scores contain these errors, so the current version
+keeps them. The corrected version has the same ids, kwargs and descriptions, and its verdicts follow what
 the description says. An id that needs no correction has one behaviour in both.
 
 :data:`CORRECTIONS` says for each id which words of the description the corrected checker follows, what it does

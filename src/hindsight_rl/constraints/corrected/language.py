@@ -17,7 +17,7 @@ from hindsight_rl.constraints.text.scripts import certain, script_of
 
 
 def _foreign(text: Text, code: str) -> bool:
-    """Whether some paragraph is in another language beyond doubt."""
+    """Whether a paragraph is clearly in another language."""
     for block in text.raw.split("\n\n"):
         found = certain(block[:10_000], script_of(block[:10_000])) if len(block) >= 40 else ""
         if found and found != code:
@@ -64,7 +64,7 @@ _LEAST = 20
 
 
 def _english(text: Text) -> bool:
-    """In English, read in small letters: capitals mislead the detector."""
+    """Whether the text is English, detected in lower case because capitals mislead the detector."""
     lower = text.lower
     letters = [character for character in lower if character.isalpha()]
     if len(letters) < _LEAST:

@@ -114,7 +114,7 @@ def quotes(text: Text) -> bool:
     return nested_quotes(_APOSTROPHE.sub("", text.raw).translate(_STRAIGHT))
 
 
-# The longest emoji of one sign to the reader: a family of four, or a subdivision's flag.
+# The longest emoji that is displayed as one sign: a family of four, or the flag of a subdivision.
 _LONGEST_EMOJI = 14
 _CLOSERS = " \t\n\r.!?\u2026\"'\u201d\u2019)]*_\u3002\uff1f\uff01"
 
@@ -152,7 +152,7 @@ def emoji(text: Text) -> bool:
 
 
 def _leading(sentence: str) -> str:
-    """What stands before a sentence's first letter or digit."""
+    """The characters before the first letter or digit of a sentence."""
     first = next((at for at, character in enumerate(sentence) if character.isalpha()), len(sentence))
     return sentence[:first]
 

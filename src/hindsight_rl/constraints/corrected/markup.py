@@ -1,4 +1,4 @@
-"""Markdown and other markup as it is read: bullets, emphasis, sections, brackets, templates, stairs of lines."""
+"""Markdown and other markup: bullets, emphasis, sections, brackets, templates, lines of growing indentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words in their places and in their order: first, last, n-th, beside each other."""
+"""Words at given places: first, last, n-th, next to each other."""
 
 from __future__ import annotations
 

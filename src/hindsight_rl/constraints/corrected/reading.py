@@ -1,4 +1,4 @@
-"""What the corrected checkers read off a response: words, sentences, keywords and paragraphs as a reader counts them.
+"""Words, sentences, keywords and paragraphs of a response for the corrected checkers, counted as a reader counts them.
 
 Words. Runs of letters and digits with their combining marks, joined by an apostrophe or a hyphen ("don't",
 "well-known"), digits also by a point, comma or colon ("3.5", "10:30"); initials ("U.S.") are one word. Each Han or
@@ -95,7 +95,7 @@ def composed_text(text: Text) -> str:
 
 
 def sentences_of(split: list[str]) -> list[str]:
-    """Sentences that Punkt has split, cut again at the ends of other scripts; what holds no letter is left out."""
+    """Punkt's sentences, split again at the full stops of other scripts; parts without letters are dropped."""
     found: list[str] = []
     for sentence in split:
         if sentence.isascii():
@@ -145,42 +145,42 @@ def _bounded(character: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _seed(keyword: str) -> str:
-    """The longest run of ASCII letters and digits in a keyword, in small letters: where it is missing, so is that."""
+    """The longest run of ASCII letters and digits in a keyword, in lower case. A text without it lacks the keyword."""
     return max(re.findall("[a-z0-9]+", keyword.lower()), key=len, default="") if keyword.isascii() else ""
 
 
 def _found(raw: str, lower: str, keyword: str) -> Iterator[re.Match[str]]:
     keyword = keyword.strip()
-    # A plain search first: most keywords are missing, and the pattern takes a hundred times as long.
+    # A plain search first: most keywords are absent, and the pattern takes a hundred times as long.
     if not keyword or (raw.isascii() and _seed(keyword) not in lower):
         return iter(())
     return _keyword(keyword).finditer(raw)
 
 
 def times(raw: str, keyword: str) -> int:
-    """How often a keyword or phrase stands in a text as words of its own, in any case, also across a line's end."""
+    """How often a keyword or phrase occurs in a text as whole words, in any case, also across a line break."""
     raw = composed(raw)
     return sum(1 for _ in _found(raw, raw.lower(), keyword))
 
 
 def has(text: Text, keyword: str) -> bool:
-    """Whether a keyword or phrase stands in a response as words of its own."""
+    """Whether a keyword or phrase occurs in a response as whole words."""
     return next(_found(composed_text(text), text.lower, keyword), None) is not None
 
 
 def occurrences(text: Text, keyword: str) -> int:
-    """How often a keyword or phrase stands in a response as words of its own."""
+    """How often a keyword or phrase occurs in a response as whole words."""
     return sum(1 for _ in _found(composed_text(text), text.lower, keyword))
 
 
 def starts_with(raw: str, word: str) -> bool:
-    """Whether a text's first words are these; where the word is none ("#"), whether the text begins with it."""
+    """Whether a text begins with these words. A sign that is no word ("#") is compared with the first characters."""
     wanted = plain_words_of(word)
     return plain_words_of(raw)[: len(wanted)] == wanted if wanted else raw.strip().startswith(word)
 
 
 def ends_with(raw: str, word: str) -> bool:
-    """Whether a text's last words are these; where the word is none, whether the text ends with it."""
+    """Whether a text ends with these words. A sign that is no word is compared with the last characters."""
     wanted = plain_words_of(word)
     return plain_words_of(raw)[-len(wanted) :] == wanted if wanted else raw.strip().endswith(word)
 
@@ -193,7 +193,7 @@ def finishes_with(text: Text, phrase: str) -> bool:
 
 
 def blocks(raw: str) -> list[str]:
-    """What stands between two line breaks, blank blocks left out."""
+    """The blocks between blank lines, without blank ones."""
     return [block for block in raw.split("\n\n") if block.strip()]
 
 

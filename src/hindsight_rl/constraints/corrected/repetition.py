@@ -1,4 +1,4 @@
-"""Requests and phrases that are to be repeated: which part, how often, with which changes."""
+"""Repetition of the request or of a phrase: which part, how often, with which changes."""
 
 from __future__ import annotations
 

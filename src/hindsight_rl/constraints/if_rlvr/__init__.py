@@ -28,7 +28,7 @@ _NAMES = {
     "count": "lowercase_counting counting_composition count_unique count_increment_word",
     "letters": "letter_counting letter_counting2",
 }
-# IFEval's own, which the table of conflicts ranges over too.
+# IFEval's own ids, which the table of conflicts covers too.
 _IFEVAL = {
     "keywords": "existence frequency forbidden_words letter_frequency",
     "language": "response_language",
@@ -50,7 +50,7 @@ def _ids(names: dict[str, str]) -> frozenset[str]:
 IDS = _ids(_NAMES)
 _ALL = IDS | _ids(_IFEVAL)
 
-# The whole response is laid down: nothing else can be asked of it.
+# These fix the whole response, so nothing else can be asked for.
 _LAID_DOWN = frozenset({"copy:copy", "copy:copying_simple", "copy:copying_multiple", "new:copy_span_idx"})
 # IFEval's that the table sets against all of these.
 _EXCLUSIVE = frozenset(

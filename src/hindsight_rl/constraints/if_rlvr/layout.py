@@ -27,7 +27,7 @@ def _same(raw: str, expected: str) -> bool:
     ),
 )
 def copied(text: Text, prompt_to_repeat: str) -> bool:
-    """But for case and surrounding white space."""
+    """Ignores case and surrounding white space."""
     return _same(text.raw, prompt_to_repeat)
 
 
@@ -40,7 +40,7 @@ def copied(text: Text, prompt_to_repeat: str) -> bool:
     ),
 )
 def copying_simple(text: Text, prompt_to_repeat: str) -> bool:
-    """But for case and surrounding white space."""
+    """Ignores case and surrounding white space."""
     return _same(text.raw, prompt_to_repeat)
 
 
@@ -90,7 +90,7 @@ class CopySpan(Checker):
     ),
 )
 def repeat_phrase(text: Text, phrase: str, small_n: int) -> bool:
-    """Each stretch from the phrase's first word to its last, within a line, differs from it in one word."""
+    """Each part of a line from the first to the last word of the phrase differs from the phrase in one word."""
     model = phrase.split()
     found = _stretches(text, model[0], model[-1])
     return len(found) == small_n and all(
@@ -99,7 +99,7 @@ def repeat_phrase(text: Text, phrase: str, small_n: int) -> bool:
 
 
 def _stretches(text: Text, first: str, last: str) -> list[list[str]]:
-    """Shortest stretches of a line from one word, a space after it, to another, a space before it."""
+    """The shortest parts of a line from one word (followed by a space) to another (preceded by a space)."""
     found = []
     for line in text.lines:
         start = line.find(first + " ")

@@ -42,7 +42,7 @@ def _times(text: Text, keyword: str) -> int:
 
 @checker("keywords:word_once", Word("keyword"), wording="Include keyword {keyword} in your response.")
 def word_once(text: Text, keyword: str) -> bool:
-    """Exactly once, inside a longer word too."""
+    """Exactly once; occurrences inside longer words count."""
     return _times(text, keyword) == 1
 
 
@@ -55,7 +55,7 @@ def word_once(text: Text, keyword: str) -> bool:
     achieved=bounded(lambda text, keyword, **_: _times(text, keyword), "frequency", "relation"),
 )
 def word_count_different_numbers(text: Text, keyword: str, frequency: int, relation: str) -> bool:
-    """The relation decides, though the public wording leaves it out."""
+    """`relation` counts, although the public wording does not mention it."""
     return related(relation, _times(text, keyword), frequency)
 
 
@@ -113,7 +113,7 @@ def start_end(text: Text) -> bool:
 
 
 def _achieved_position(text: Text, keyword: str, n: int, m: int) -> dict[str, Any] | None:
-    """Where the keyword stands, nearest to the place asked for: sentences first, then words."""
+    """The position of the keyword that is nearest to the requested one: by sentence, then by word."""
     places = [
         (nth, mth)
         for nth, sentence in enumerate(rule_sentences(text), 1)
@@ -174,7 +174,7 @@ def _ending(text: Text, sentences: list[str]) -> set[str]:
 
 
 def _whole(word: str) -> bool:
-    """Nothing but marks at its ends is taken off it."""
+    """Only marks at its ends are removed."""
     return word.lower().strip(TRIM + "\u201c\u201d\u2018\u2019\u2026") == _last(word)
 
 
@@ -267,7 +267,7 @@ def letter_counting(text: Text, N: int, relation: str) -> bool:
     achieved=bounded(lambda text, letter, **_: text.lower.count(letter.lower()), "let_frequency", "let_relation"),
 )
 def letter_counting2(text: Text, letter: str, let_frequency: int, let_relation: str) -> bool:
-    """In either case. The reference draws a letter for a character that is none; this counts it."""
+    """In upper or lower case. Other characters are counted too; the reference draws a letter in their place."""
     return related(let_relation, text.lower.count(letter.lower()), let_frequency)
 
 

@@ -1,7 +1,7 @@
 """The 58 constraints of IFBench, as released now and, where verdicts differ, as HiR's release bundles them.
 
 ``constraint(id, kwargs)`` is the current behaviour, ``constraint(id, kwargs, version="hir")`` the earlier
-one; HiR's reported scores rest on the earlier. Differences: sentences by rules instead of Punkt; names and
+one, which HiR's reported scores use. Differences: sentences by rules instead of Punkt; names and
 keywords inside longer words; fewer pronouns; curly quotes; spans by words.
 
 Where the reference stops with an error on a response, the verdict is false: a line or sentence of punctuation

@@ -1,7 +1,7 @@
 """Which IFBench constraints cannot hold together.
 
-The public release has no such table; this one is ours. "Cannot" is meant of responses worth asking for: an
-empty list or a single word satisfies many a pair.
+The public release has no such table; this one is ours. It concerns useful responses only: an empty list or a single
+word satisfies many pairs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAMES = {
 
 IDS = frozenset(f"{family}:{name}" for family, names in _NAMES.items() for name in names.split())
 
-# The whole response is laid down: nothing else can be asked of it.
+# These fix the whole response, so nothing else can be asked for.
 _LAID_DOWN = ("repeat:repeat_change", "repeat:repeat_simple", "repeat:repeat_span", "format:options")
 
 _CSV = "custom:csv_city custom:csv_quotes custom:csv_special_character"

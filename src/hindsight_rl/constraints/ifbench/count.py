@@ -20,7 +20,7 @@ _CONJUNCTIONS = frozenset({"and", "but", "for", "nor", "or", "so", "yet"})
 
 
 def _moved(found: int, low: int, high: int) -> dict[str, Any]:
-    """The range moved until the count lies on its edge, as wide as before."""
+    """The range, moved without a change of width until the count is at its edge."""
     shift = min(found - low, 0) + max(found - high, 0)
     return {"min_words": max(low + shift, min(found, 1)), "max_words": high + shift}
 
@@ -292,7 +292,7 @@ _EQUAL_WORDING = (
 
 
 def _three_of_a_length(sentences: list[str]) -> bool:
-    """That the words differ is asked for, but neither release checks it."""
+    """The description asks for different words, but neither release checks it."""
     return len(sentences) == 3 and len({len(sentence.strip()) for sentence in sentences}) == 1
 
 

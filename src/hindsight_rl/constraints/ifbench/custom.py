@@ -68,7 +68,7 @@ def reverse_newline(text: Text) -> bool:
     "order of what it should be, per word.",
 )
 def word_reverse(text: Text) -> bool:
-    """Without punctuation nothing is left that could end a sentence: the animal decides."""
+    """Only the animal is checked: the reversed words, without punctuation, contain "bald eagle"."""
     return "bald eagle" in " ".join(reversed(bare(text.lower.strip()).split()))
 
 
@@ -117,7 +117,7 @@ _CAPITALS = (
     "highest to lowest.",
 )
 def european_capitals_sort(text: Text) -> bool:
-    """The list that the reference has, accents aside."""
+    """The list of the reference, without accents."""
     return [part for piece in ascii_only(text.raw).split(",") if (part := piece.strip())] == _CAPITALS.split(", ")
 
 
@@ -223,13 +223,13 @@ _REQUEST = Param("prompt_to_repeat")
 
 @checker("repeat:repeat_change", _REQUEST, wording=_CHANGE_WORDING)
 def repeat_change(text: Text, prompt_to_repeat: str) -> bool:
-    """All words but the first are the request's, white space aside."""
+    """All words except the first are those of the request; white space is ignored."""
     return text.raw != prompt_to_repeat and text.raw.split()[1:] == prompt_to_repeat.split()[1:]
 
 
 @checker("repeat:repeat_change", _REQUEST, wording=_CHANGE_WORDING, version=HIR)
 def repeat_change_of_character(text: Text, prompt_to_repeat: str) -> bool:
-    """All characters but the first are the request's."""
+    """All characters except the first are those of the request."""
     return text.raw != prompt_to_repeat and text.raw[1:] == prompt_to_repeat[1:]
 
 

@@ -53,7 +53,7 @@ def emoji_by_rules(text: Text) -> bool:
     "Nest parentheses (and [brackets {and braces}]) at least 5 levels deep.",
 )
 def parentheses(text: Text) -> bool:
-    """A bracket closed five levels deep; one that does not match starts the count anew."""
+    """Brackets nested five levels deep; a bracket that does not match restarts the count."""
     opened: list[str] = []
     deepest = 0
     for match in _BRACKET.finditer(text.raw):
@@ -71,7 +71,7 @@ def parentheses(text: Text) -> bool:
 
 
 def nested_quotes(text: str) -> bool:
-    """Whether straight quotes stand within each other, three levels of them closed in turn."""
+    """Whether straight quotes are nested three levels deep and closed in order."""
     opened: list[str] = []
     deepest = 0
     for match in _QUOTE.finditer(text):
@@ -98,7 +98,10 @@ def quotes(text: Text) -> bool:
 
 @register("format:options")
 class Options(Checker):
-    """The response is one of the options: exactly for lettered ones, else but for case and punctuation."""
+    """The response is one of the options.
+
+    Lettered options ("a) ...") must match exactly; for others, case and punctuation are ignored.
+    """
 
     params = (Param("options"),)
     wording = "Answer with one of the following options: {options}. Do not give any explanation."
@@ -283,7 +286,7 @@ def title_case(text: Text) -> bool:
 
 @fixed("format:title_case", _TITLE_WORDING, version=HIR, vacuous=_letterless)
 def title_case_of_long_words(text: Text) -> bool:
-    """As the current one, but words of one letter are not looked at."""
+    """As the current one, but without words of one letter."""
     return not any(word[:1].islower() and (word[1:].isupper() or word[1:].islower()) for word in text.tokens)
 
 

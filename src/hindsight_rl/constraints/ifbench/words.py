@@ -247,7 +247,7 @@ _KEYWORD_WORDING = 'The response must include keyword "{word}" in the {N}-th sen
 
 
 def _nearest_place(places: list[int], asked: int) -> dict[str, Any] | None:
-    """The place, counted from 1, that is nearest to the one asked for."""
+    """The position, counted from 1, that is nearest to the requested one."""
     return {"N": min(places, key=lambda place: (abs(place - asked), place))} if places else None
 
 

@@ -38,7 +38,7 @@ def _all_but(*kept: str) -> set[str]:
 
 
 def _symmetric(table: dict[str, Iterable[str]]) -> dict[str, frozenset[str]]:
-    """Every id conflicts with whatever conflicts with it; not with itself: ids repeat within a prompt."""
+    """The relation is symmetric. No id conflicts with itself, because ids repeat within a prompt."""
     pairs = {(a, b) for a, others in table.items() for b in others if a != b}
     pairs |= {(b, a) for a, b in pairs}
     return {id: frozenset(b for a, b in pairs if a == id) for id in IDS}

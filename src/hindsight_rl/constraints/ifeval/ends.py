@@ -12,7 +12,10 @@ from hindsight_rl.constraints.text.response import Text
 
 
 def _achieved_end(text: Text, end_phrase: str) -> dict[str, Any] | None:
-    """As many words of the last line as the phrase has, where they are words; not the whole response."""
+    """The last words of the last line, as many as the phrase has.
+
+    None if they are no words, one word repeated, or the whole response.
+    """
     raw = text.raw.strip().strip('"').rstrip()
     lines = raw.splitlines()
     starts = [word.start() for word in re.finditer(r"\S+", lines[-1])] if lines else []

@@ -68,7 +68,7 @@ _DOUBLE_HIGHLIGHT = re.compile(r"\*\*[^\n*]*\*\*")
 
 
 def _highlights(text: Text) -> int:
-    """``*spans*`` with something in them, plus ``**spans**``: bold text may count twice, as ever."""
+    """Non-empty ``*spans*`` plus ``**spans**``: bold text may count twice, as in the public evaluator."""
     if "*" not in text.raw:
         return 0
     single = sum(bool(span.strip("*").strip()) for span in _HIGHLIGHT.findall(text.raw))
@@ -87,7 +87,7 @@ def number_highlighted_sections(text: Text, num_highlights: int) -> bool:
 
 @register("detectable_format:multiple_sections", conflicts=CONFLICTS["detectable_format:multiple_sections"])
 class MultipleSections(Checker):
-    """The section word with a number behind it, at least so many times."""
+    """The section word followed by a number, at least the given number of times."""
 
     params = (Param("section_spliter", str), count("num_sections"))
     wording = (

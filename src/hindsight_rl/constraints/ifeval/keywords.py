@@ -62,7 +62,7 @@ def frequency(text: Text, relation: str, keyword: str, frequency: int) -> bool:
 
 @register("keywords:forbidden_words", conflicts=CONFLICTS["keywords:forbidden_words"])
 class ForbiddenWords(Checker):
-    """None of the words stands by itself, in any case."""
+    """None of the words occurs as a whole word, in any case."""
 
     params = (Param("forbidden_words", list, low=1),)
 
@@ -80,7 +80,7 @@ class ForbiddenWords(Checker):
 
 @register("keywords:letter_frequency", conflicts=CONFLICTS["keywords:letter_frequency"])
 class LetterFrequency(Checker):
-    """A single character, in any case, occurs less than or at least so many times."""
+    """A single character, in any case, occurs less than or at least the given number of times."""
 
     params = (relation("let_relation"), Param("letter", str), count("let_frequency"))
     wording = "In your response, the letter {letter} should appear {let_relation} {let_frequency} times."

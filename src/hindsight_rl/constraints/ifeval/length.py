@@ -59,7 +59,7 @@ def number_words(text: Text, relation: str, num_words: int) -> bool:
     conflicts=CONFLICTS["length_constraints:nth_paragraph_first_word"],
 )
 class NthParagraphFirstWord(Checker):
-    """So many paragraphs between blank lines, the n-th of which (from 1) starts with the word."""
+    """The given number of paragraphs between blank lines; the n-th (from 1) starts with the word."""
 
     params = (
         Param("num_paragraphs", int, low=1),
@@ -91,7 +91,7 @@ class NthParagraphFirstWord(Checker):
 
 
 def _paragraph(text: Text, nth: int) -> tuple[int, str | None]:
-    """How many paragraphs stand between blank lines, and the first word of the n-th piece; None if it has none."""
+    """The number of paragraphs between blank lines, and the first word of the n-th part; None if it has none."""
     paragraphs = text.raw.split("\n\n")
     count = sum(not part.isspace() for part in paragraphs if part)
     words = paragraphs[nth - 1].split(maxsplit=1) if nth <= len(paragraphs) else []

@@ -34,7 +34,7 @@ def bounds_in_words(low: int | None, high: int | None) -> str:
 
 
 def moved(low: int | None, high: int | None, least: int, most: int) -> tuple[int | None, int | None]:
-    """Bounds moved as little as it takes to hold counts from `least` to `most`; as wide as before where that does."""
+    """Bounds that contain the counts from `least` to `most`, moved as little as necessary, widened only if they must be."""
     if low is None or high is None:
         return (None if low is None else min(low, least)), (None if high is None else max(high, most))
     if most - least > high - low:
@@ -67,7 +67,7 @@ class MulDimIF(Checker):
         return self.values["text"] or agreeing(self.sentence())
 
     def at(self, kwargs: Mapping[str, Any]) -> Self:
-        """This constraint with these kwargs in place of its own, in this project's words: the data's would lie."""
+        """This constraint with these kwargs in place of its own. The data's wording no longer fits, so ours is used."""
         return super().at({**kwargs, "text": None})
 
     def sentence(self) -> str:

@@ -212,14 +212,14 @@ class Start(MulDimIF):
     def follows(self, text: Text) -> bool:
         start = self.values["start"].casefold()
         parts = structure.units(text, self.values["scope"]) or [""]
-        # stripping is the second look: the start asked for may itself begin with a decoration
+        # first with its decoration, because the requested start may have one too
         return all(
             head.casefold().startswith(start) or head.lstrip(_OPENING).casefold().startswith(start)
             for head in (part.lstrip()[: 4 * len(start) + 64] for part in parts)
         )
 
     def achieved(self, response: str | Text) -> dict[str, Any] | None:
-        """As many words of the first line as were asked for; of the whole response only."""
+        """The first words of the first line, as many as the constraint has; only for the whole response."""
         lines = as_text(response).raw.lstrip().splitlines()
         if self.values["scope"] or not lines:
             return None

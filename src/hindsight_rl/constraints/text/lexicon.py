@@ -51,7 +51,7 @@ def stop_words() -> frozenset[str]:
 
 
 def forget() -> None:
-    """Look for the data anew at the next use, for a process that changes ``$NLTK_DATA``."""
+    """Search for the data again at the next use, for a process that changes ``$NLTK_DATA``."""
     stop_words.cache_clear()
     _tagger.cache_clear()
 

@@ -38,7 +38,7 @@ def sampled(sample: str, script: str) -> str:
     if "@" in sample or "://" in sample or _FOLDED.search(sample):
         return _settle(tuple(_grams_by_langdetect(sample, profiles)), profiles)
     plain = sample.translate(_NORMAL)
-    # Latin letters, as langdetect counts them, go where there are more than twice as many others.
+    # Latin letters, as langdetect counts them, are removed if there are more than twice as many others.
     if 2 * sum(map(len, _A_TO_Z.findall(sample))) < len(_OTHERS.findall(plain)):
         plain = _A_TO_Z.sub("", plain)
     # Variants of one response often differ only in what is no letter, and then have the same n-grams.
@@ -105,9 +105,8 @@ def _posterior(
 
     grams: the text's n-grams. rows: the probability of an n-gram in each language. A trial multiplies the
     probabilities of n-grams drawn at random, smoothed by a random amount, until one language has nearly
-    everything; the shares are averaged over the trials. Five draws pass between looks, and are multiplied at
-    once. Trials that cannot change which language leads are left out, unless the whole is asked for: four
-    that agree settle seven.
+    everything; the shares are averaged over the trials. The result is tested after every five draws. Trials that can no
+    longer change the leading language are skipped unless `whole` is set: four equal trials decide seven.
     """
     rng = random.Random(0)
     # As Random.choice draws, which itself costs as much as the arithmetic.
@@ -128,7 +127,7 @@ def _posterior(
             if max(shares) > 0.99999 or drawn >= longest:
                 break
             if drawn in (20, 40, 80, 160, 320):
-                # Below this a language does not come back: go on with the others alone.
+                # Below this a language cannot recover: continue with the others.
                 kept = [at for at, p in enumerate(shares) if p > 1e-15]
                 if len(kept) < len(alive):
                     alive, shares = tuple([alive[at] for at in kept]), [shares[at] for at in kept]

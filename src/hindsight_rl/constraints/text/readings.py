@@ -1,4 +1,4 @@
-"""What IFBench and IF-RLVR read off a response beside its :class:`Text`, once per response."""
+"""Properties of a response that only IFBench and IF-RLVR need, computed once per response."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def rule_sentences(text: Text) -> list[str]:
 
 
 # A full stop that ends no sentence is written _DOT while the others are looked for, a sentence's end _END.
-# The reference uses these very words, so that a response which holds them is split at them; so do we.
+# The reference uses the same markers: a response that contains them is split there too.
 _DOT, _END = "<prd>", "<stop>"
 _LETTER = "[A-Za-z]"
 _OPENERS = (

@@ -1,4 +1,4 @@
-"""One response as the checkers see it: words, sentences, tokens and language, each computed once."""
+"""A response with its words, sentences, tokens and language, each computed once."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def _standing(word: str, ascii: bool) -> re.Pattern[str]:
 
 
 def standing(word: str, raw: str) -> re.Match[str] | None:
-    """Where a literal word or phrase stands by itself in a text, in any case.
+    """The places where a literal word or phrase occurs as a whole in a text, in any case.
 
     A border is asked for beside a letter or digit only: "C++", "Ph.D." and an emoji end in something else, and next to
     that nothing is inside a word.

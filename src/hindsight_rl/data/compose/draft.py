@@ -1,8 +1,7 @@
-"""What the constraints of one row ask of a response, gathered before a word of it is written.
+"""The requirements of one row's constraints, collected before a response is written.
 
 :mod:`.readers` reads each constraint into a :class:`Draft`: bounds on counts, pieces that must occur, words at fixed
-places, layout. Where two of them cannot be had together, that raises :class:`Infeasible` with the reason, without any
-search.
+places, layout. Requirements that exclude each other raise :class:`Infeasible` with the reason, without a search.
 """
 
 from __future__ import annotations
@@ -312,7 +311,7 @@ def _sizes(draft: Draft) -> None:
             raise Infeasible(f"a word in sentence {n} of at most {draft.sentences.high:g}")
     if draft.sentences.low > draft.words.high:
         raise Infeasible("more sentences than words")
-    # Words have three to six letters here on average; what is tighter than that is not worth asking for.
+    # Words have three to six letters here on average; tighter bounds are not supported.
     if draft.words.low * 3 > draft.letters.high:
         raise Infeasible("fewer than three letters a word")
     if draft.letters.low > 6 * draft.words.high:

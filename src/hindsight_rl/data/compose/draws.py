@@ -65,7 +65,7 @@ def between(low: str, high: str, least: int, most: int, step: int) -> Draw:
 
 
 def words(name: str, low: int, high: int, stock: tuple[str, ...] = KEYWORDS, of: str = "nouns and verbs") -> Draw:
-    """So many different words, some of them from the task."""
+    """The given number of different words, some of them from the task."""
 
     def how(rng: Random, task: str) -> Kwargs:
         return {name: _picked(rng, task, rng.randint(low, high), stock)}
@@ -116,7 +116,7 @@ def span(closed: bool) -> Draw:
     def how(rng: Random, task: str) -> Kwargs:
         start = rng.randrange(1, max(2, len(task) // 2))
         end = rng.randrange(start + 1, len(task) + (not closed))
-        # What starts or ends in white space would look like what does not.
+        # Readers would not see white space at the start or the end.
         while task[start].isspace() or task[end - (not closed)].isspace():
             start = rng.randrange(1, max(2, len(task) // 2))
             end = rng.randrange(start + 1, len(task) + (not closed))

@@ -1,4 +1,4 @@
-"""Composed rows in the schemas of other people's trainers.
+"""Composed rows in the schemas of public trainers.
 
 | format | file | as in |
 |---|---|---|

@@ -1,8 +1,8 @@
-"""Which constraints are never asked for together, and why: beside the conflicts that the registry declares.
+"""Pairs of constraints that are never combined, and why, in addition to the conflicts that the registry declares.
 
-No witness is found for these pairs, but for those whose reason begins with :data:`CHOICE`: they hold of an odd trick of
-a text, or in a sense that nobody means. Pairs that hold for some kwargs and not for others are not here: there the
-search for a witness decides, row by row.
+No witness is found for these pairs. The exceptions are those whose reason begins with :data:`CHOICE`: only contrived
+texts satisfy them, or texts that satisfy the words but not the intention. Pairs that hold for some kwargs only are not
+here: the search for a witness decides about each row.
 """
 
 from __future__ import annotations
@@ -288,7 +288,7 @@ def table() -> dict[frozenset[str], str]:
 
 @cache
 def why_not(one: str, other: str) -> str | None:
-    """Why two ids are not asked for together, or None."""
+    """Why two ids are not combined, or None."""
     if one == other:
         return "one constraint of an id a row"
     if found := table().get(frozenset((one, other))):

@@ -29,7 +29,7 @@ class Piece:
 
 @dataclass(eq=False)
 class Sentence:
-    """Words whose place is given at the start and the end, others between, and a mark (or none)."""
+    """Words with a given place at the start and at the end, others between them, and a mark (or none)."""
 
     prefix: list[Piece] = field(default_factory=list)
     free: list[Piece] = field(default_factory=list)

@@ -30,7 +30,7 @@ def _pieces(text: str, kwarg: str = "", line: bool = False, keep: bool = False) 
 
 
 def _only(name: str, *kwargs: str) -> Reader:
-    """The value of a kwarg, or those of several, as the one that there can be."""
+    """The value of a kwarg, or of several, as the only possible one."""
 
     def read(draft: Draft, given: Kwargs) -> None:
         value = given[kwargs[0]] if len(kwargs) == 1 else tuple(given[kwarg] for kwarg in kwargs)
@@ -141,7 +141,7 @@ READERS: dict[str, Reader] = {
 }
 
 
-# Words of few vowels and of lengths that are prime come first, so that other constraints have a chance beside.
+# Words with few vowels and with prime lengths come first, so that other constraints can be satisfied too.
 _CONJUNCTIONS = ("and", "for", "or", "nor", "so", "but", "yet")
 _PRONOUNS = ("he", "she", "we", "her", "me")
 _NAMES = ("Ava", "Grace", "David", "Mia", "Ethan", "Lucas", "Mason", "Chloe", "Leo", "Zoe")
@@ -149,7 +149,7 @@ _PALINDROMES = ("level", "radar", "civic", "refer", "kayak", "rotor", "madam", "
 
 
 def _of(stock: tuple[str, ...], kwarg: str, keep: bool = False) -> Reader:
-    """So many words of a stock, in its order."""
+    """The given number of words of a stock, in its order."""
 
     def read(draft: Draft, kwargs: Kwargs) -> None:
         draft.patterns += [Pattern(stock[at % len(stock)], keep=keep) for at in range(kwargs[kwarg])]

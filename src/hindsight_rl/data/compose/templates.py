@@ -1,7 +1,7 @@
 """The words for each constraint: a table of templates, see :mod:`.wordings` for how they are filled in.
 
-Whoever does what a wording says passes the checker. Where the public description says something else (it leaves a
-relation out, or counts an index that the checker does not), it is not used: :data:`INEXACT`.
+A response that does what a wording says passes the checker. A public description that says something else (without the
+relation, or with an index that the checker does not count) is not used: :data:`INEXACT`.
 """
 
 from __future__ import annotations

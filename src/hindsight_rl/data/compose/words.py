@@ -1,4 +1,4 @@
-"""The words that composed constraints ask for, and those that witness responses are made of. All our own lists.
+"""The words in composed constraints and the words of witnesses. All lists are our own.
 
 Keywords and fillers share no word, and no keyword stands inside another or inside a filler, so that a count of one is
 not a count of another.

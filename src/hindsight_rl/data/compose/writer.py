@@ -1,4 +1,4 @@
-"""Writes candidates for a draft: words whose place is given, pieces that must occur, fillers up to what is asked."""
+"""Writes candidates for a draft: words with a given place, pieces that must occur, and fillers."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ class Writer:
         return " ".join([*runs[:at], new, *runs[at + 1 :]])
 
     def _fill(self, sentences: list[Sentence], extras: list[Piece]) -> None:
-        """Keywords that are still missing, and fillers up to what is asked; all spread over the sentences."""
+        """Missing keywords, and fillers up to the required number, all spread over the sentences."""
         draft = self.draft
         given = [piece.text for piece in [*all_pieces(sentences), *extras]]
         fixed = " ".join([*given, *(word for at, word in draft.block_first.items() if at > 1)]).lower()
@@ -310,7 +310,7 @@ class Writer:
             place.insert(rng.randint(0, len(place)), piece)
 
     def _compose(self, sentences: list[Sentence], extras: list[Piece], fillers: list[str]) -> None:
-        """Every sentence with exactly so many tokens, or so many words more than the one before."""
+        """Every sentence with the same number of tokens, or a fixed number of words more than the one before."""
         draft = self.draft
         if draft.composition:
             quotes = [sentences[0], sentences[-1]] if draft.quoted else []
