@@ -34,7 +34,7 @@ def bounds_in_words(low: int | None, high: int | None) -> str:
 
 
 def moved(low: int | None, high: int | None, least: int, most: int) -> tuple[int | None, int | None]:
-    """Bounds that contain the counts from `least` to `most`, moved as little as necessary, widened only if they must be."""
+    """Bounds that contain the counts from `least` to `most`, moved as little as possible, widened only if needed."""
     if low is None or high is None:
         return (None if low is None else min(low, least)), (None if high is None else max(high, most))
     if most - least > high - low:
