@@ -13,6 +13,21 @@ its captions alone.
 
     [nothing_but]                        # such texts that do ask for an event of a larger vocabulary
     "climb the ladder" = "ascend"
+
+    [actions]                            # verbs that mean the same
+    collect = "collect, gather, pick up"
+
+    [things]                             # nouns that mean the same
+    wood = "wood, timber, log"
+
+    [meanings]                           # how an action and things make an event; see `meanings.Frame`
+    collect_wood = ["collect wood ?tree"]
+
+    [lexicon]                            # see the attributes of `Language`
+    steps = "find"
+
+    [forbids]                            # who must not hit a zombie must not defeat one
+    hit_zombie = "defeat_zombie"
 """
 
 import tomllib
@@ -24,6 +39,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from hindsight_rl.agent.envs.events import Event
+from hindsight_rl.agent.instructions.meanings import Frame
+from hindsight_rl.agent.instructions.words import entries
 from hindsight_rl.errors import HindsightError
 
 Split = Literal["train", "calibration", "heldout"]
@@ -31,7 +48,8 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 NOTHING = "nothing"
 """Stands for an event where texts are meant that ask for none; see :meth:`Language.phrases`."""
 
-_TABLES = ("phrasings", NOTHING, "nothing_but")
+_TABLES = ("phrasings", NOTHING, "nothing_but", "actions", "things", "lexicon", "meanings", "forbids")
+_LEXICON = ("steps", "materials", "empty")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +60,25 @@ class Language:
         phrasings: for each event, its phrasings in three disjoint sets.
         nothing: texts that ask for no event, in the same three sets.
         nothing_but: texts of `nothing` that do ask for an event of a larger vocabulary, with the name of this event.
+        actions: families of verbs that mean the same.
+        things: nouns that mean the same.
+        meanings: how actions and things make an event; see `meanings.Frame`.
+        steps: families of actions that are only a step where another action follows ("find and collect").
+        materials: things that a list may share ("a stone pickaxe and sword").
+        empty: things that carry no meaning beside others.
+        forbids: events whose prohibition forbids another one too.
     """
 
     phrasings: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     nothing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     nothing_but: Mapping[str, str] = field(default_factory=dict)
+    actions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    things: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    meanings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    steps: frozenset[str] = frozenset()
+    materials: frozenset[str] = frozenset()
+    empty: frozenset[str] = frozenset()
+    forbids: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, file: Path | Traversable) -> "Language":
@@ -62,11 +94,33 @@ class Language:
         if unknown := [name for name in values if name not in _TABLES]:
             raise HindsightError(f"language file {file}: '{unknown[0]}' is unknown: one of {', '.join(_TABLES)}")
         phrasings = {name: _sets(file, f"phrasings.{name}", sets) for name, sets in values.get("phrasings", {}).items()}
-        return cls(
+        lists = {name: frozenset(entries(values.get("lexicon", {}).get(name, ""))) for name in _LEXICON}
+        if unknown := [name for name in values.get("lexicon", {}) if name not in _LEXICON]:
+            raise HindsightError(f"language file {file}: [lexicon] has '{unknown[0]}': one of {', '.join(_LEXICON)}")
+        made = cls(
             phrasings,
             _sets(file, NOTHING, values.get(NOTHING, {})),
             values.get("nothing_but", {}),
+            {name: tuple(entries(text)) for name, text in values.get("actions", {}).items()},
+            {name: tuple(entries(text)) for name, text in values.get("things", {}).items()},
+            {name: _texts(file, f"meanings.{name}", texts) for name, texts in values.get("meanings", {}).items()},
+            forbids=values.get("forbids", {}),
+            **lists,
         )
+        made._check(file)
+        return made
+
+    def _check(self, file: Path | Traversable) -> None:
+        """Every action and thing of a meaning must be listed."""
+        for event, texts in self.meanings.items():
+            for text in texts:
+                frame = Frame.read(event, text)
+                for name, listed in ((frame.actions, self.actions), (frame.optional.union(*frame.things), self.things)):
+                    if unknown := sorted(name - set(listed)):
+                        raise HindsightError(
+                            f"language file {file}: meanings.{event}: '{unknown[0]}' in '{text}' is listed in neither "
+                            "[actions] nor [things]"
+                        )
 
     @cached_property
     def known(self) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hindsight_rl.agent.instructions.clauses import HarmfulError
 from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS
 from hindsight_rl.agent.relabeling.relabeler import Relabel, verify
 from hindsight_rl.agent.reward.semantic import InstructionError, SemanticReward
@@ -89,8 +90,12 @@ def ground(
     text = " ".join(text.split()).rstrip(" .!")
     try:
         parsed = reward.check(text)
+    except HarmfulError as error:
+        return Rejected("harm", str(error))
     except InstructionError as error:
         return Rejected("vocabulary", str(error))
+    if parsed.avoid or set(parsed.times) != {1}:
+        return Rejected("vocabulary", f"'{text}' counts or forbids, which a relabel cannot")
     goals = parsed.goals
     if len(goals) > MAX_TRAINED_GOALS:
         return Rejected("form", f"it has {len(goals)} goals, at most {MAX_TRAINED_GOALS}")

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from hindsight_rl.agent.instructions.parser import parse
 from hindsight_rl.agent.relabeling.availability import Availability
 from hindsight_rl.agent.relabeling.grounding import Rejected, filtered, ground
 from hindsight_rl.agent.relabeling.known import KnownRelabels
@@ -192,7 +191,7 @@ class LlmRelabeler:
         parsed: list[str] = []
         for text in wanted:
             with contextlib.suppress(InstructionError):
-                parsed += parse(text).goals
+                parsed += self.reward.reader.commands(text)
         if wanted:
             self.reward.embed([*wanted, *parsed])
 

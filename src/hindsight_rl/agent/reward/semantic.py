@@ -8,44 +8,28 @@ up inside `jit`; a new instruction adds a column. There are two modes:
   probability on the event, and the instruction must be near a known phrasing of the event. The probability compares
   the event with all others, so each instruction has, in effect, its own threshold.
 
-Both use only the embedding. So any text can be judged, but negation and counts are invisible; `SemanticReward.check`
-raises an error for them.
+Both use only the embedding, in which negation and counts are invisible. So they judge single goals; `check` splits an
+instruction into these, with what it forbids and how often it asks.
 """
 
-import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
 
 from hindsight_rl.agent.envs.events import Event, fulfilling
+from hindsight_rl.agent.instructions.clauses import InstructionError
 from hindsight_rl.agent.instructions.language import Language, Split
 from hindsight_rl.agent.reward.calibration import Reading, best_global, fit_reading
-from hindsight_rl.errors import HindsightError
 
 if TYPE_CHECKING:
     from hindsight_rl.agent.instructions.parser import ParsedInstruction
+    from hindsight_rl.agent.instructions.reader import Reader
 
 Mode = Literal["calibrated", "global"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 GLOBAL_DELTA = 0.7  # only for vocabularies that have no phrases to choose it from
-
-MAX_CHARACTERS = 200
-
-_NEGATION = re.compile(
-    r"\b(not|never|no|none|nothing|without|avoid\w*|except|unless|neither|nor|refrain\w*|instead of"
-    r"|rather than|cannot|\w+n['’]t|dont|doesnt)\b",
-    re.IGNORECASE,
-)
-_COUNT = re.compile(
-    r"(\d+|\b(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|twice|thrice|couple|pair of"
-    r"|several times|many times|repeatedly|at least|at most|exactly|as many as)\b)",
-    re.IGNORECASE,
-)
-
-
-class InstructionError(HindsightError):
-    """An instruction that the semantic reward cannot judge."""
 
 
 class TextEncoder(Protocol):
@@ -196,26 +180,39 @@ class SemanticReward:
         order = np.argsort(-cosines, kind="stable")[:k]
         return [(self.events[i].name, round(float(cosines[i]), 3)) for i in order]
 
-    def check(self, text: str) -> "ParsedInstruction":
-        """Parse an instruction, or raise an error that says why it cannot be judged.
+    @cached_property
+    def reader(self) -> "Reader":
+        """Reads instructions in this vocabulary."""
+        from hindsight_rl.agent.instructions.reader import Reader
 
-        Returns:
-            The instruction, split into its goals.
+        return Reader(self)
+
+    def plain(self, event: str) -> str:
+        """The plainest way to ask for an event."""
+        known = self.language.phrases(event, "train")
+        return known[0] if known else next(each.captions[0] for each in self.events if each.name == event)
+
+    def check(self, text: str) -> "ParsedInstruction":
+        """Understand an instruction, or raise an error that says why it cannot be followed.
 
         Raises:
-            InstructionError: empty, over-long, with a negation or a count, or a goal that no event resembles.
+            InstructionError: it is empty or too long, or it holds a clause that is not understood or cannot be
+                followed. The message names the clause.
         """
         from hindsight_rl.agent.instructions.parser import parse
 
-        reject_unseen(text)
         parsed = parse(text, self)
+        if parsed.avoid or set(parsed.times) != {1}:
+            what = "a negation" if parsed.avoid else "a count"
+            raise InstructionError(f"instruction '{text}': it holds {what}, which no policy follows yet")
         table = self.table(parsed.goals)
         for column, goal in enumerate(parsed.goals):
             if not table[:, column].any():
-                raise InstructionError(f"instruction '{goal}': {self._why_nothing(goal)}")
+                raise InstructionError(f"instruction '{goal}': {self.why_nothing(goal)}")
         return parsed
 
-    def _why_nothing(self, goal: str) -> str:
+    def why_nothing(self, goal: str) -> str:
+        """Why a single goal has no meaning for the reward."""
         near = ", ".join(f"{name} {cosine:.2f}" for name, cosine in self.nearest(goal))
         vectors = self.embed([goal])
         probability = self.reading.probabilities(vectors)[0]
@@ -244,26 +241,6 @@ class SemanticReward:
 
     def _column(self, index: int) -> np.ndarray:
         return self._fulfils[:, index] if index >= 0 else np.zeros(len(self.events), bool)
-
-
-def reject_unseen(text: str) -> None:
-    """Raise `InstructionError` for what a cosine cannot see: empty or long text, negation, counts."""
-    if not text.strip():
-        raise InstructionError("instruction: it is empty: say what the agent should do, e.g. 'collect wood'")
-    if len(text) > MAX_CHARACTERS:
-        raise InstructionError(
-            f"instruction '{text[:40]}…': {len(text)} characters, at most {MAX_CHARACTERS}: shorten it"
-        )
-    if found := _NEGATION.search(text):
-        raise InstructionError(
-            f"instruction '{text}': '{found.group(0)}' is a negation, which sentence embeddings cannot see: "
-            f"say what should be done"
-        )
-    if found := _COUNT.search(text):
-        raise InstructionError(
-            f"instruction '{text}': '{found.group(0)}' is a count, which sentence embeddings cannot see: "
-            f"ask for it once"
-        )
 
 
 def _tidy(text: str) -> str:

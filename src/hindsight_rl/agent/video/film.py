@@ -20,7 +20,6 @@ from PIL import Image
 from hindsight_rl.agent.evaluation.attempt import Attempt, attempt
 from hindsight_rl.agent.evaluation.suite import EPSILON
 from hindsight_rl.agent.policy.policy import Policy
-from hindsight_rl.agent.reward.semantic import reject_unseen
 from hindsight_rl.agent.training.trainer import load_policy
 from hindsight_rl.agent.video.files import check_target, write_gif, write_mp4
 from hindsight_rl.agent.video.renderer import TEXELS, Caption, EventLine, Painter
@@ -132,7 +131,6 @@ def film(
         raise HindsightError(
             f"{run} was trained in environment '{config.get('env')}': only classic and classic-32 can be filmed"
         )
-    reject_unseen(text)  # before the policy is loaded, which takes seconds
     policy = policy or load_policy(opened)
     made = attempt(policy, text, steps, seed, world_index, epsilon, tries)
     env = "classic-32, a smaller map than the game's" if config["env"] == "classic-32" else config["env"]
