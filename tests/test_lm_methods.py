@@ -31,7 +31,7 @@ def test_a_setting_has_one_name_in_every_engine() -> None:
     assert update <= names(type(SandboxConfig().reinforce))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name, each in METHODS.items() if not each.two_anchors])
 def test_a_method_is_the_same_in_the_sandbox_and_in_trl(name: str) -> None:
     sandbox, (_, trl) = SandboxConfig(), parsed([*WORDS, "--method", name])
     one, other = sandbox.replay_config(name), trl.replay_config()
@@ -42,6 +42,11 @@ def test_a_method_is_the_same_in_the_sandbox_and_in_trl(name: str) -> None:
     # As many failures as each engine replays, times their relabels.
     assert sandbox.added(name) == 4 * trl.replays_per_prompt
     assert (sandbox.buffer_config(name).buffer_rows_per_prompt > 0) == (trl.buffer_rows_per_prompt > 0) == chosen.buffer
+
+
+def test_a_method_of_the_sandbox_alone_is_refused_by_trl() -> None:
+    with pytest.raises(HindsightError, match="only in the sandbox"):
+        parsed([*WORDS, "--method", "mdp-grpo"])
 
 
 def test_settings_win_over_the_method() -> None:

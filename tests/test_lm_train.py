@@ -24,6 +24,7 @@ from hindsight_rl.lm.methods import METHODS
 from hindsight_rl.lm.sandbox import learner as learning
 from hindsight_rl.lm.sandbox import reinforce
 from hindsight_rl.lm.sandbox.config import ReplayRules, SandboxConfig, UpdateRules, from_json, to_json
+from hindsight_rl.lm.sandbox.judge_errors import JudgeErrors
 from hindsight_rl.lm.sandbox.language import KINDS, Demand, decode
 from hindsight_rl.lm.sandbox.model import ModelRules
 from hindsight_rl.lm.sandbox.pretrain import PretrainRules, base_model
@@ -82,8 +83,8 @@ def test_every_arm_trains_and_differs_only_as_declared(tiny: Any) -> None:
         assert (lines[-1]["rows"] > 80) == (method.rewriter is not None or method.repeat or method.buffer)
         # Nothing is remembered before the first step is over.
         assert lines[0]["buffer_rows"] == 0 and (lines[-1]["buffer_rows"] > 0) == method.buffer
-        # The same instructions and the same rollouts, as long as the policies are the same.
-        for key in ("success", "fraction", "entropy", "length"):
+        # The same instructions and the same rollouts, as long as the policies and the temperatures are the same.
+        for key in () if method.two_anchors else ("success", "fraction", "entropy", "length"):
             assert first[name][key] == first["rlvr"][key]
         evals = rows(path, name, "evals.jsonl")
         assert [line["rollouts"] for line in evals] == [0, 48, 80]
@@ -100,6 +101,29 @@ def test_every_arm_trains_and_differs_only_as_declared(tiny: Any) -> None:
         assert line["rewritten"] == line["prompt"] and not all(line["verdict"])
     assert any(line["changed"] for line in rows(path, "retarget", "rewrites.jsonl"))
     assert set(Run(path).read("eval.json")["arms"]) == set(METHODS)
+
+
+def test_judge_errors_reach_training_and_no_evaluation(tiny: Any) -> None:
+    wrong = JudgeErrors(false_positive=1.0, false_negative=1.0)
+    path, true = train(tiny("rlvr,retarget", judge=wrong)), train(tiny("rlvr,retarget", "true"))
+    for arm in ("rlvr", "retarget"):
+        noisy, clean = rows(path, arm), rows(true, arm)
+        # The same first rollouts; every verdict is the opposite.
+        assert noisy[0]["fraction"] == pytest.approx(1 - clean[0]["fraction"], abs=1e-3)
+        assert rows(path, arm, "evals.jsonl")[0] == rows(true, arm, "evals.jsonl")[0]
+    for line in rows(path, "retarget", "rewrites.jsonl"):
+        assert len(line["verdict"]) in (2, 3)
+    with pytest.raises(HindsightError, match=r"--judge.false-positive 1.5"):
+        train(tiny("rlvr", "bad", judge=JudgeErrors(false_positive=1.5)))
+
+
+def test_margins_are_measured_at_each_evaluation_and_the_same_before_training(tiny: Any) -> None:
+    path = train(tiny("rlvr,hir", probe=12))
+    found = {arm: [line["margins"] for line in rows(path, arm, "evals.jsonl")] for arm in ("rlvr", "hir")}
+    assert found["rlvr"][0] == found["hir"][0] and found["rlvr"][-1] != found["hir"][-1]
+    assert found["hir"][0]["instruction"]["pairs"] > 5
+    kept = Run(path).read("eval.json")["arms"]["hir"]["margins"]
+    assert kept["instruction"] == [each["instruction"]["mean"] for each in found["hir"]]
 
 
 def test_without_replays_the_arms_are_one(tiny: Any) -> None:

@@ -21,7 +21,8 @@ class Method:
     about: one line. reward: of a rollout: `all` (1 if all constraints hold, else 0) or `fraction` (the share that
     holds). rewriter: of failures; None for no replay. strategy: which failures are replayed. repeat: no replays;
     instead train a second time on some rollouts, with the same number of rows. relabels: instructions under which each
-    failure is replayed, its own included. buffer: also train on replays and successes of earlier steps.
+    failure is replayed, its own included. buffer: also train on replays and successes of earlier steps. two_anchors:
+    the update of MDP-GRPO instead of Reinforce++ (only in the sandbox).
 
     Only in the sandbox: layout of rewritten instructions: `list` (the layout of the originals), `numbered`, `bullets`,
     `bare`, `mixed` (one of these, at random) or `shuffled` (a list in another order); learning_rate and decay, tuned
@@ -36,6 +37,7 @@ class Method:
     layout: Layout = "list"
     relabels: int = 1
     buffer: bool = False
+    two_anchors: bool = False
     learning_rate: float = 1e-3
     decay: float = 1.0
 
@@ -75,6 +77,12 @@ METHODS: dict[str, Method] = {
     ),
     "rlvr-buffer": Method(
         "binary reward, with a replay buffer of successes; no hindsight", buffer=True, learning_rate=5e-4
+    ),
+    "mdp-grpo": Method(
+        "a gradient also where all rewards of a group are alike, no replay (MDP-GRPO)",
+        reward="fraction",
+        two_anchors=True,
+        learning_rate=5e-4,
     ),
     "keep": Method("failures replayed under their own instruction: a control that must fail", rewriter="keep"),
 }

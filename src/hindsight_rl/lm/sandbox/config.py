@@ -9,9 +9,11 @@ import tyro
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.methods import Layout, Method, method
 from hindsight_rl.lm.sandbox.instructions import MOST_DEMANDS
+from hindsight_rl.lm.sandbox.judge_errors import JudgeErrors
 from hindsight_rl.lm.sandbox.model import ModelRules
 from hindsight_rl.lm.sandbox.pretrain import PretrainRules
 from hindsight_rl.lm.sandbox.reinforce import ReinforceRules
+from hindsight_rl.lm.sandbox.two_anchors import TwoAnchorRules
 from hindsight_rl.replay.config import BufferConfig, ReplayConfig, RewriterName
 from hindsight_rl.replay.selection import Scope, Strategy
 from hindsight_rl.run import known_settings
@@ -104,6 +106,9 @@ class SandboxConfig:
     """Evaluations during training, evenly spaced. One more is done before training."""
     test: int = 600
     """New instructions per evaluation."""
+    probe: int = 0
+    """Instructions of the fixed probe set on which both preferences are measured at each evaluation (see
+    :mod:`hindsight_rl.lm.sandbox.preferences`). 0: not measured."""
     examples: int = 2
     """Rewrites that are saved as examples, per sampled step."""
     checkpoints: int = 6
@@ -116,6 +121,8 @@ class SandboxConfig:
     replay: Annotated[ReplayRules, tyro.conf.OmitArgPrefixes] = field(default_factory=ReplayRules)
     update: UpdateRules = field(default_factory=UpdateRules)
     reinforce: Annotated[ReinforceRules, tyro.conf.OmitArgPrefixes] = field(default_factory=ReinforceRules)
+    judge: JudgeErrors = field(default_factory=JudgeErrors)
+    two_anchors: TwoAnchorRules = field(default_factory=TwoAnchorRules)
 
     @property
     def names(self) -> list[str]:
@@ -210,6 +217,7 @@ class SandboxConfig:
             ("buffer-rows-per-prompt", self.replay.buffer_rows_per_prompt or 0),
             ("evaluations", self.evaluations),
             ("examples", self.examples),
+            ("probe", self.probe),
             ("checkpoints", self.checkpoints),
             ("seed", self.seed),
         ):
@@ -226,6 +234,15 @@ class SandboxConfig:
         ):
             if not 0 <= share <= 1:
                 raise HindsightError(f"--{place} {share}: a share between 0 and 1")
+        self.judge.checked()
+        if not 0 <= self.two_anchors.mix <= 1:
+            raise HindsightError(f"--two-anchors.mix {self.two_anchors.mix}: a share between 0 and 1")
+        for name in self.names:
+            chosen = self.chosen(name)
+            if chosen.two_anchors and (chosen.rewriter or chosen.buffer or chosen.reward != "fraction"):
+                raise HindsightError(
+                    f"--arms {name}: its update knows neither replays nor another reward than fraction"
+                )
         for place, rate in (
             ("update.learning-rate", self.update.learning_rate),
             ("pretrain.learning-rate", self.pretrain.learning_rate),
@@ -259,6 +276,8 @@ def from_json(stored: dict[str, Any], where: str) -> SandboxConfig:
         "replay": ReplayRules,
         "update": UpdateRules,
         "reinforce": ReinforceRules,
+        "judge": JudgeErrors,
+        "two_anchors": TwoAnchorRules,
     }
     values = known_settings(stored, (field.name for field in dataclasses.fields(SandboxConfig)), where)
     try:

@@ -21,14 +21,17 @@ from hindsight_rl.lm.sandbox.batch import Batch, assemble
 from hindsight_rl.lm.sandbox.config import SandboxConfig
 from hindsight_rl.lm.sandbox.evaluate import Evaluator
 from hindsight_rl.lm.sandbox.instructions import Instructions
+from hindsight_rl.lm.sandbox.judge_errors import ErringVerifier
 from hindsight_rl.lm.sandbox.language import LAYOUTS, laid_out, prompt_tokens
 from hindsight_rl.lm.sandbox.model import Model, padded
+from hindsight_rl.lm.sandbox.preferences import Probe
 from hindsight_rl.lm.sandbox.pretrain import load_base
 from hindsight_rl.lm.sandbox.sampler import Sampled, sample
+from hindsight_rl.lm.sandbox.two_anchors import temperatures
 from hindsight_rl.replay.item import ReplayItem
 from hindsight_rl.replay.replayer import Replayed, Replayer
 from hindsight_rl.replay.rollout import Rollout
-from hindsight_rl.replay.verification import verify_batch
+from hindsight_rl.replay.verification import Checks, verify_batch, verifying
 
 # Streams of random numbers; all methods of a seed get the same instructions.
 INSTRUCTIONS, SELECTION, ORDER = 1, 2, 3
@@ -73,7 +76,9 @@ class Learner:
         low, high = config.regime
         self.source = Instructions(low, high, config.model.room, config.dependent)
         self.model = load_base(base, config.model)
-        self.base: Model | None = load_base(base, config.model) if config.reinforce.kl else None
+        self.base: Model | None = None
+        if config.reinforce.kl or self.method.two_anchors:
+            self.base = load_base(base, config.model)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), self.method.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
         )
@@ -83,7 +88,17 @@ class Learner:
         self.evaluator = Evaluator(
             Instructions(low, high, config.model.room, config.dependent), config.seed, config.test
         )
-        self.replayer = Replayer(config.replay_config(name), rng=self.rngs[SELECTION])
+        erring = verifying(ErringVerifier(Checks(), config.judge, config.seed)) if config.judge.any else None
+        self.verify = erring.verify_batch if erring else verify_batch
+        self.replayer = Replayer(config.replay_config(name), verifier=erring, rng=self.rngs[SELECTION])
+        self.probe: Probe | None = None
+        if config.probe:
+            self.probe = Probe(
+                load_base(base, config.model),
+                Instructions(low, high, config.model.room, config.dependent),
+                config.seed,
+                config.probe,
+            )
         rules = config.buffer_config(name)
         self.buffer, self.buffer_rows = rules.buffer(), rules.buffer_rows_per_prompt * config.update.prompts
         self.examples: list[dict[str, Any]] = []
@@ -126,13 +141,15 @@ class Learner:
         drawn = [self.source.draw(self.rngs[INSTRUCTIONS])[0] for _ in range(rules.prompts)]
         prompts = padded([prompt_tokens(each) for each in drawn])
         try:
-            sampled = sample(self.model, prompts, rules.samples, self.generator)
+            spread = temperatures(rules.samples) if self.method.two_anchors else None
+            sampled = sample(self.model, prompts, rules.samples, self.generator, temperatures=spread)
         except HindsightError as error:
             raise HindsightError(f"arm {self.name}, step {self.totals.step}: {error}; {self._mend()}") from None
         entropies = sampled.entropy.flatten().tolist()
         texts = sampled.texts()
         groups = [row // rules.samples for row in range(len(texts))]
-        verdicts = verify_batch([(drawn[group], text) for group, (text, _) in zip(groups, texts, strict=True)])
+        pairs = [(drawn[group], text) for group, (text, _) in zip(groups, texts, strict=True)]
+        verdicts = self.verify(pairs)
         rollouts = [
             Rollout(drawn[group], text, verdict, group, entropy, complete)
             for group, (text, complete), verdict, entropy in zip(groups, texts, verdicts, entropies, strict=True)
@@ -176,7 +193,14 @@ class Learner:
         rules = self.config.reinforce
         share = reinforce.replay_share(rules, self.totals.step / self.config.steps)
         rules = replace(rules, replay_advantage=rules.replay_advantage * share)
-        return assemble(self.model, self.base, attempts.prompts, attempts.sampled, rewards, items, rules)
+        penalised = self.base if rules.kl else None
+        batch = assemble(self.model, penalised, attempts.prompts, attempts.sampled, rewards, items, rules)
+        if self.method.two_anchors:
+            samples = self.config.update.samples
+            constraints = [len(each.instruction.constraints) for each in attempts.rollouts[::samples]]
+            own = self.config.two_anchors.advantages(torch.tensor(rewards).view(-1, samples), constraints)
+            batch.advantage = own.flatten()[:, None] * batch.originals.mask.flatten(0, 1)
+        return batch
 
     def _laid_out(self, item: ReplayItem[str]) -> str:
         asked, rng = item.instruction, self.rngs[SELECTION]
@@ -231,6 +255,11 @@ class Learner:
             advantage = torch.cat((advantage, batch.advantage[p * k :][replays]))
             replayed = torch.cat((replayed, torch.ones(len(replays), dtype=torch.bool)))
         value = reinforce.loss(log_probs, old, advantage, mask, replayed, self.config.reinforce)
+        if self.method.two_anchors:
+            assert self.base is not None
+            with torch.no_grad():
+                base = self.base.log_probs(own.prompts[chosen, :lengths], own.tokens[chosen]).flatten(0, 1)
+            value = value + self.config.two_anchors.penalty(log_probs, base, advantage, mask)
         self.optimizer.zero_grad(set_to_none=True)
         value.backward()
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), rules.gradient_clip))

@@ -28,6 +28,10 @@ def results(run: Run, names: Sequence[str]) -> dict[str, Any]:
             "by_count": last["sampled"]["by_count"],
             "by_kind": last["sampled"]["by_kind"],
         }
+        if "margins" in last:
+            arms[name]["margins"] = {
+                which: [line["margins"][which]["mean"] for line in evals] for which in ("instruction", "response")
+            }
         if is_done(run, name):
             summary = files.read(SUMMARY)
             arms[name] |= {k: summary[k] for k in ("area", "replays", "updates", "skipped", "too_long", "about")}

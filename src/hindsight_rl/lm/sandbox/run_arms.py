@@ -57,6 +57,8 @@ def run_arm(config: SandboxConfig, name: str, folder: Path, base: Path, notify: 
         marks = {how: dataclasses.asdict(mark) for how, mark in learner.evaluator.evaluate(learner.model).items()}
         spent = {n: round(getattr(learner.totals, n), 3) for n in ("rows", "updates", "seconds", "cpu_seconds")}
         line = {"arm": name, "step": learner.totals.step, "rollouts": learner.totals.rollouts, **marks, **spent}
+        if learner.probe is not None:
+            line["margins"] = learner.probe.measure(learner.model)
         files.append("evals.jsonl", {**line, "evaluation_cpu_seconds": round(time.process_time() - began, 3)})
         notify({"kind": "eval", **line})
 

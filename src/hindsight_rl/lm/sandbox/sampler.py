@@ -30,9 +30,17 @@ class Sampled:
 
 @torch.no_grad()
 def sample(
-    model: Model, prompts: Tensor | Prompts, count: int, generator: torch.Generator | None, longest: int = LONGEST
+    model: Model,
+    prompts: Tensor | Prompts,
+    count: int,
+    generator: torch.Generator | None,
+    longest: int = LONGEST,
+    temperatures: Tensor | None = None,
 ) -> Sampled:
-    """Sample `count` responses to each prompt at temperature 1; with `generator` None, decode greedily.
+    """Sample `count` responses to each prompt; with `generator` None, decode greedily.
+
+    temperatures: of the responses to each prompt [count]; by default 1. Log-probabilities and entropy are always those
+    of temperature 1.
 
     Raises:
         HindsightError: the logits are not finite.
@@ -51,7 +59,8 @@ def sample(
         if generator is None:
             drawn = log_probs.argmax(-1)
         else:  # the index of the smallest Exp(1) / p is a sample from p
-            drawn = (probs / torch.empty_like(probs).exponential_(generator=generator)).argmax(-1)
+            odds = probs if temperatures is None else (log_probs / temperatures[:, None]).softmax(-1)
+            drawn = (odds / torch.empty_like(odds).exponential_(generator=generator)).argmax(-1)
         chosen = log_probs.gather(-1, drawn[..., None])[..., 0]
         entropy = -(probs * log_probs).sum(-1)
         columns.append((drawn.masked_fill(~alive, TOKEN[PAD]), alive.float(), chosen * alive, entropy * alive))

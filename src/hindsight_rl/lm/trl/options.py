@@ -174,6 +174,8 @@ def _resumes(argv: list[str]) -> bool:
 def _method(name: str) -> list[str]:
     """The settings of a method, as command-line arguments."""
     chosen = method(name)
+    if chosen.two_anchors:
+        raise HindsightError(f"--method {name}: only in the sandbox (hindsight sandbox train --arms {name})")
     settings = chosen.settings(failures=FAILURES, buffer_rows=BUFFER_ROWS)
     words = ["--reward", chosen.reward, *(["--repeat", "true"] if chosen.repeat else [])]
     return [*words, *(word for name, value in settings.items() for word in (f"--{name}", str(value)))]
