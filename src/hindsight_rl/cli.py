@@ -11,18 +11,24 @@ from hindsight_rl.errors import HindsightError
 
 # words of the command -> (module, function taking the remaining arguments, one-line help)
 COMMANDS: dict[tuple[str, ...], tuple[str, str, str]] = {
-    ("agent", "train"): ("hindsight_rl.agent.training.train", "main", "train an agent in Craftax"),
+    ("agent", "train"): ("hindsight_rl.agent.training.train", "main", "train an agent in an environment"),
     ("agent", "eval"): (
         "hindsight_rl.agent.evaluation.evaluate",
         "main",
         "evaluate an agent per instruction in held-out worlds",
     ),
     ("agent", "watch"): ("hindsight_rl.agent.video.film", "main", "record a video of the policy that follows any text"),
+    ("agent", "read"): (
+        "hindsight_rl.agent.instructions.read",
+        "main",
+        "show how the agent understands an instruction",
+    ),
     ("agent", "reward"): (
         "hindsight_rl.agent.reward.semantic",
         "main",
         "measure precision and recall of the semantic reward",
     ),
+    ("agent", "envs"): ("hindsight_rl.agent.envs", "main", "list the environments"),
     ("agent", "worlds"): ("hindsight_rl.agent.envs.bank", "main", "generate a bank of worlds ahead of training"),
     ("sandbox", "train"): ("hindsight_rl.lm.sandbox.train", "main", "compare methods on a tiny language model"),
     ("lm", "train"): ("hindsight_rl.lm.trl.train", "main", "train a language model, through TRL"),
@@ -47,7 +53,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str, str]] = {
 # First word of a command -> the extra with its packages; for other commands, `llm`.
 EXTRAS = {
     "agent": "agent",
-    "report": "agent",
+    "report": "report",
     "lm": "lm",
     "sandbox": "lm",
     "score": "constraints",

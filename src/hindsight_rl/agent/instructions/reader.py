@@ -6,6 +6,7 @@ must be an event of the things and actions that the clause holds. A clause that 
 whole instruction an error that names it: an instruction is never understood in part.
 """
 
+import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -137,6 +138,21 @@ class Reader:
         if waiting:
             raise InstructionError(f"'{self.said(clauses.items[waiting[0]])}' is not understood")
         return units, clauses
+
+    def certain(self, text: str) -> set[tuple[str, bool]]:
+        """The clauses that are understood even if others are not: pairs of an event, and whether it is forbidden."""
+        found: set[tuple[str, bool]] = set()
+        with contextlib.suppress(InstructionError):
+            self._text = tidy(text)
+            clauses, context = ClauseParser(self.vocabulary.words(self._text)).parse().items, Context()
+            for index, clause in enumerate(clauses):
+                with contextlib.suppress(InstructionError):
+                    forbidden = self._forbidden(clause, context)
+                    understood = self._understand(clauses, index, context, forbidden)
+                    if not clause.problem:
+                        found |= {(event, forbidden) for event, _ in understood or ()}
+                    context.negation = (clause.negation or context.negation) if forbidden else None
+        return found
 
     def commands(self, text: str) -> list[str]:
         """Each clause of a text as a command, whatever it means; for encoding many texts at once.
