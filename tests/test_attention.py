@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.sandbox.attention import AttentionMaps, attention, load_arm, spans
+from hindsight_rl.lm.sandbox.attention import AttentionMaps, attention, spans
+from hindsight_rl.lm.sandbox.attention_study import load_arm
 from hindsight_rl.lm.sandbox.config import ReplayRules, SandboxConfig, UpdateRules
 from hindsight_rl.lm.sandbox.instructions import Instructions
 from hindsight_rl.lm.sandbox.language import ANSWER, PAD, TOKEN, VOCABULARY, prompt_tokens, response_tokens

@@ -118,12 +118,16 @@ def test_judge_errors_reach_training_and_no_evaluation(tiny: Any) -> None:
 
 
 def test_margins_are_measured_at_each_evaluation_and_the_same_before_training(tiny: Any) -> None:
-    path = train(tiny("rlvr,hir", probe=12))
+    path = train(tiny("rlvr,hir", probe=12, attention=8))
     found = {arm: [line["margins"] for line in rows(path, arm, "evals.jsonl")] for arm in ("rlvr", "hir")}
     assert found["rlvr"][0] == found["hir"][0] and found["rlvr"][-1] != found["hir"][-1]
     assert found["hir"][0]["instruction"]["pairs"] > 5
-    kept = Run(path).read("eval.json")["arms"]["hir"]["margins"]
-    assert kept["instruction"] == [each["instruction"]["mean"] for each in found["hir"]]
+    arm = Run(path).read("eval.json")["arms"]["hir"]
+    assert arm["margins"]["instruction"] == [each["instruction"]["mean"] for each in found["hir"]]
+    looked = [line["attention"] for line in rows(path, "hir", "evals.jsonl")]
+    assert arm["attention"]["constraints"] == [each["constraints"] for each in looked]
+    assert all(0 < each["constraints"] < 1 for each in looked) and looked[0] != looked[-1]
+    assert len(arm["entropy"]) == len(arm["length"]) == len(arm["rollouts"])
 
 
 def test_without_replays_the_arms_are_one(tiny: Any) -> None:

@@ -1,6 +1,6 @@
 """Attention from the tokens of a response to the words of each constraint.
 
-It is computed from the queries and keys of trained models, once at the end of a run. Training does not use it. Shares
+It is computed from the queries and keys of a model. Training does not use it. Shares
 are means over layers, heads and tokens of the response. *Lift* is the share per word, divided by the share per word
 of uniform attention over all visible tokens; 1 means no preference. Attention shows which words a model reads. It
 does not show why the model answers as it does.
@@ -8,20 +8,13 @@ does not show why the model answers as it does.
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.sandbox.config import SandboxConfig
-from hindsight_rl.lm.sandbox.evaluate import TEST_SEED
-from hindsight_rl.lm.sandbox.instructions import Instructions
 from hindsight_rl.lm.sandbox.language import (
     ANSWER,
     END,
@@ -30,17 +23,10 @@ from hindsight_rl.lm.sandbox.language import (
     TOKEN,
     VOCABULARY,
     prompt_tokens,
-    response_tokens,
 )
-from hindsight_rl.lm.sandbox.model import Model, ModelRules, padded, rotate
-from hindsight_rl.lm.sandbox.pretrain import load_base
-from hindsight_rl.lm.sandbox.run_arms import arm_folder, is_done
+from hindsight_rl.lm.sandbox.model import Model, padded, rotate
 from hindsight_rl.lm.sandbox.sampler import sample
 from hindsight_rl.replay.instruction import Instruction
-from hindsight_rl.run import Run
-
-STUDIED = 48
-SHOWN = 2
 
 
 @torch.no_grad()
@@ -146,45 +132,7 @@ class AttentionMaps:
         }
 
 
-def study(run: Run, config: SandboxConfig, base: Path) -> dict[str, Any]:
-    """The contents of `attention.json`: the base model, and the final model of each method that has finished.
-
-    Measured on the first test instructions, for two responses: one that fulfils the instruction and is the same for
-    all models (`same`), and the model's own greedy response (`own`). A model whose logits are not finite is
-    skipped.
-    """
-    rng = np.random.default_rng([config.seed, TEST_SEED])
-    low, high = config.regime
-    source = Instructions(low, high, config.model.room, config.dependent)
-    drawn = [source.draw(rng) for _ in range(min(STUDIED, config.test))]
-    instructions = [instruction for instruction, _ in drawn]
-    witnesses = [response_tokens(response) for _, response in drawn]
-    models: dict[str, Any] = {}
-    shown: list[dict[str, Any]] = [
-        {
-            "constraints": list(instructions[i].texts),
-            "response": [VOCABULARY[token] for token in witnesses[i]],
-            "models": {},
-        }
-        for i in range(min(SHOWN, len(drawn)))
-    ]
-    files = {"base": base} | {
-        name: arm_folder(run, name) / "model.safetensors" for name in config.names if is_done(run, name)
-    }
-    for name, file in files.items():
-        model = load_base(file, config.model) if name == "base" else load_arm(file, config.model)
-        try:
-            own = sample(model, padded([prompt_tokens(each) for each in instructions]), 1, None)
-        except HindsightError:
-            continue
-        same = AttentionMaps(model, instructions, witnesses)
-        models[name] = {"same": same.summary(), "own": _own(model, instructions, own.tokens[:, 0], own.texts())}
-        for i, example in enumerate(shown):
-            example["models"][name] = [[round(value, 4) for value in row] for row in same.matrix(i).tolist()]
-    return {"instructions": len(drawn), "models": models, "examples": shown}
-
-
-def _own(
+def own_responses(
     model: Model, instructions: Sequence[Instruction], tokens: Tensor, texts: Sequence[tuple[str, bool]]
 ) -> dict[str, Any]:
     """For a model's own responses: the summary, and the lifts of the constraints that were met and that were missed."""
@@ -198,22 +146,19 @@ def _own(
     return look.summary() | {"lift_met": _mean(lifts[True]), "lift_missed": _mean(lifts[False])}
 
 
-def load_arm(path: Path, rules: ModelRules) -> Model:
-    """The final model of a method.
+def watch(model: Model, instructions: Sequence[Instruction]) -> dict[str, float | None]:
+    """Attention of a model during training, for its own greedy responses.
 
-    Raises:
-        HindsightError: the file is missing, damaged, or holds a model of another size.
+    Returns:
+        constraints: share of attention on the words of all constraints. lift_met, lift_missed: lift of the words of
+        the constraints that the response satisfies, and of those that it violates.
     """
-    model = Model(rules)
-    try:
-        held = load_file(path)
-        model.load_state_dict({name[6:]: value for name, value in held.items() if name.startswith("model.")})
-    except (OSError, SafetensorError, RuntimeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise HindsightError(
-            f"{path} is no model of an arm ({reason}): delete that arm's folder and go on with --resume"
-        ) from error
-    return model
+    greedy = sample(model, padded([prompt_tokens(each) for each in instructions]), 1, None)
+    found = own_responses(model, instructions, greedy.tokens[:, 0], greedy.texts())
+    return {
+        "constraints": found["shares"]["constraints"],
+        **{name: found[name] for name in ("lift_met", "lift_missed")},
+    }
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -109,6 +109,9 @@ class SandboxConfig:
     probe: int = 0
     """Instructions of the fixed probe set on which both preferences are measured at each evaluation (see
     :mod:`hindsight_rl.lm.sandbox.preferences`). 0: not measured."""
+    attention: int = 0
+    """Test instructions on which attention to the constraints' words is measured at each evaluation. 0: only at the
+    end, for attention.json."""
     examples: int = 2
     """Rewrites that are saved as examples, per sampled step."""
     checkpoints: int = 6
@@ -218,6 +221,7 @@ class SandboxConfig:
             ("evaluations", self.evaluations),
             ("examples", self.examples),
             ("probe", self.probe),
+            ("attention", self.attention),
             ("checkpoints", self.checkpoints),
             ("seed", self.seed),
         ):

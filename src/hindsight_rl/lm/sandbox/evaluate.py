@@ -8,7 +8,7 @@ import torch
 from hindsight_rl.lm.sandbox.instructions import Instructions
 from hindsight_rl.lm.sandbox.language import prompt_tokens
 from hindsight_rl.lm.sandbox.model import Model, padded
-from hindsight_rl.lm.sandbox.sampler import sample
+from hindsight_rl.lm.sandbox.sampler import Sampled, sample
 from hindsight_rl.replay.instruction import Instruction
 from hindsight_rl.replay.verification import verify_batch
 
@@ -18,12 +18,15 @@ TEST_SEED, DRAW_SEED = 7, 8  # streams of random numbers that training never dra
 @dataclass(frozen=True)
 class Accuracies:
     """accuracy: share of instructions with every constraint met. constraint_accuracy: share of constraints met.
-    by_count: accuracy by the number of constraints. by_kind: share met, by kind of constraint."""
+    by_count: accuracy by the number of constraints. by_kind: share met, by kind of constraint. entropy: mean per token,
+    in nats. length: mean number of tokens, the end included."""
 
     accuracy: float
     constraint_accuracy: float
     by_count: dict[str, float]
     by_kind: dict[str, float]
+    entropy: float
+    length: float
 
 
 class Evaluator:
@@ -41,14 +44,14 @@ class Evaluator:
             read = model.read(self.prompts)
         generator = torch.Generator().manual_seed(self.seed * 1000 + DRAW_SEED)
         return {
-            "sampled": self._mark(sample(model, read, 1, generator).texts()),
-            "greedy": self._mark(sample(model, read, 1, None).texts()),
+            "sampled": self._mark(sample(model, read, 1, generator)),
+            "greedy": self._mark(sample(model, read, 1, None)),
         }
 
-    def _mark(self, texts: list[tuple[str, bool]]) -> Accuracies:
+    def _mark(self, sampled: Sampled) -> Accuracies:
         passed: dict[str, list[bool]] = {}
         kinds: dict[str, list[bool]] = {}
-        pairs = [(asked, text) for asked, (text, _) in zip(self.instructions, texts, strict=True)]
+        pairs = [(asked, text) for asked, (text, _) in zip(self.instructions, sampled.texts(), strict=True)]
         for instruction, verdict in zip(self.instructions, verify_batch(pairs), strict=True):
             passed.setdefault(str(len(verdict)), []).append(all(verdict))
             for each, holds in zip(instruction.constraints, verdict, strict=True):
@@ -58,6 +61,8 @@ class Evaluator:
             _share([holds for row in kinds.values() for holds in row]),
             {count: _share(passed[count]) for count in sorted(passed)},
             {kind: _share(kinds[kind]) for kind in sorted(kinds)},
+            round(float(sampled.entropy.mean()), 4),
+            round(float(sampled.mask.sum(-1).mean()), 3),
         )
 
 

@@ -25,9 +25,14 @@ def results(run: Run, names: Sequence[str]) -> dict[str, Any]:
             "seconds": [line["seconds"] for line in evals],
             "cpu_seconds": [line["cpu_seconds"] for line in evals],
             "rows": [line["rows"] for line in evals],
+            "entropy": [line["sampled"]["entropy"] for line in evals],
+            "length": [line["sampled"]["length"] for line in evals],
+            "by_kind_before": evals[0]["sampled"]["by_kind"],
             "by_count": last["sampled"]["by_count"],
             "by_kind": last["sampled"]["by_kind"],
         }
+        if "attention" in last:
+            arms[name]["attention"] = {key: [line["attention"][key] for line in evals] for key in last["attention"]}
         if "margins" in last:
             arms[name]["margins"] = {
                 which: [line["margins"][which]["mean"] for line in evals] for which in ("instruction", "response")

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.sandbox.attention import watch
 from hindsight_rl.lm.sandbox.config import SandboxConfig
 from hindsight_rl.lm.sandbox.learner import Learner
 from hindsight_rl.run import Run
@@ -59,6 +60,8 @@ def run_arm(config: SandboxConfig, name: str, folder: Path, base: Path, notify: 
         line = {"arm": name, "step": learner.totals.step, "rollouts": learner.totals.rollouts, **marks, **spent}
         if learner.probe is not None:
             line["margins"] = learner.probe.measure(learner.model)
+        if config.attention:
+            line["attention"] = watch(learner.model, learner.evaluator.instructions[: config.attention])
         files.append("evals.jsonl", {**line, "evaluation_cpu_seconds": round(time.process_time() - began, 3)})
         notify({"kind": "eval", **line})
 

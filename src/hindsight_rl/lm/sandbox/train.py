@@ -27,7 +27,7 @@ def train(config: Any) -> Path:
     """
     import torch
 
-    from hindsight_rl.lm.sandbox.attention import study
+    from hindsight_rl.lm.sandbox.attention_study import study
     from hindsight_rl.lm.sandbox.config import from_json, to_json
     from hindsight_rl.lm.sandbox.pretrain import base_model
     from hindsight_rl.lm.sandbox.progress import Progress

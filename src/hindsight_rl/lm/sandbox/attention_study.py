@@ -1,0 +1,82 @@
+"""The study of attention at the end of a run: `attention.json`."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.sandbox.attention import AttentionMaps, own_responses
+from hindsight_rl.lm.sandbox.config import SandboxConfig
+from hindsight_rl.lm.sandbox.evaluate import TEST_SEED
+from hindsight_rl.lm.sandbox.instructions import Instructions
+from hindsight_rl.lm.sandbox.language import VOCABULARY, prompt_tokens, response_tokens
+from hindsight_rl.lm.sandbox.model import Model, ModelRules, padded
+from hindsight_rl.lm.sandbox.pretrain import load_base
+from hindsight_rl.lm.sandbox.run_arms import arm_folder, is_done
+from hindsight_rl.lm.sandbox.sampler import sample
+from hindsight_rl.run import Run
+
+STUDIED = 48
+SHOWN = 2
+
+
+def study(run: Run, config: SandboxConfig, base: Path) -> dict[str, Any]:
+    """The contents of `attention.json`: the base model, and the final model of each method that has finished.
+
+    Measured on the first test instructions, for two responses: one that fulfils the instruction and is the same for
+    all models (`same`), and the model's own greedy response (`own`). A model whose logits are not finite is
+    skipped.
+    """
+    rng = np.random.default_rng([config.seed, TEST_SEED])
+    low, high = config.regime
+    source = Instructions(low, high, config.model.room, config.dependent)
+    drawn = [source.draw(rng) for _ in range(min(STUDIED, config.test))]
+    instructions = [instruction for instruction, _ in drawn]
+    witnesses = [response_tokens(response) for _, response in drawn]
+    models: dict[str, Any] = {}
+    shown: list[dict[str, Any]] = [
+        {
+            "constraints": list(instructions[i].texts),
+            "response": [VOCABULARY[token] for token in witnesses[i]],
+            "models": {},
+        }
+        for i in range(min(SHOWN, len(drawn)))
+    ]
+    files = {"base": base} | {
+        name: arm_folder(run, name) / "model.safetensors" for name in config.names if is_done(run, name)
+    }
+    for name, file in files.items():
+        model = load_base(file, config.model) if name == "base" else load_arm(file, config.model)
+        try:
+            own = sample(model, padded([prompt_tokens(each) for each in instructions]), 1, None)
+        except HindsightError:
+            continue
+        same = AttentionMaps(model, instructions, witnesses)
+        models[name] = {
+            "same": same.summary(),
+            "own": own_responses(model, instructions, own.tokens[:, 0], own.texts()),
+        }
+        for i, example in enumerate(shown):
+            example["models"][name] = [[round(value, 4) for value in row] for row in same.matrix(i).tolist()]
+    return {"instructions": len(drawn), "models": models, "examples": shown}
+
+
+def load_arm(path: Path, rules: ModelRules) -> Model:
+    """The final model of a method.
+
+    Raises:
+        HindsightError: the file is missing, damaged, or holds a model of another size.
+    """
+    model = Model(rules)
+    try:
+        held = load_file(path)
+        model.load_state_dict({name[6:]: value for name, value in held.items() if name.startswith("model.")})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise HindsightError(
+            f"{path} is no model of an arm ({reason}): delete that arm's folder and go on with --resume"
+        ) from error
+    return model
