@@ -15,7 +15,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from grounding import write_between
-from seeds import spread
+from studies import spread
 
 from hindsight_rl.agent.training.progress import SOURCES
 

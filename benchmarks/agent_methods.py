@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from seeds import spread
+from studies import spread
 
 from hindsight_rl.agent.training.methods import METHODS
 from hindsight_rl.run import Run, machine

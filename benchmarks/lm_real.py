@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tyro
-from seeds import half_interval
+from studies import half_interval
 
 from hindsight_rl.atomic_files import write_text
 

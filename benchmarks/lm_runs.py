@@ -1,24 +1,21 @@
-"""Shared code of the sandbox comparisons: runs that are made only once, and values with intervals."""
+"""The runs of a study of the sandbox, each made only once, and the table of a condition."""
 
 import dataclasses
-import json
 import multiprocessing
-import shlex
 import statistics
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import tyro
-from seeds import interval
+from studies import interval
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.sandbox.config import SandboxConfig, from_json, to_json
 from hindsight_rl.lm.sandbox.pretrain import base_model
 from hindsight_rl.lm.sandbox.train import train
-from hindsight_rl.run import Run, machine
+from hindsight_rl.run import Run
 
 # Settings that do not change the results of a run.
 OF_NO_EFFECT = ("out", "resume", "json", "jobs", "base", "checkpoints", "examples")
@@ -30,13 +27,13 @@ class Wanted:
 
     path: Path
     name: str
-    regime: str
+    condition: str
     seed: int
     arguments: tuple[str, ...]
 
     def config(self, bases: str) -> SandboxConfig:
         """The settings of the run."""
-        given = ["--out", str(self.path), "--constraints", self.regime, "--seed", str(self.seed), "--jobs", "1"]
+        given = ["--out", str(self.path), "--seed", str(self.seed), "--jobs", "1"]
         return tyro.cli(SandboxConfig, args=[*given, "--base", bases, *self.arguments]).checked()
 
 
@@ -58,15 +55,23 @@ def effective(config: SandboxConfig) -> dict[str, Any]:
     return values | {"method": method, "replay": replay | buffer}
 
 
+def done(wanted: Wanted, config: SandboxConfig) -> bool:
+    """Whether the run is there, complete.
+
+    Raises:
+        HindsightError: it was made with other settings.
+    """
+    if not (wanted.path / "eval.json").exists():
+        return False
+    stored = from_json(Run.open(wanted.path, kind="lm").read("config.json"), str(wanted.path / "config.json"))
+    settings, before = effective(config), effective(stored)
+    differ = [k for k, v in settings.items() if before[k] != v]
+    if differ:
+        raise HindsightError(f"{wanted.path} was made with another {', '.join(differ)}: choose other --runs")
+    return all(row["done"] for row in Run(wanted.path).read("eval.json")["arms"].values())
+
+
 def _train(wanted: Wanted, config: SandboxConfig) -> str:
-    if (wanted.path / "eval.json").exists():
-        stored = from_json(Run.open(wanted.path, kind="lm").read("config.json"), str(wanted.path / "config.json"))
-        settings, before = effective(config), effective(stored)
-        differ = [k for k, v in settings.items() if before[k] != v]
-        if differ:
-            raise HindsightError(f"{wanted.path} was made with another {', '.join(differ)}: choose other --runs")
-        if all(row["done"] for row in Run(wanted.path).read("eval.json")["arms"].values()):
-            return ""
     train(dataclasses.replace(config, resume=(wanted.path / "config.json").exists()))
     row = Run(wanted.path).read("eval.json")["arms"][config.names[0]]
     return f"{wanted.path}  accuracy {row['accuracy'][-1]:.3f}  {row['cpu_seconds'][-1]:.0f} s of CPU"
@@ -75,12 +80,14 @@ def _train(wanted: Wanted, config: SandboxConfig) -> str:
 def make(wanted: Sequence[Wanted], bases: str, jobs: int) -> None:
     """Train the missing runs, `jobs` at a time, one thread each; base models are trained first, each once."""
     configs = [each.config(bases) for each in wanted]
-    models = {repr((c.seed, c.pretrain, c.model)): c for c in configs}
+    missing = [(each, config) for each, config in zip(wanted, configs, strict=True) if not done(each, config)]
+    if not missing:
+        return
+    models = {repr((c.seed, c.pretrain, c.model)): c for _, c in missing}
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         list(pool.map(_pretrain, models.values()))
-        for line in pool.map(_train, wanted, configs):
-            if line:
-                print(line, flush=True)
+        for number, line in enumerate(pool.map(_train, *zip(*missing, strict=True)), start=1):
+            print(f"{number} of {len(missing)}  {line}", flush=True)
 
 
 def read(wanted: Wanted) -> dict[str, Any]:
@@ -98,7 +105,8 @@ def read(wanted: Wanted) -> dict[str, Any]:
         "by_count",
         "area",
     )
-    return {"name": wanted.name, "arm": name, "regime": wanted.regime, "seed": wanted.seed} | {k: row[k] for k in kept}
+    about = {"name": wanted.name, "arm": name, "condition": wanted.condition, "seed": wanted.seed}
+    return about | {k: row[k] for k in kept}
 
 
 def at(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
@@ -120,7 +128,7 @@ def reached(xs: Sequence[float], ys: Sequence[float], y: float) -> float | None:
 
 
 def table(rows: Sequence[dict[str, Any]], reference: str | None) -> dict[str, Any]:
-    """Means and intervals over seeds per name, of rows of one regime; against the reference where it is there.
+    """Means and intervals over seeds per name, of rows of one condition; against the reference where it is there.
 
     `rollouts_to_reference`: where the mean curve reaches the reference's mean final accuracy. `at_equal_time`:
     accuracy at the CPU seconds of the cheapest. `over_reference`: paired differences of final accuracy, seed by seed.
@@ -172,10 +180,3 @@ def show(title: str, found: dict[str, Any]) -> None:
         if row.get("times_reference") is not None:
             line += f"   {row['times_reference']:.2f} x   reached at {row['rollouts_to_reference'] or 'never'}"
         print(line)
-
-
-def write(out: str | None, script: str, result: dict[str, Any]) -> None:
-    """Write a result file, with the command and the machine that made it; nothing without `out`."""
-    if out:
-        made = {"command": f"python benchmarks/{script} " + shlex.join(sys.argv[1:]), "machine": machine()}
-        Path(out).write_text(json.dumps(made | result, indent=1) + "\n", "utf-8")

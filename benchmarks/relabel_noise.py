@@ -20,7 +20,7 @@ from typing import Any
 
 import tyro
 from grounding import shown, write_between
-from seeds import spread
+from studies import spread
 
 from hindsight_rl.run import Run, machine
 

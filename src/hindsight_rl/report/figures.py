@@ -1,13 +1,14 @@
-"""Figures of a page: what is plotted, and its drawing by matplotlib as SVG within the page.
+"""Figures: what is plotted, and its drawing by matplotlib, as SVG within a page or as a picture file.
 
-Colours are CSS variables of the page (`--c0` to `--c8`, ...), so one drawing serves light and dark. Text stays text.
+In a page, colours are its CSS variables (`--c0` to `--c8`, ...), so one drawing serves light and dark. Text stays text.
 """
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from markupsafe import Markup
@@ -28,9 +29,36 @@ _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 11,
     "axes.labelsize": 11,
+    "axes.titlesize": 12,
     "lines.linewidth": 2,
     "lines.solid_capstyle": "round",
 }
+
+
+Paint = Callable[[str], str]
+"""From the name of a CSS variable of the page, such as `c0` or `soft`, to a colour that matplotlib knows."""
+
+
+class Figure(Protocol):
+    """Anything that can be drawn: a kind of figure brings its own `draw`."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def x_label(self) -> str: ...
+
+    @property
+    def y_label(self) -> str: ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, in pixels."""
+        ...
+
+    def draw(self, axes: "Axes", paint: Paint) -> None:
+        """Plot the data; labels, ticks and grid are there already."""
+        ...
 
 
 @dataclass
@@ -80,18 +108,18 @@ class Chart:
     def empty(self) -> bool:
         return not any(len(each.x) for each in self.series)
 
-    def draw(self, axes: "Axes") -> None:
+    def draw(self, axes: "Axes", paint: Paint) -> None:
         shown = [each for each in self.series if len(each.x)]
         for each in shown:
             keep = thinned(len(each.x))
             if each.low is not None and each.high is not None:
                 edges = each.x[keep], each.low[keep], each.high[keep]
-                axes.fill_between(*edges, color=colour(f"c{each.colour}"), alpha=0.16, lw=0, clip_on=False)
+                axes.fill_between(*edges, color=paint(f"c{each.colour}"), alpha=0.16, lw=0, clip_on=False)
         for each in shown:
             keep = thinned(len(each.x))
             axes.plot(
-                each.x[keep], each.y[keep], "--" if each.dashed else "-", color=colour(f"c{each.colour}"),
-                marker="o" if len(keep) <= FEW_POINTS else "", ms=4, clip_on=False,
+                each.x[keep], each.y[keep], "--" if each.dashed else "-", color=paint(f"c{each.colour}"),
+                marker="o" if len(keep) <= FEW_POINTS else "", ms=4, clip_on=False, label=each.label,
                 gid=f"tip:{each.label}: {each.y[-1]:.3g} at {short(float(each.x[-1]))}",
             )  # fmt: skip
         lowest = min(float(np.min(each.y if each.low is None else each.low)) for each in shown)
@@ -112,8 +140,8 @@ class Spark(Chart):
     x_label: str = ""
     y_label: str = ""
 
-    def draw(self, axes: "Axes") -> None:
-        super().draw(axes)
+    def draw(self, axes: "Axes", paint: Paint) -> None:
+        super().draw(axes, paint)
         axes.set_ylim(0, 1)
         axes.set(xticks=[], yticks=[0, 0.5, 1], yticklabels=[])
 
@@ -135,11 +163,11 @@ class Scatter:
     def empty(self) -> bool:
         return not self.dots
 
-    def draw(self, axes: "Axes") -> None:
-        axes.plot([0, 1], [0, 1], "--", color=colour("soft"), lw=1, clip_on=False)
+    def draw(self, axes: "Axes", paint: Paint) -> None:
+        axes.plot([0, 1], [0, 1], "--", color=paint("soft"), lw=1, clip_on=False)
         for label, number, x, y in self.dots:
             axes.plot(
-                x, y, "o", color=colour(f"c{number}"), ms=9, alpha=0.8, mec=colour("card"), clip_on=False,
+                x, y, "o", color=paint(f"c{number}"), ms=9, alpha=0.8, mec=paint("card"), clip_on=False,
                 gid=f"tip:{label}: {x:.2f}, {y:.2f}",
             )  # fmt: skip
         axes.grid(axis="x")
@@ -169,16 +197,13 @@ class Stack:
     def empty(self) -> bool:
         return not len(self.x)
 
-    def draw(self, axes: "Axes") -> None:
+    def draw(self, axes: "Axes", paint: Paint) -> None:
         keep = thinned(len(self.x))
         values = [layer[keep] for _, _, layer in self.layers]
-        drawn = axes.stackplot(self.x[keep], values, colors=[colour(name) for _, name, _ in self.layers], clip_on=False)
+        drawn = axes.stackplot(self.x[keep], values, colors=[paint(name) for _, name, _ in self.layers], clip_on=False)
         for area, (label, _, _) in zip(drawn, self.layers, strict=True):
             area.set_gid(f"tip:{label}")
         axes.set(xlim=(0, max(float(self.x[-1]), 1.0)), ylim=(0, max(float(np.sum(values, axis=0).max()), 1.0)))
-
-
-Figure = Chart | Scatter | Stack
 
 
 def thinned(count: int, most: int = MOST_POINTS) -> np.ndarray:
@@ -186,7 +211,7 @@ def thinned(count: int, most: int = MOST_POINTS) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def colour(variable: str) -> str:
+def stand_in(variable: str) -> str:
     """The stand-in for a CSS variable of the page: matplotlib knows no variables."""
     return f"#0000{_VARIABLES.index(variable) + 1:02x}"
 
@@ -197,11 +222,10 @@ class Drawing:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, chart: Figure) -> Markup:
+    def __call__(self, chart: "Chart | Scatter | Stack") -> Markup:
         """The figure as an `<svg>` element with its title."""
         import matplotlib
         from matplotlib.figure import Figure as Canvas
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
 
         self.count += 1
         style: Any = _STYLE | {"svg.hashsalt": str(self.count)}
@@ -212,21 +236,51 @@ class Drawing:
             axes = canvas.add_axes(
                 (left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height)
             )
-            for axis in (axes.xaxis, axes.yaxis):
-                axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-                axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-            axes.set_xlabel(chart.x_label, color=colour("soft"))
-            axes.set_ylabel(chart.y_label, color=colour("soft"))
-            axes.tick_params(length=0, labelcolor=colour("soft"), grid_color=colour("line"), grid_clip_on=False)
-            axes.grid(axis="y")
-            axes.set_axisbelow(True)
-            axes.spines[:].set_visible(False)
-            chart.draw(axes)
+            _plot(axes, chart, stand_in)
             for patch in (canvas.patch, axes.patch):
                 patch.set_visible(False)
             text = io.StringIO()
             canvas.savefig(text, format="svg", metadata={"Title": chart.title, "Date": None, "Creator": None})
         return Markup(_inline(text.getvalue()))  # matplotlib escapes every text
+
+
+def save(figures: Sequence[Figure], out: Path) -> None:
+    """Write figures side by side into a picture file, in the page's light colours, with the lines' names below."""
+    import matplotlib
+    from matplotlib.figure import Figure as Canvas
+
+    css = (Path(__file__).parent / "templates" / "style.css").read_text("utf-8")
+    light = dict(re.findall(r"--(\w+): (#\w+)", css[: css.index("@media")]))
+    style: Any = _STYLE
+    with matplotlib.rc_context(style):
+        widths = [each.size[0] for each in figures]
+        size = (sum(widths) / 72, max(each.size[1] for each in figures) / 72)
+        canvas = Canvas(figsize=size, layout="constrained")
+        panels = canvas.subplots(1, len(figures), squeeze=False, width_ratios=widths)[0]
+        for axes, each in zip(panels, figures, strict=True):
+            _plot(axes, each, light.__getitem__)
+            if len(figures) > 1:
+                axes.set_title(each.title)
+        lines, names = panels[0].get_legend_handles_labels()
+        if names:
+            canvas.legend(lines, names, loc="outside lower center", ncols=max(1, sum(widths) // 140), frameon=False)
+        canvas.savefig(out, dpi=130, metadata={"Software": None})
+
+
+def _plot(axes: "Axes", chart: Figure, paint: Paint) -> None:
+    """Labels, ticks and grid, then the data."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    axes.set_xlabel(chart.x_label, color=paint("soft"))
+    axes.set_ylabel(chart.y_label, color=paint("soft"))
+    axes.tick_params(length=0, labelcolor=paint("soft"), grid_color=paint("line"), grid_clip_on=False)
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+    axes.spines[:].set_visible(False)
+    chart.draw(axes, paint)
 
 
 def _inline(text: str) -> str:
