@@ -113,7 +113,7 @@ def test_a_ladder_is_nothing_in_the_small_game_alone(env: Any) -> None:
 
 
 def test_the_full_game_has_raw_observations_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli(["agent", "train", "--env", "craftax", "--out", str(tmp_path / "run")]) == 2
+    assert cli(["agent", "train", "--env", "craftax", "--observation", "compact", "--out", str(tmp_path / "run")]) == 2
     assert "--observation raw" in capsys.readouterr().err
 
 

@@ -26,7 +26,7 @@ BARRED = {
     "intervals": ENGINES,
     "cli": ENGINES,
     "agent": {"trl", "verl", "transformers", "accelerate", "peft", "openai"},
-    "lm": {"jax", "jaxlib", "flax", "optax", "craftax", "openai"},
+    "lm": {"jax", "jaxlib", "flax", "optax", "craftax", "xminigrid", "openai"},
 }
 # Engine -> the folders that may touch it.
 HOMES = {
@@ -36,6 +36,7 @@ HOMES = {
     "flax": ("agent",),
     "optax": ("agent",),
     "craftax": ("agent/envs/craftax",),
+    "xminigrid": ("agent/envs/minigrid",),
     "openai": ("endpoint/client.py",),
 }
 

@@ -1,46 +1,126 @@
-"""Environments: the protocol for your own environment (`environment.py`), and the built-in ones.
+"""Environments: the protocol for your own one (`environment.py`), how one is found by its name, and the built-in ones.
 
-`classic` is Craftax-Classic with the game's own 64 x 64 map, `classic-32` has a smaller map, `craftax` is the full
-game.
+A name is one of a built-in environment, one of an installed package that has an entry point in the group
+`hindsight_rl.environments`, or `module:Class`.
 """
 
+import importlib
+import os
+import sys
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
 
 from hindsight_rl.errors import HindsightError
 
 if TYPE_CHECKING:
     from hindsight_rl.agent.envs.environment import Environment
 
-NAMES = ("classic-32", "classic", "craftax")
+GROUP = "hindsight_rl.environments"
+"""The entry points of packages that bring environments. The entry's name is the environment's, its object a class, or a
+function, that makes the environment when it is called without arguments."""
 
-__all__ = ["NAMES", "make_env"]
+BUILT_IN = ("craftax", "minigrid")
+"""Packages in this folder. Each offers `NAMES`, `PRESETS` and `make(name, observation)`."""
+
+DEFAULT_OBSERVATION = "default"
+
+__all__ = ["BUILT_IN", "DEFAULT_OBSERVATION", "GROUP", "built_in", "make_env", "names"]
+
+
+def built_in(package: str) -> Any:
+    """The module of a built-in package of environments. Importing it does not import the game."""
+    return importlib.import_module(f"hindsight_rl.agent.envs.{package}")
+
+
+def names() -> dict[str, str]:
+    """Every known name and where it comes from: `built in`, or the package that brings it."""
+    found = {name: "built in" for package in BUILT_IN for name in built_in(package).NAMES}
+    for entry in _plugins():
+        found.setdefault(entry.name, entry.dist.name if entry.dist else entry.value)
+    return found
 
 
 @cache
-def make_env(name: str, observation: str = "compact") -> "Environment":
+def make_env(name: str, observation: str = DEFAULT_OBSERVATION) -> "Environment":
     """The environment of that name. Always the same object, because compiled programs belong to an object.
 
     Args:
-        name: `classic-32`, `classic` (or any `classic-N`, N a multiple of 16), or `craftax`.
-        observation: `compact` or `raw`; `craftax` offers only `raw`.
+        name: of a built-in environment or of an installed package's, or `module:Class`; the module may lie in the
+            current folder.
+        observation: for environments that offer several.
 
     Raises:
-        HindsightError: unknown name or observation.
+        HindsightError: unknown name or observation, a package that is not installed, or an environment that does not
+            fit the protocol.
     """
-    if observation not in ("compact", "raw"):
-        raise HindsightError(f"unknown observation '{observation}': use 'compact' or 'raw'")
-    if name == "craftax":
-        if observation != "raw":
-            raise HindsightError("environment 'craftax' has raw observations only: add --observation raw")
-        from hindsight_rl.agent.envs.craftax.full import CraftaxFull
-
-        return CraftaxFull()
-    size = {"classic": "64"}.get(name, name.removeprefix("classic-"))
-    if not size.isdigit() or int(size) % 16 or not 32 <= int(size) <= 256:
+    for package in BUILT_IN:
+        if (made := _guarded(built_in(package).make, name, observation)) is not None:
+            return made
+    entries = [entry for entry in _plugins() if entry.name == name]
+    if not entries and ":" not in name:
         raise HindsightError(
-            f"unknown environment '{name}': one of {', '.join(NAMES)}, or classic-N with N = 32, 48, ... 256"
+            f"unknown environment '{name}': one of {', '.join(names())}, or module:Class. A run that was trained with "
+            "an object from Python is loaded with load_policy(run, env=...)"
         )
-    from hindsight_rl.agent.envs.craftax.classic import CraftaxClassic
+    if observation != DEFAULT_OBSERVATION:
+        raise HindsightError(f"environment '{name}' has one observation only: omit --observation")
+    return _checked(_load(entries[0]) if entries else _imported(name), name)
 
-    return CraftaxClassic(int(size), observation)
+
+def _plugins() -> list[EntryPoint]:
+    return sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+
+
+def _guarded(make: Any, name: str, observation: str) -> "Environment | None":
+    try:
+        return make(name, observation)
+    except ModuleNotFoundError as error:
+        raise HindsightError(
+            f"environment '{name}' needs the package '{error.name}': pip install 'hindsight-rl[agent]'"
+        ) from error
+
+
+def _load(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        raise HindsightError(f"environment '{entry.name}': its entry point {entry.value} fails: {error}") from error
+
+
+def _imported(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    sys.path.insert(0, os.getcwd())  # as `python -m` does
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise HindsightError(f"environment '{name}' cannot be imported: {error}") from error
+    finally:
+        sys.path.remove(os.getcwd())
+
+
+def _checked(made: Any, name: str) -> "Environment":
+    from hindsight_rl.agent.envs.environment import check_environment
+
+    try:
+        return check_environment(made() if callable(made) else made)
+    except TypeError as error:
+        raise HindsightError(f"environment '{name}' cannot be made without arguments: {error}") from error
+
+
+@dataclass
+class EnvsConfig:
+    """List the environments that --env knows, and which package brings each of them."""
+
+
+def main(argv: list[str]) -> int:
+    """`hindsight agent envs`."""
+    import tyro
+
+    tyro.cli(EnvsConfig, args=argv, prog="hindsight agent envs")
+    found = names()
+    width = max(map(len, found))
+    for name, origin in found.items():
+        print(f"{name:{width}}  {origin}")
+    return 0

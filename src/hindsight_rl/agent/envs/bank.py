@@ -7,6 +7,7 @@ Training and evaluation use banks with different seeds, so evaluation worlds are
 """
 
 import hashlib
+import inspect
 import os
 import zipfile
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def load_bank(env: Environment, split: str, count: int, cache: Path | None = Non
         if (split, count) not in kept:
             kept[split, count] = _generate(env, split, count)
         return kept[split, count]
-    identity = f"{env.cache_key}/{split}/{count}/{version('jax')}"
+    identity = f"{env.cache_key}/{_source(env)}/{split}/{count}/{version('jax')}"
     path = (cache or cache_dir()) / "worlds" / f"{hashlib.sha256(identity.encode()).hexdigest()[:24]}.npz"
     shapes = jax.eval_shape(env.generate, jax.random.key(0))
     structure = jax.tree.structure(shapes)
@@ -116,6 +117,14 @@ def load_bank(env: Environment, split: str, count: int, cache: Path | None = Non
     except OSError as error:
         raise HindsightError(f"cannot keep worlds in {path.parent}: {error.strerror}; set HINDSIGHT_CACHE") from error
     return bank
+
+
+def _source(env: Environment) -> str:
+    """The source text of the environment's class, so that a changed generator does not get old worlds."""
+    try:
+        return inspect.getsource(type(env))
+    except (OSError, TypeError):
+        return ""
 
 
 def _generate(env: Environment, split: str, count: int) -> Bank:
@@ -146,11 +155,11 @@ class WorldsConfig:
     """Generate and cache the worlds before training."""
 
     env: str = "classic-32"
-    """The environment: `classic-32`, `classic` (64 x 64) or `craftax`."""
+    """The environment: a name that `hindsight agent envs` lists, or `module:Class`."""
     count: int = 1024
     """Number of worlds per split (train, eval)."""
-    observation: str = "compact"
-    """`compact` or `raw`, as in training. `craftax` has only `raw`."""
+    observation: str = "default"
+    """As in training."""
 
 
 def main(argv: list[str]) -> int:

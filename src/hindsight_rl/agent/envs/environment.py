@@ -3,6 +3,7 @@
 All functions of an :class:`Environment` are for one environment; :func:`step_each` steps many.
 """
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -33,6 +34,21 @@ class Step(NamedTuple):
     done: jax.Array
 
 
+@dataclass(frozen=True)
+class Composition:
+    """An instruction with several goals, for evaluation.
+
+    Attributes:
+        text: as people write it.
+        events: the names of the events of its goals, in order.
+        ordered: whether the order counts.
+    """
+
+    text: str
+    events: tuple[str, ...]
+    ordered: bool
+
+
 class Environment(Protocol):
     """An environment that reports the events of each transition.
 
@@ -48,6 +64,17 @@ class Environment(Protocol):
     """The initial instructions: instruction i asks for event i. They are given in training and evaluated."""
     language: Language = Language()
     """How people name the events. By default, an event is known by its captions alone."""
+    compositions: tuple[Composition, ...] = ()
+    """Instructions with several goals that are evaluated. They are not given in training."""
+    horizon: int = 200
+    """Steps per goal in evaluation."""
+    settings: tuple[tuple[str, Any], ...] = ()
+    """Dotted names and values of the training settings that suit the environment, e.g. `("acting.patience", 64)`. They
+    replace the defaults; settings of the method and of the user take precedence."""
+    about: str = ""
+    """The environment in one sentence, for reports."""
+    scene: str = "You watch an agent in a simulated world."
+    """The first sentence of the prompt with which a language model relabels."""
     n_actions: int
     observation_size: int
     exploration: tuple[float, ...] | None = None
@@ -71,6 +98,13 @@ class Environment(Protocol):
     def step(self, key: jax.Array, state: Any, action: jax.Array) -> Step:
         """One transition; never resets."""
         ...
+
+    def possible(self, state: Any) -> jax.Array | None:
+        """bool [n_events], which events can happen in the world of this state; None: all of them can.
+
+        An instruction is given, and evaluated, only where its events can happen.
+        """
+        return None
 
     def render(self, state: Any) -> np.ndarray:
         """A picture of a state whose leaves are NumPy arrays, uint8 [height, width, 3].

@@ -16,7 +16,6 @@ from hindsight_rl.agent.evaluation.suite import (
     BATCH,
     EPSILON,
     EVAL_WORLDS,
-    HORIZON,
     evaluate_instructions,
     evaluation_suite,
 )
@@ -24,7 +23,7 @@ from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 
-EPISODES = {"canonical": 64, "paraphrased": 24, "others": 24, "composed": 32}
+EPISODES = {"canonical": 64, "paraphrased": 24, "others": 24, "held_out": 24, "composed": 32}
 
 
 def evaluate_run(
@@ -64,12 +63,12 @@ def evaluate_run(
         "env": config["env"],
         "seed": config["seed"],
         "steps": metrics[-1]["step"] if metrics else 0,
-        "horizon": HORIZON,
+        "horizon": policy.env.horizon,
         "epsilon": EPSILON,
         "eval_worlds": EVAL_WORLDS,
     }
     for name, asked in evaluation_suite(policy).items():
-        if name not in parts:
+        if name not in parts or (name == "held_out" and not asked):
             continue
         episodes = max(1, min(EVAL_WORLDS, round(EPISODES[name] * scale)))
         result[name] = evaluate_instructions(policy, asked, episodes, seed=seed, batch=batch)
@@ -148,7 +147,7 @@ def _reward_quality(policy: Policy) -> dict[str, dict[str, float]]:
 @dataclass
 class EvalConfig:
     """Measure the success rate per instruction on held-out worlds: canonical, paraphrased and composed instructions,
-    and instructions for other events."""
+    instructions for other events, and for events that no instruction in training asks for."""
 
     run: Annotated[str, tyro.conf.Positional]
     """The run folder."""
@@ -158,8 +157,8 @@ class EvalConfig:
     """Factor for the number of episodes, e.g. 0.1 for a quick evaluation."""
     seed: int = 0
     parts: tuple[str, ...] = tuple(EPISODES)
-    """Parts to evaluate, from `canonical`, `paraphrased`, `others` and `composed`. Unless all are given, eval.json is
-    not written."""
+    """Parts to evaluate, from `canonical`, `paraphrased`, `others`, `held_out` and `composed`. Unless all are given,
+    eval.json is not written."""
 
 
 def main(argv: list[str]) -> int:
@@ -172,9 +171,8 @@ def main(argv: list[str]) -> int:
     if config.json:
         print(json.dumps(result))
         return 0
-    print(
-        f"{result['method']} on {result['env']}, {result['steps']:,} steps; {HORIZON} steps per goal, held-out worlds"
-    )
+    how = f"{result['steps']:,} steps; {result['horizon']} steps per goal, held-out worlds"
+    print(f"{result['method']} on {result['env']}, {how}")
     for name in result["mean"]:
         rows = result[name]
         print(

@@ -1,5 +1,5 @@
 """The instructions of an evaluation: canonical ones, held-out paraphrases, compositions, and events without an initial
-instruction.
+instruction, among them those that no instruction in training may ask for.
 
 Training uses none of the paraphrases and compositions. True events decide on success.
 """
@@ -12,46 +12,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hindsight_rl.agent.envs.bank import load_bank
+from hindsight_rl.agent.envs.bank import Bank, load_bank
+from hindsight_rl.agent.envs.environment import Environment
 from hindsight_rl.agent.envs.events import Event, fulfilling
 from hindsight_rl.agent.evaluation.trials import Tasks, run_trials
 from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.agent.reward.semantic import InstructionError
 
-HORIZON = 200
-"""Steps per goal of an instruction."""
+HORIZON = Environment.horizon
+"""Steps per goal of an instruction, unless the environment says otherwise."""
 EPSILON = 0.05
 """Rate of random actions in every trial of every method: a greedy policy can get stuck in a loop."""
 EVAL_WORLDS = 256
 BATCH = 704
-
-# Two or three achievements each, joined as people write them; (events, ordered, text).
-COMPOSED: tuple[tuple[tuple[str, ...], bool, str], ...] = (
-    (("collect_wood", "place_table"), True, "collect wood, then place a table"),
-    (("collect_wood", "collect_sapling"), False, "collect wood and collect a sapling"),
-    (("collect_drink", "eat_cow"), False, "drink water and eat a cow"),
-    (("collect_sapling", "place_plant"), True, "get a sapling and then plant the sapling"),
-    (("collect_wood", "collect_drink"), False, "gather wood and drink water"),
-    (("collect_sapling", "collect_drink"), True, "first collect a sapling, then drink some water"),
-    (("wake_up", "collect_wood"), True, "wake up and then collect wood"),
-    (("collect_drink", "collect_sapling"), False, "drink water and collect a sapling"),
-    (("place_table", "make_wood_pickaxe"), True, "place a table, then make a wood pickaxe"),
-    (("place_table", "make_wood_sword"), True, "place a table, then make a wood sword"),
-    (("place_table", "collect_sapling"), False, "place a table and collect a sapling"),
-    (("defeat_zombie", "collect_drink"), False, "defeat a zombie and drink water"),
-    (
-        ("collect_wood", "place_table", "make_wood_pickaxe"),
-        True,
-        "collect wood, place a table, then make a wood pickaxe",
-    ),
-    (("collect_wood", "collect_drink", "collect_sapling"), False, "collect wood, drink water and collect a sapling"),
-    (
-        ("collect_sapling", "place_plant", "collect_drink"),
-        True,
-        "collect a sapling, then plant a sapling, then drink water",
-    ),
-    (("make_wood_pickaxe", "collect_stone"), True, "make a wood pickaxe, then collect stone"),
-)
 
 
 @dataclass(frozen=True)
@@ -72,25 +45,26 @@ class EvalInstruction:
 
 
 def evaluation_suite(policy: Policy) -> dict[str, list[EvalInstruction]]:
-    """The parts of the evaluation: `canonical`, `paraphrased`, `others`, `composed`; a part is empty if the
-    environment has no phrasings for it."""
-    events, language = policy.env.events, policy.env.language
-    named = events[: len(policy.env.instructions)]
-    unnamed = [e for e in events[len(named) :] if not e.harmful]
-    names = {e.name for e in events}
+    """The parts of the evaluation: `canonical`, `paraphrased`, `others`, `held_out`, `composed`; a part is empty if the
+    environment has nothing for it."""
+    env, phrases = policy.env, policy.env.language.phrases
+    named = env.events[: len(env.instructions)]
+    unnamed = [e for e in env.events[len(named) :] if e.trained]
+    held_out = [e for e in env.events if e.held_out]
     composed = []
-    for meant, ordered, text in COMPOSED:
-        if not names.issuperset(meant):
-            continue
+    for each in env.compositions:
         try:
-            goals = policy.reward.check(text).goals
+            goals = policy.reward.check(each.text).goals
         except InstructionError:
-            goals = (text,)  # an instruction that the reward cannot judge is tried too, and most likely fails
-        composed.append(EvalInstruction(text, meant, ordered, goals))
+            goals = (each.text,)  # an instruction that the reward cannot judge is tried too, and most likely fails
+        composed.append(EvalInstruction(each.text, each.events, each.ordered, goals))
     return {
-        "canonical": [single(t, e) for t, e in zip(policy.env.instructions, named, strict=True)],
-        "paraphrased": [single(t, e) for e in named for t in language.phrases(e.name, "heldout")],
-        "others": [single(t, e) for e in unnamed for t in language.phrases(e.name, "heldout")],
+        "canonical": [single(t, e) for t, e in zip(env.instructions, named, strict=True)],
+        "paraphrased": [single(t, e) for e in named for t in phrases(e.name, "heldout")],
+        "others": [single(t, e) for e in unnamed for t in phrases(e.name, "heldout")],
+        "held_out": [
+            single(t, e) for e in held_out for t in (*phrases(e.name, "train")[:1], *phrases(e.name, "heldout"))
+        ],
         "composed": composed,
     }
 
@@ -104,29 +78,37 @@ def evaluate_instructions(
     policy: Policy,
     asked: Sequence[EvalInstruction],
     episodes: int,
-    horizon: int = HORIZON,
+    horizon: int | None = None,
     seed: int = 0,
     batch: int = BATCH,
 ) -> list[dict[str, Any]]:
     """Run trials of each instruction in ``episodes`` held-out worlds.
 
+    Args:
+        horizon: steps per goal; by default the environment's.
+
     Returns:
-        one row for each instruction: text, events, ordered, successes, trials, success, mean_steps (of the successes),
-        achievements (mean number of the events with an initial instruction per trial, within the same horizon).
+        one row for each instruction that some held-out world allows (see `Environment.possible`): text, events,
+        ordered, successes, trials, success, mean_steps (of the successes), achievements (mean number of the events with
+        an initial instruction per trial, within the same horizon).
 
     The agent pursues the goals into which it splits an instruction, even if this split is wrong. Success is decided by
     the true goals.
     """
     env = policy.env
+    horizon = env.horizon if horizon is None else horizon
     bank = load_bank(env, "eval", EVAL_WORLDS)
     truth, index = np.asarray(fulfilling(env.events)).T, {e.name: i for i, e in enumerate(env.events)}
+    possible = _possible(env, bank)
+    allowing = {q: np.flatnonzero(possible[:, [index[name] for name in q.events]].all(1)) for q in asked}
     by_length: dict[int, list[EvalInstruction]] = {}
     for q in asked:
-        by_length.setdefault(len(q.events), []).append(q)
+        if len(allowing[q]):
+            by_length.setdefault(len(q.events), []).append(q)
     rows: dict[EvalInstruction, dict[str, Any]] = {}
     for length, group in by_length.items():
         repeated = [q for q in group for _ in range(episodes)]
-        worlds = np.tile(np.arange(episodes) * (EVAL_WORLDS // min(episodes, EVAL_WORLDS)) % EVAL_WORLDS, len(group))
+        worlds = np.concatenate([_spread(allowing[q], episodes) for q in group])
         fulfilled, steps, seen = [], [], []
         for at in range(0, len(repeated), batch):
             part = repeated[at : at + batch]
@@ -169,7 +151,19 @@ def evaluate_instructions(
                 "mean_steps": round(float(took[i][done[i]].mean()), 1) if done[i].any() else None,
                 "achievements": round(float(achieved[i].mean()), 3),
             }
-    return [rows[q] for q in asked]
+    return [rows[q] for q in asked if q in rows]
+
+
+def _possible(env: Environment, bank: Bank) -> np.ndarray:
+    """bool [worlds, n_events]: which events can happen in each world of the bank."""
+    found = jax.vmap(env.possible)(bank.states)
+    return np.ones((bank.size, len(env.events)), bool) if found is None else np.asarray(found)
+
+
+def _spread(worlds: np.ndarray, episodes: int) -> np.ndarray:
+    """``episodes`` of these worlds, evenly spread; repeated if there are fewer."""
+    n = len(worlds)
+    return worlds[np.arange(episodes) * (n // min(episodes, n)) % n]
 
 
 def _fitted(q: EvalInstruction) -> list[str]:

@@ -24,13 +24,12 @@ class TrainConfig:
     """Settings of a training run; the defaults suit a laptop."""
 
     preset: str = "laptop"
-    """Set of defaults for all other settings: `laptop`, `gpu` (the game's own map, enough environments for one GPU) or
-    `craftax` (the full game)."""
+    """Set of defaults for all other settings: `laptop`, `gpu` (a larger map, enough environments for one GPU), or one
+    that an environment brings."""
     method: str = "oir"
     """The method: `oir`, `oir-paper`, `oir-no-buffer`, `her`, `buffer`, `none`, `ellm`, `oracle` or `game`."""
     env: str = "classic-32"
-    """The environment: `classic` (Craftax-Classic with the game's own 64 x 64 map), `classic-32` (a smaller map:
-    faster, but a different task) or `craftax` (the full game)."""
+    """The environment: a name that `hindsight agent envs` lists, or `module:Class`."""
     total_timesteps: int = 1_500_000
     """Total number of environment steps."""
     seed: int = 0
@@ -44,9 +43,8 @@ class TrainConfig:
     """Continue the run in --out from its newest checkpoint, with the settings of that run. Only some settings can be
     changed: a larger --total-timesteps, and settings that do not affect learning (evaluations, checkpoints, the
     endpoint)."""
-    observation: str = "compact"
-    """Observation of the environment: `compact` (191 features of Craftax-Classic) or `raw` (all numbers of the
-    game)."""
+    observation: str = "default"
+    """Observation of the environment, if it offers several, e.g. `compact` and `raw`."""
     encoder: str = "default"
     """Sentence encoder: `default` (all-MiniLM-L6-v2), an id on the Hugging Face hub, or a path."""
     reward_mode: str = "calibrated"

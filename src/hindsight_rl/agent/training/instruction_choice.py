@@ -53,6 +53,43 @@ class Odds(NamedTuple):
         return cls(jnp.cumsum(tables.chance), jnp.cumsum(tables.initial), usual, useful)
 
 
+class Allowed(NamedTuple):
+    """The instructions that the worlds of E environments allow.
+
+    Attributes:
+        events: bool [E, n_events], events that can happen in the world (`Environment.possible`).
+        by_chance: float32 [E, I], the running sum of `Tables.chance` over the instructions that the world allows; over
+            all of them where it allows none.
+        initial: float32 [E, I], the running sum of `Tables.initial` over those.
+    """
+
+    events: jax.Array
+    by_chance: jax.Array
+    initial: jax.Array
+
+    @classmethod
+    def of(cls, tables: Tables, possible: jax.Array) -> "Allowed":
+        """For worlds in which the events bool [E, n_events] are possible."""
+        goals = (possible.astype(jnp.float32) @ tables.fires.T.astype(jnp.float32)) > 0
+        goals = jnp.concatenate([goals, jnp.ones((len(possible), 1), bool)], axis=1)  # for padding, which is -1
+        instructions = goals[:, tables.goals].all(axis=2)
+        chance = jnp.where(instructions, tables.chance, 0.0)
+        chance = jnp.where(chance.sum(axis=1, keepdims=True) > 0, chance, tables.chance)
+        initial = jnp.where(instructions, tables.initial, 0.0)
+        return cls(possible, jnp.cumsum(chance, axis=1), jnp.cumsum(initial, axis=1))
+
+
+def drawn_by_each(odds: jax.Array, luck: jax.Array) -> jax.Array:
+    """As `action_selection.drawn_by`, with odds of its own for each environment: int32 [E, C].
+
+    Args:
+        odds: float32 [E, I], running sums.
+        luck: float32 [E, C], uniform random numbers.
+    """
+    found = jax.vmap(lambda own, marks: jnp.searchsorted(own, marks * own[-1], side="right"))(odds, luck)
+    return jnp.minimum(found, odds.shape[1] - 1).astype(jnp.int32)
+
+
 def next_instruction(
     tables: Tables,
     odds: Odds,
@@ -62,10 +99,12 @@ def next_instruction(
     event_counts: jax.Array,
     since_new: jax.Array,
     keys: ChoiceKeys,
+    allowed: "Allowed | None" = None,
 ) -> tuple[jax.Array, jax.Array]:
     """The instruction that each of E environments would be given now.
 
     Args:
+        allowed: which instructions each world allows; None: all.
         selection: of the step, with the values of what was seen.
         event_counts: int32 [E, n_events], how often each event happened in this life.
         since_new: bool [E, n_events], events that happened since the last new event of this life.
@@ -75,7 +114,8 @@ def next_instruction(
         `REPEATED_EVENT`.
     """
     n = event_counts.shape[0]
-    drawn = drawn_by(odds.by_chance, jax.random.uniform(keys.by_chance, (n, rules.candidates)))
+    luck = jax.random.uniform(keys.by_chance, (n, rules.candidates))
+    drawn = drawn_by(odds.by_chance, luck) if allowed is None else drawn_by_each(allowed.by_chance, luck)
     if odds.usual is not None:
         # Of the candidates, take the one with the highest ratio of its value here to its average value.
         first_goal = jnp.maximum(tables.goals[drawn, 0], 0)
@@ -89,6 +129,8 @@ def next_instruction(
     if selection.event_values is not None and view.known is not None and rules.new_event_share:
         repeated = jax.random.bernoulli(keys.repeated_event, rules.repeated_event_share, (n, 1))
         left = view.known & ~jnp.where(repeated, since_new, event_counts > 0)
+        if allowed is not None:
+            left = left & allowed.events
         wanted = jnp.where(repeated, odds.useful, tables.rarity)
         there_is, asking = event_instruction(selection.event_values, left, wanted, tables, keys.which_event)
         given = (jax.random.uniform(keys.new_event, (n,)) < rules.new_event_share) & there_is
@@ -96,8 +138,14 @@ def next_instruction(
         chosen = jnp.where(given, jnp.where(repeated[:, 0], REPEATED_EVENT, NEW_EVENT), chosen)
 
     if rules.initial:
-        initial = drawn_by(odds.initial, jax.random.uniform(keys.initial_which, (n,)))
-        given = (jax.random.uniform(keys.initial, (n,)) < rules.initial) & (odds.initial[-1] > 0)
+        luck = jax.random.uniform(keys.initial_which, (n,))
+        there_are = odds.initial[-1] > 0
+        if allowed is None:
+            initial = drawn_by(odds.initial, luck)
+        else:
+            initial = drawn_by_each(allowed.initial, luck[:, None])[:, 0]
+            there_are = there_are & (allowed.initial[:, -1] > 0)
+        given = (jax.random.uniform(keys.initial, (n,)) < rules.initial) & there_are
         instruction = jnp.where(given, initial, instruction)
         chosen = jnp.where(given, INITIAL, chosen)
     return instruction, chosen

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.envs.bank import cache_dir
 from hindsight_rl.agent.envs.environment import Environment
 from hindsight_rl.agent.evaluation.evaluate import evaluate_run
@@ -50,7 +51,7 @@ def train_runs(
     check_compiler()
     if len(seeds) > 1 and (config.relabeler == "llm" or relabeler is not None):
         raise HindsightError("--seeds: a relabeler that works in the background trains one seed at a time")
-    configs = [_settings(dataclasses.replace(config, seed=s, out=o)) for s, o in zip(seeds, outs, strict=True)]
+    configs = [_settings(dataclasses.replace(config, seed=s, out=o), env) for s, o in zip(seeds, outs, strict=True)]
     compile_cache()
     with ExitStack() as held:
         # A resumed run is locked before it is read, a new run as soon as its folder exists.
@@ -87,13 +88,15 @@ def compile_cache() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 
 
-def _settings(config: TrainConfig) -> TrainConfig:
+def _settings(config: TrainConfig, env: Environment | None) -> TrainConfig:
     """The settings of this call or, on resume, those of the run."""
     if config.resume:
         return resumed(config, load_config(Run.open(config.out, kind="agent"))).checked()
     if first_process():
         vacant(config.out)
-    return settled(config).checked()
+    if config.settled:
+        return config.checked()
+    return settled(config, (env or make_env(config.env, config.observation)).settings).checked()
 
 
 def _training_run(

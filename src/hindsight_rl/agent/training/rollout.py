@@ -26,7 +26,7 @@ from hindsight_rl.agent.policy.network import QNetwork, psi_of
 from hindsight_rl.agent.policy.network import omega as network_omega
 from hindsight_rl.agent.policy.prerequisites import Precedence, prerequisites, requirements
 from hindsight_rl.agent.training.acting import ActingRules
-from hindsight_rl.agent.training.instruction_choice import ChoiceKeys, Odds, next_instruction
+from hindsight_rl.agent.training.instruction_choice import Allowed, ChoiceKeys, Odds, next_instruction
 from hindsight_rl.agent.training.tables import Tables
 
 
@@ -187,8 +187,12 @@ def roll(
     odds = Odds.of(tables, view, rules, actors.observation)
     exploration = Exploration(exploration_odds(env), epsilon, sticky=rules.sticky)
 
-    def one_step(carry: tuple[Actors, jax.Array], key: jax.Array) -> tuple[tuple[Actors, jax.Array], Transitions]:
-        actors, previous_goal = carry
+    def worlds_allow(states: Any) -> Allowed | None:
+        possible = jax.vmap(env.possible)(states)
+        return None if possible is None else Allowed.of(tables, possible)
+
+    def one_step(carry: Any, key: jax.Array) -> tuple[Any, Transitions]:
+        actors, previous_goal, by_world = carry
         keys = StepKeys.of(key)
         goals = tables.goals[actors.instruction]
         task = Task(goals, tables.ordered[actors.instruction], tables.fires[jnp.maximum(goals, 0)])
@@ -227,8 +231,11 @@ def roll(
         since_new = jnp.where((over | (first > 0))[:, None], False, actors.since_new) | (step.events & ~over[:, None])
         newest = jnp.where(over, 0.0, jnp.where(first > 0, first, actors.newest))
 
+        env_state, observation = bank.renew(keys.reset, over, step.state, step.observation)
+        if by_world is not None:
+            by_world = jax.lax.cond(over.any(), lambda: worlds_allow(env_state), lambda: by_world)
         instruction, chosen = next_instruction(
-            tables, odds, view, rules, selection, progress.event_counts, since_new, keys.instruction
+            tables, odds, view, rules, selection, progress.event_counts, since_new, keys.instruction, by_world
         )
         renewed = ended | (~pursuing & ((actors.explore <= 1) | over))
         # After a rare event the agent takes random steps, because its consequences are most likely found there.
@@ -236,7 +243,6 @@ def roll(
         rare = jnp.maximum(rare, rules.repeated_event_share * actors.newest)
         curious = jax.random.uniform(keys.burst, (n,)) < rare
         burst = ended & fulfilled & ~over & curious & (rules.explore_after > 0)
-        env_state, observation = bank.renew(keys.reset, over, step.state, step.observation)
         transitions = Transitions(
             observation=actors.observation,
             action=selection.action,
@@ -269,7 +275,8 @@ def roll(
             newest=newest,
             exploring_action=jnp.where(selection.random, selection.drawn, actors.exploring_action),
         )
-        return (after, goal), transitions
+        return (after, goal, by_world), transitions
 
-    (actors, _), seen = jax.lax.scan(one_step, (actors, jnp.zeros(n, jnp.int32)), jax.random.split(key, num_steps))
+    first = (actors, jnp.zeros(n, jnp.int32), worlds_allow(actors.env_state))
+    (actors, _, _), seen = jax.lax.scan(one_step, first, jax.random.split(key, num_steps))
     return actors, seen
