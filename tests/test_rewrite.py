@@ -1,5 +1,7 @@
 """What becomes of constraints that failed."""
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -276,7 +278,7 @@ PLAIN = "The gull sat on the wall and it looked at the sea for most of the day. 
         # First and last words are words.
         ("first_word:first_word_answer", {"first_word": "tea"}, BABBLE, None),
         ("first_word:first_word_answer", {"first_word": "tea"}, "Gulls, too", None),
-        ("first_word:first_word_answer", {"first_word": "tea"}, "Gulls sat", "the word gulls."),
+        ("first_word:first_word_answer", {"first_word": "tea"}, "Gulls sat", "the word Gulls."),
         ("first_word:first_word_sent", {"first_word": "tea"}, "Gulls sat", None),
         ("first_word:first_word_sent", {"first_word": "tea"}, "It sat. It ate.", "the word it."),
         ("last_word:last_word_answer", {"last_word": "tea"}, "I know that it's", None),
@@ -352,3 +354,32 @@ def test_a_retargeted_lower_bound_is_what_the_response_has(id: str) -> None:
     found = Retarget(reach=float("inf")).retargeted(asked, PLAIN)
     assert found is not None
     assert not asked.at({bound: found.kwargs[bound] + 1}).check(PLAIN)  # so it is no lower than it has to be
+
+
+def test_the_page_shows_every_kind_that_retarget_changes() -> None:
+    root = Path(__file__).parents[1]
+    script = subprocess.run(
+        [sys.executable, "benchmarks/retargeted.py"], cwd=root, capture_output=True, text=True, check=True
+    )
+    page = (root / "docs/retargeted.md").read_text("utf-8")
+    assert script.stdout.strip() in page
+    assert page.count("\n| `") > 40
+
+
+def test_a_rewritten_instruction_says_exactly_what_is_checked() -> None:
+    asked = constraint(
+        "keywords:word_count_different_numbers", {"keyword": "sea", "frequency": 1, "relation": "less than"}
+    )
+    response = "The sea, the sea and the sea."
+    made = Retarget().rewrite(Rollout(Instruction("Describe it.", (asked,)), response, [False]))
+    assert made is not None
+    # The public description has no relation: "should appear 4 times" would be wrong.
+    assert made.instruction.texts == ("In your response, the word sea should appear less than 4 times.",)
+    assert made.instruction.constraints[0].check(response)
+
+
+@pytest.mark.parametrize("ending", ['he said "good night."', "it is late)."])
+def test_a_closing_phrase_that_cuts_a_quotation_or_brackets_is_not_asked_for(ending: str) -> None:
+    asked = constraint("startend:end_checker", {"end_phrase": "the end is near"})
+    response = f"The gull left (as always, and {ending}" if ")" in ending else f"The gull left, and {ending}"
+    assert asked.achieved(response) is None

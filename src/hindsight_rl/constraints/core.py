@@ -132,6 +132,7 @@ class Checker:
     version: ClassVar[str] = CURRENT
     params: ClassVar[tuple[Param, ...]] = ()
     wording: ClassVar[str] = ""
+    restatement: ClassVar[str] = ""
     conflicts: ClassVar[frozenset[str]] = frozenset()
     depends: ClassVar[frozenset[str]] = frozenset()
     _known: ClassVar[dict[str, Param]] = {}
@@ -174,9 +175,16 @@ class Checker:
 
     def describe(self) -> str:
         """The constraint in words, the same every time."""
+        return self._said(self.wording)
+
+    def restate(self) -> str:
+        """The constraint in the words of a rewritten instruction: exact where the public description is not."""
+        return self._said(self.restatement) if self.restatement else self.describe()
+
+    def _said(self, wording: str) -> str:
         # A list reads as the public descriptions print it: ['a', 'b'].
         values = {name: str(value) if type(value) is list else value for name, value in self.values.items()}
-        return agreeing(self.wording.format_map(values))
+        return agreeing(wording.format_map(values))
 
     def follows(self, text: Text) -> bool:
         """Override: whether the response satisfies the constraint, in time linear in the response."""
@@ -249,6 +257,7 @@ def checker(
     id: str,
     *params: Param,
     wording: str,
+    restatement: str = "",
     version: str = CURRENT,
     conflicts: Iterable[str] = (),
     depends: Iterable[str] = (),
@@ -257,7 +266,8 @@ def checker(
 ) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
     """Function decorator: ``f(text, **values) -> bool`` becomes the constraint `id`; returns ``f`` unchanged.
 
-    wording: the description, a format string over the params' names. achieved: see
+    wording: the description, a format string over the params' names. restatement: the same for rewritten instructions,
+    where the public description does not say exactly what is checked, see :meth:`Checker.restate`. achieved: see
     :meth:`Checker.achieved`; like ``f`` it gets the :class:`Text` and the values. vacuous: see
     :meth:`Checker.vacuous`; it gets the :class:`Text`.
     """
@@ -268,6 +278,7 @@ def checker(
             "__module__": function.__module__,
             "params": params,
             "wording": wording,
+            "restatement": restatement,
             "follows": lambda self, text: function(text, **self.values),
         }
         if achieved is not None:

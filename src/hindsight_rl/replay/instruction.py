@@ -124,7 +124,7 @@ class Instruction:
     def rewritten(self, kept: Sequence[int], changed: Mapping[int, Constraint] | None = None) -> Instruction:
         """This instruction with the constraints `kept`, and those `changed` (index -> the new constraint).
 
-        The order stays the same; `needs` gets the new indices. The text of a changed constraint is its description.
+        The order stays the same; `needs` gets the new indices. A changed constraint is said as by :func:`restated`.
         """
         changed = changed or {}
         order = sorted({*kept, *changed})
@@ -133,7 +133,7 @@ class Instruction:
             self.task,
             tuple(changed.get(index, self.constraints[index]) for index in order),
             key=self.key,
-            texts=tuple(changed[index].describe() if index in changed else self.texts[index] for index in order),
+            texts=tuple(restated(changed[index]) if index in changed else self.texts[index] for index in order),
             soft=self.soft,
             meta=self.meta,
             layout=self.layout.keeping(order) if isinstance(self.layout, FoundLayout) else self.layout,
@@ -147,6 +147,12 @@ class Instruction:
         while broken := {index for index in left if not left.issuperset(self.needs[index])}:
             left -= broken
         return sorted(left)
+
+
+def restated(constraint: Constraint) -> str:
+    """A constraint in the words of a rewritten instruction: its ``restate()``, if it has one, else its description."""
+    own = getattr(constraint, "restate", constraint.describe)
+    return str(own())
 
 
 def _presupposed(constraints: Sequence[Constraint]) -> tuple[tuple[int, ...], ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hindsight_rl.replay.instruction import Constraint, Instruction
+from hindsight_rl.replay.instruction import Constraint, Instruction, restated
 from hindsight_rl.replay.rollout import Rewrite, Rewriter, Rollout
 
 
@@ -54,7 +54,7 @@ class Pool:
             if lent is not None:
                 left[each.id] -= 1
                 made.append(lent)
-                texts.append(self.texts[place] if lent is each else lent.describe())
+                texts.append(self.texts[place] if lent is each else restated(lent))
         if not made:
             return None
         lent_to = replace(asked, constraints=tuple(made), texts=tuple(texts), needs=(), prompt="")

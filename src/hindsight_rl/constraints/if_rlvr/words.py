@@ -52,6 +52,7 @@ def word_once(text: Text, keyword: str) -> bool:
     count("frequency"),
     Param("relation", choices=RELATIONS),
     wording="In your response, the word {keyword} should appear {frequency} times.",
+    restatement="In your response, the word {keyword} should appear {relation} {frequency} times.",
     achieved=bounded(lambda text, keyword, **_: _times(text, keyword), "frequency", "relation"),
 )
 def word_count_different_numbers(text: Text, keyword: str, frequency: int, relation: str) -> bool:
@@ -131,6 +132,7 @@ def _achieved_position(text: Text, keyword: str, n: int, m: int) -> dict[str, An
     count("n", low=1),
     count("m", low=1),
     wording="Include keyword {keyword} in the {n}-th sentence, as the {m}-th word of that sentence.",
+    restatement="Include keyword {keyword} as word {m} of sentence {n}; punctuation marks count as words.",
     achieved=_achieved_position,
 )
 def keyword_specific_position(text: Text, keyword: str, n: int, m: int) -> bool:
@@ -163,6 +165,16 @@ def _only(name: str, words: set[str]) -> dict[str, Any] | None:
     return {name: min(words)} if len(words) == 1 and is_word(min(words)) else None
 
 
+def _as_written(found: dict[str, Any] | None, raw: str, last: bool = False) -> dict[str, Any] | None:
+    """The word in the case in which the response has it: "Texas", not "texas"."""
+    if found is None:
+        return None
+    ((name, word),) = found.items()
+    at = raw.lower().rfind(word) if last else 0
+    written = raw[at : at + len(word)]
+    return {name: written} if written.lower() == word else found
+
+
 def _one_sentence(text: Text) -> bool:
     return len(rule_sentences(text)) < 2
 
@@ -193,7 +205,7 @@ def first_word_sent(text: Text, first_word: str) -> bool:
     "first_word:first_word_answer",
     Word("first_word"),
     wording="The first word of your response should be the word {first_word}.",
-    achieved=lambda text, **_: _only("first_word", {_first(text.raw)}),
+    achieved=lambda text, **_: _as_written(_only("first_word", {_first(text.raw)}), text.raw.lstrip()),
 )
 def first_word_answer(text: Text, first_word: str) -> bool:
     return _first(text.raw) == first_word.lower()
@@ -214,7 +226,7 @@ def last_word_sent(text: Text, last_word: str) -> bool:
     "last_word:last_word_answer",
     Word("last_word"),
     wording="The last word of your response should be the word {last_word}.",
-    achieved=lambda text, **_: _only("last_word", _ending(text, [text.raw])),
+    achieved=lambda text, **_: _as_written(_only("last_word", _ending(text, [text.raw])), text.raw, last=True),
 )
 def last_word_answer(text: Text, last_word: str) -> bool:
     return _last(text.raw) == last_word.lower()
@@ -229,6 +241,7 @@ def _lowercase_words(text: Text) -> int:
     "count:lowercase_counting",
     count("N", low=1),
     wording="In your response, all lowercase words should appear at most {N} times.",
+    restatement="Use at most {N} words that are entirely in lower case.",
     achieved=lambda text, N: {"N": max(N, _lowercase_words(text))},
 )
 def lowercase_counting(text: Text, N: int) -> bool:

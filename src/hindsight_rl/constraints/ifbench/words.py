@@ -255,6 +255,7 @@ def _nearest_place(places: list[int], asked: int) -> dict[str, Any] | None:
     "sentence:keyword",
     *_KEYWORD,
     wording=_KEYWORD_WORDING,
+    restatement='The response must include keyword "{word}" in sentence {N}.',
     achieved=lambda text, word, N: _nearest_place(
         [at for at, sentence in enumerate(text.sentences, 1) if standing(word, sentence)], N
     ),
@@ -267,6 +268,7 @@ def sentence_keyword(text: Text, word: str, N: int) -> bool:
     "sentence:keyword",
     *_KEYWORD,
     wording=_KEYWORD_WORDING,
+    restatement='The response must include keyword "{word}" in sentence {N}.',
     version=HIR,
     achieved=lambda text, word, N: _nearest_place(
         [at for at, sentence in enumerate(rule_sentences(text), 1) if word.lower() in sentence.lower()], N

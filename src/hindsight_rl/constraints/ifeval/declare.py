@@ -15,11 +15,20 @@ def ifeval(
     id: str,
     *params: Param,
     wording: str,
+    restatement: str = "",
     achieved: Callable[..., dict[str, Any] | None] | None = None,
     vacuous: Callable[[Text], bool] | None = None,
 ) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
     """As :func:`hindsight_rl.constraints.core.checker`, with the conflicts of the public table."""
-    return checker(id, *params, wording=wording, conflicts=CONFLICTS[id], achieved=achieved, vacuous=vacuous)
+    return checker(
+        id,
+        *params,
+        wording=wording,
+        restatement=restatement,
+        conflicts=CONFLICTS[id],
+        achieved=achieved,
+        vacuous=vacuous,
+    )
 
 
 def relation(name: str) -> Param:

@@ -95,6 +95,7 @@ class MultipleSections(Checker):
         "{section_spliter} X, such as:\n{section_spliter} 1\n[content of section 1]\n"
         "{section_spliter} 2\n[content of section 2]"
     )
+    restatement = wording.replace("must have", "must have at least")
 
     def validated(self) -> None:
         marker = self.values["section_spliter"] = self.values["section_spliter"].strip()
