@@ -104,9 +104,19 @@ def read(wanted: Wanted) -> dict[str, Any]:
         "rows",
         "by_count",
         "area",
+        "entropy",
+        "length",
+        "by_kind",
+        "by_kind_before",
     )
     about = {"name": wanted.name, "arm": name, "condition": wanted.condition, "seed": wanted.seed}
-    return about | {k: row[k] for k in kept}
+    return about | {k: row[k] for k in kept} | {k: row[k] for k in ("margins", "attention") if k in row}
+
+
+def _known(values: Sequence[float | None]) -> dict[str, Any] | None:
+    """The interval of the values that could be measured; None without any."""
+    found = [value for value in values if value is not None]
+    return interval(found) if found else None
 
 
 def at(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
@@ -159,6 +169,12 @@ def table(rows: Sequence[dict[str, Any]], reference: str | None) -> dict[str, An
             "seconds": interval([row["seconds"][-1] for row in runs]),
             "at_equal_time": interval([at(row["cpu_seconds"], row["accuracy"], cheapest) for row in runs]),
         }
+        for measured in ("margins", "attention"):
+            if measured in runs[0]:
+                entry[measured] = {
+                    which: [_known([row[measured][which][i] for row in runs]) for i in range(len(rollouts))]
+                    for which in runs[0][measured]
+                }
         if target is not None:
             where = reached(rollouts, [point["mean"] for point in curve], target)
             entry["rollouts_to_reference"] = None if where is None else round(where)
