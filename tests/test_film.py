@@ -1,7 +1,6 @@
 """Filming an untrained policy: what is followed, what is drawn, what is written, what is refused."""
 
 import dataclasses
-import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,10 +9,13 @@ import pytest
 pytest.importorskip("craftax")
 Image = pytest.importorskip("PIL.Image")
 
+from hindsight_rl.agent.envs.craftax.full import CraftaxFull  # noqa: E402
+from hindsight_rl.agent.envs.craftax.picture import _HELD, film_picture, view  # noqa: E402
+from hindsight_rl.agent.envs.environment import Environment  # noqa: E402
 from hindsight_rl.agent.evaluation.attempt import STEPS_AFTER_SUCCESS  # noqa: E402
 from hindsight_rl.agent.video import film as films  # noqa: E402
 from hindsight_rl.agent.video.files import LAST_MS  # noqa: E402
-from hindsight_rl.agent.video.renderer import _HELD, Caption, EventLine, Painter, view  # noqa: E402
+from hindsight_rl.agent.video.renderer import Caption, EventLine, Painter  # noqa: E402
 from hindsight_rl.cli import main as hindsight  # noqa: E402
 from hindsight_rl.errors import HindsightError  # noqa: E402
 
@@ -82,7 +84,8 @@ def test_view_past_the_edge_of_the_map_at_night_and_asleep():
 @pytest.mark.parametrize("size", [16, 32, 64])
 def test_a_picture_has_room_for_long_texts_and_keeps_its_size(size):
     text = "collect wood, then place a crafting table beside the water, then make a wood pickaxe and so on " * 2
-    painter = Painter(size, 3, text)
+    drawn = film_picture(game(), size)
+    painter = Painter(drawn.shape[1::-1], size, 3, text)
     goals = [("collect wood", True), ("x" * 300, False), ("日本語 – ñ", False)]
     events = [
         EventLine(12, "collected wood from a tree", True),
@@ -90,7 +93,7 @@ def test_a_picture_has_room_for_long_texts_and_keeps_its_size(size):
         EventLine(3, "hit a cow", times=9),
     ]
     for verdict in ("", "fulfilled after 12 steps"):
-        picture = painter.paint(game(), Caption(text, goals, 1, 12, events, verdict, True, "oir · classic-32"))
+        picture = painter.paint(drawn, Caption(text, goals, 1, 12, events, verdict, True, "oir · classic-32"))
         assert picture.size == (9 * size, painter.height) and painter.height % 2 == 0
 
 
@@ -172,12 +175,26 @@ def test_bad_input_is_one_line_with_the_mend(run, policy, more, said, capsys, mo
     assert set(run.rglob("*")) == before
 
 
-def test_other_folders_and_other_games_are_refused(tmp_path, capsys):
+def test_a_folder_without_a_run_is_an_error(tmp_path, capsys):
     assert hindsight(["agent", "watch", str(tmp_path), "collect wood"]) == 2
     assert "no run folder" in capsys.readouterr().err
-    (tmp_path / "config.json").write_text(json.dumps({"kind": "agent", "env": "craftax", "method": "oir"}))
-    assert hindsight(["agent", "watch", str(tmp_path), "collect wood"]) == 2
-    assert "Craftax" in (said := capsys.readouterr().err) or "classic" in said
+
+
+class Dot(Environment):
+    """Draws one cell per pixel, or nothing."""
+
+    name = "dot"
+
+    def render(self, state):
+        return np.full((2, 3, 3), state, np.uint8)
+
+
+def test_any_environment_that_draws_is_enlarged_to_the_films_width(policy, run, tmp_path):
+    picture = films.picture_of(Dot(), 7, tile=32)
+    assert picture.shape == (192, 288, 3) and (picture == 7).all()
+    blind = dataclasses.replace(policy, env=CraftaxFull())
+    with pytest.raises(HindsightError, match=r"'craftax' draws no pictures: give it a method render"):
+        films.film(run, "collect wood", tmp_path / "a.gif", policy=blind)
 
 
 def test_command_names_the_film_after_the_words(run, policy, capsys, monkeypatch):

@@ -114,6 +114,11 @@ class Environment(Protocol):
         """
         raise HindsightError(f"environment '{self.name}' draws no pictures: give it a method render(state)")
 
+    def film_picture(self, state: Any, tile: int) -> np.ndarray | None:
+        """The picture of a film, uint8 [height, width, 3], where one cell of the map has about ``tile`` pixels. None:
+        the picture of `render`, enlarged."""
+        return None
+
 
 def exploration_odds(env: Environment) -> jax.Array:
     """float32 [n_actions], the running sum of the chances of random actions."""

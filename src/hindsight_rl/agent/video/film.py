@@ -1,6 +1,6 @@
 """Film the policy while it follows any text, in a world that it has never seen.
 
-    hindsight agent watch runs/oir "collect wood, then place a table" --out film.gif
+    hindsight agent watch runs/oir "the instruction" --out film.gif
 
 The agent tracks its progress with its own semantic reward, as in a trial. The film ends soon after the instruction is
 fulfilled, at death, or after the maximum number of steps.
@@ -17,17 +17,20 @@ import numpy as np
 import tyro
 from PIL import Image
 
+from hindsight_rl.agent.envs.environment import Environment
 from hindsight_rl.agent.evaluation.attempt import Attempt, attempt
 from hindsight_rl.agent.evaluation.suite import EPSILON
 from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.agent.training.trainer import load_policy
 from hindsight_rl.agent.video.files import check_target, write_gif, write_mp4
-from hindsight_rl.agent.video.renderer import TEXELS, Caption, EventLine, Painter
+from hindsight_rl.agent.video.renderer import Caption, EventLine, Painter
 from hindsight_rl.atomic_files import write_output
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 
-TILE = 64
+TILE, MIN_TILE = 64, 16
+CELLS = 9
+"""A film is about this many cells wide."""
 
 
 def frames(made: Attempt, policy: Policy, source: str, tile: int = TILE) -> list[Image.Image]:
@@ -38,7 +41,7 @@ def frames(made: Attempt, policy: Policy, source: str, tile: int = TILE) -> list
         tile: side of a map cell in pixels.
     """
     vocabulary = policy.env.events
-    painter = Painter(tile, len(made.parsed.goals), made.parsed.text)
+    painter: Painter | None = None
     pictures = []
     lines: list[EventLine] = []
     reached = np.zeros(len(made.parsed.goals), bool)
@@ -56,8 +59,25 @@ def frames(made: Attempt, policy: Policy, source: str, tile: int = TILE) -> list
         caption = Caption(
             made.parsed.text, goals, None if done else int(now), step, _latest(lines, done), verdict, good, source
         )
-        pictures.append(painter.paint(jax.tree.map(lambda leaf, i=step: leaf[i], made.states.game), caption))
+        state = jax.tree.map(lambda leaf, i=step: leaf[i], made.states)
+        picture = picture_of(made.env, state, tile)
+        painter = painter or Painter(picture.shape[1::-1], tile, len(goals), made.parsed.text)
+        pictures.append(painter.paint(picture, caption))
     return pictures
+
+
+def picture_of(env: Environment, state: Any, tile: int = TILE) -> np.ndarray:
+    """The picture of a state in a film, uint8 [height, width, 3].
+
+    Raises:
+        HindsightError: the environment draws no pictures.
+    """
+    own = env.film_picture(state, tile)
+    if own is not None:
+        return own
+    small = env.render(state)
+    factor = max(1, round(CELLS * tile / small.shape[1]))
+    return small.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _add(lines: list[EventLine], new: EventLine) -> None:
@@ -116,25 +136,23 @@ def film(
         which each was reached, or None), `died`, `env`, `world_index`, `tries`, `file`.
 
     Raises:
-        HindsightError: no run or checkpoint, another game, an instruction that cannot be judged, no ffmpeg, or a
-            file that cannot be written.
+        HindsightError: no run or checkpoint, an environment without pictures, an instruction that cannot be judged, no
+            ffmpeg, or a file that cannot be written.
     """
     out = Path(out)
     check_target(out)
     if not 1 <= fps <= 50:
         raise HindsightError(f"--fps {fps}: from 1 to 50")
-    if not TEXELS <= tile <= 160:
-        raise HindsightError(f"--size {tile}: from {TEXELS} to 160 pixels per map cell")
+    if not MIN_TILE <= tile <= 160:
+        raise HindsightError(f"--size {tile}: from {MIN_TILE} to 160 pixels per map cell")
     opened = Run.open(run, kind="agent")
     config = opened.read("config.json")
-    if not str(config.get("env", "")).startswith("classic"):
-        raise HindsightError(
-            f"{run} was trained in environment '{config.get('env')}': only classic and classic-32 can be filmed"
-        )
     policy = policy or load_policy(opened)
+    kind = type(policy.env)
+    if kind.render is Environment.render and kind.film_picture is Environment.film_picture:
+        policy.env.render(None)  # raises the error that names what is missing
     made = attempt(policy, text, steps, seed, world_index, epsilon, tries)
-    env = "classic-32, a smaller map than the game's" if config["env"] == "classic-32" else config["env"]
-    source = f"{config['method']}  ·  {env}  ·  held-out world {made.world_index}"
+    source = f"{config['method']}  ·  {policy.env.name}  ·  held-out world {made.world_index}"
     pictures = frames(made, policy, source, tile)
     write_output(out, lambda path: (write_mp4 if out.suffix.lower() == ".mp4" else write_gif)(pictures, path, fps))
     if frame is not None:
@@ -159,7 +177,7 @@ class WatchConfig:
     run: Annotated[str, tyro.conf.Positional]
     """The run folder."""
     text: Annotated[str, tyro.conf.Positional]
-    """The instruction, e.g. "collect wood, then place a table"."""
+    """The instruction, e.g. "open the door, then go into another room"."""
     out: str | None = None
     """The film, .gif or .mp4; by default RUN/films/<the words>.gif."""
     steps: int = 300

@@ -157,9 +157,15 @@ class CraftaxClassic(Environment):
 
     def render(self, state: ClassicState) -> np.ndarray:
         """The 7 x 9 cells around the player, uint8 [112, 144, 3]; of a state of NumPy arrays."""
-        from hindsight_rl.agent.video.renderer import view as picture
+        from hindsight_rl.agent.envs.craftax.picture import view as picture
 
         return picture(state.game)
+
+    def film_picture(self, state: ClassicState, tile: int) -> np.ndarray:
+        """The view, enlarged, with vitals and inventory below it."""
+        from hindsight_rl.agent.envs.craftax.picture import film_picture
+
+        return film_picture(state.game, tile)
 
     def _events(self, before: Any, after: Any, now: jax.Array, begun: jax.Array, dead: jax.Array) -> jax.Array:
         target = before.player_position + _DIRECTIONS[before.player_direction]

@@ -6,6 +6,7 @@ Events and phrasings are made from a small grammar: verb x colour x thing. There
 
 from dataclasses import dataclass
 
+from hindsight_rl.agent.envs.environment import Composition
 from hindsight_rl.agent.envs.events import Event
 from hindsight_rl.agent.envs.minigrid.families import Family
 from hindsight_rl.agent.instructions.language import Language
@@ -89,13 +90,34 @@ _NOTHING: Texts = {
 }  # fmt: skip
 
 
+# A family has those of which it has all events.
+_COMPOSITIONS = (
+    Composition("pick up the yellow key, then open the yellow door", ("pick_up_yellow_key", "open_yellow_door"), True),
+    Composition("open the yellow door, then go into another room", ("open_yellow_door", "enter_room"), True),
+    Composition("open the yellow door, then close a door", ("open_yellow_door", "close_door"), True),
+    Composition("put down the key and go to a door", ("put_down_key", "go_to_door"), False),
+    Composition("open the yellow door, then reach the green goal square", ("open_yellow_door", "reach_goal"), True),
+    Composition("pick up the blue key, then open the blue door", ("pick_up_blue_key", "open_blue_door"), True),
+    Composition("pick up the grey key and go to a door", ("pick_up_grey_key", "go_to_door"), False),
+    Composition("pick up the blue ball, then open the green door", ("pick_up_blue_ball", "open_green_door"), True),
+    Composition("open the red door, then pick up the red square", ("open_red_door", "pick_up_red_square"), True),
+    Composition("pick up the green ball and go to a pyramid", ("pick_up_green_ball", "go_to_pyramid"), False),
+    Composition("go to a square, then pick up the red pyramid", ("go_to_square", "pick_up_red_pyramid"), True),
+    Composition(
+        "put the ball next to the square, then go into another room", ("put_ball_next_to_square", "enter_room"), True
+    ),
+    Composition("put down the ball, then pick up the green hexagon", ("put_down_ball", "pick_up_green_hexagon"), True),
+)
+
+
 @dataclass(frozen=True)
 class Vocabulary:
-    """Events, one plain instruction for each of the first of them, and the language."""
+    """Events, one plain instruction for each of the first of them, the language, and compositions for evaluation."""
 
     events: tuple[Event, ...]
     instructions: tuple[str, ...]
     language: Language
+    compositions: tuple[Composition, ...]
 
 
 @dataclass(frozen=True)
@@ -112,7 +134,9 @@ def vocabulary(family: Family) -> Vocabulary:
     events = tuple(entry.event for entry in entries)
     trained = sum(not event.held_out for event in events)
     language = Language({entry.event.name: entry.phrasings for entry in entries}, _NOTHING)
-    return Vocabulary(events, tuple(entry.instruction for entry in entries[:trained]), language)
+    names = {event.name for event in events}
+    composed = tuple(each for each in _COMPOSITIONS if names.issuperset(each.events))
+    return Vocabulary(events, tuple(entry.instruction for entry in entries[:trained]), language, composed)
 
 
 def _entries(family: Family) -> list[_Entry]:

@@ -75,6 +75,7 @@ class MiniGrid(Environment):
         self.about = f"{name} of XLand-MiniGrid: rooms with doors, keys and objects; the agent sees 7 x 7 cells"
         words = vocabulary(self.family)
         self.events, self.instructions, self.language = words.events, words.instructions, words.language
+        self.compositions = words.compositions
         self.cache_key = f"{name}/view-{VIEW}/{self.family}/{version('xminigrid')}"
         self._height, self._width = self._params.height, self._params.width
         self._tiles = np.array([t for t in _SEEN if t in self._present()])
