@@ -88,7 +88,7 @@ def arm(config: LatencyConfig, relabeler: str, url: str, folder: Path) -> Traini
     settings.endpoint = EndpointSettings(base_url=url, model="scripted", cache="none")
     run = Run.create(settings.out, dataclasses.asdict(settings), kind="agent")
     training = TrainingRun(settings, run)
-    training.relabeling.relabeler = relabeler_of(settings, training.reward, run)
+    training.relabeling.relabeler = relabeler_of(settings, training.reward, run, training.env.scene)
     return training
 
 

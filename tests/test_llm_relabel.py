@@ -85,6 +85,7 @@ def test_relabels_arrive_with_their_origin(real_reward) -> None:
     assert good.relabel is not None and good.relabel.evidence == ((5, "collect_wood"),) and good.rejected is None
     assert good.origin == {"source": "llm", "model": "tiny", "prompt": prompt()[1], "age": 2048}
     assert re.fullmatch(r"relabel-1@[0-9a-f]{8}", prompt()[1])
+    assert prompt("A maze.")[0].startswith("A maze. Below is what it did") and prompt("A maze.")[1] != prompt()[1]
     assert absent.relabel is None and absent.rejected.startswith("evidence:")
     assert foreign.rejected.startswith("vocabulary:")
     counts = made.metrics()["llm"]

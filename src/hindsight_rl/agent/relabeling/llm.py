@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from hindsight_rl.agent.envs.environment import Environment
 from hindsight_rl.agent.relabeling.availability import Availability
 from hindsight_rl.agent.relabeling.grounding import Rejected, filtered, ground
 from hindsight_rl.agent.relabeling.known import KnownRelabels
@@ -48,10 +49,18 @@ class LlmRelabeler:
         reward: used to verify candidates.
         rules: see :class:`LlmRules`.
         run: stores the questions, so that a resumed run asks the same ones; None: they are not stored.
+        scene: the first sentence of the prompt, from the environment.
     """
 
-    def __init__(self, endpoint: Endpoint, reward: SemanticReward, rules: LlmRules, run: Run | None = None):
-        self.endpoint, self.reward, self.rules, self.run = endpoint, reward, rules, run
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        reward: SemanticReward,
+        rules: LlmRules,
+        run: Run | None = None,
+        scene: str = Environment.scene,
+    ):
+        self.endpoint, self.reward, self.rules, self.run, self.scene = endpoint, reward, rules, run, scene
         self.events = reward.events
         self._open = np.array([event.trained for event in self.events])
         self._asked: set[tuple[int, ...]] = set()
@@ -116,7 +125,7 @@ class LlmRelabeler:
             snapshot = Snapshot(pairs, len(fresh[key]), self._step)
             self._asked.add(key)
             if self.run is not None:
-                self.run.append(QUESTIONS, {"prompt": prompt()[1], **asdict(snapshot)})
+                self.run.append(QUESTIONS, {"prompt": prompt(self.scene)[1], **asdict(snapshot)})
             self._send(key, snapshot)
 
     def _may_ask(self) -> bool:
@@ -133,7 +142,7 @@ class LlmRelabeler:
     def _send(self, key: tuple[int, ...], snapshot: Snapshot) -> None:
         self._under_way[key] = snapshot
         self._counts["asked"] += 1
-        future = self.endpoint.submit(question(snapshot, self.events, self.rules.candidates))
+        future = self.endpoint.submit(question(snapshot, self.events, self.rules.candidates, self.scene))
         future.add_done_callback(lambda done: self._arrived(key, snapshot, done))
 
     def _arrived(self, key: tuple[int, ...], snapshot: Snapshot, done: "Future[Answer]") -> None:
@@ -172,7 +181,7 @@ class LlmRelabeler:
             said = value.instructions[: 2 * self.rules.candidates]
             self._encode([candidate.instruction for candidate in said])
             for candidate in said:
-                made = ground(candidate.instruction, candidate.steps, events, self.reward, prompt()[0])
+                made = ground(candidate.instruction, candidate.steps, events, self.reward, prompt(self.scene)[0])
                 if isinstance(made, Relabel):
                     made = self._known.once(made)
                 results.append(made)
@@ -187,7 +196,7 @@ class LlmRelabeler:
 
     def _encode(self, texts: Sequence[str]) -> None:
         """Encode all sentences that grounding needs in one batch, which is much faster than one by one."""
-        wanted = [text for text in texts if not filtered(text, prompt()[0])]
+        wanted = [text for text in texts if not filtered(text, prompt(self.scene)[0])]
         parsed: list[str] = []
         for text in wanted:
             with contextlib.suppress(InstructionError):
@@ -204,7 +213,12 @@ class LlmRelabeler:
             events = snapshot.events(len(self.events))
             age = max(0, self._step - snapshot.step)
             self._ages.append(age)
-            origin = {"source": "llm", "model": self.endpoint.settings.model, "prompt": prompt()[1], "age": age}
+            origin = {
+                "source": "llm",
+                "model": self.endpoint.settings.model,
+                "prompt": prompt(self.scene)[1],
+                "age": age,
+            }
             for result, text in zip(results, texts, strict=True):
                 if isinstance(result, Relabel):
                     self._counts["accepted"] += 1

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hindsight_rl.agent.envs.environment import Environment
 from hindsight_rl.agent.envs.events import Event
 from hindsight_rl.endpoint import Question
 
@@ -41,9 +42,14 @@ class Snapshot:
 
 
 @cache
-def prompt(name: str = PROMPT) -> tuple[str, str]:
-    """The text of a prompt file and its version: its name and the beginning of its SHA-256."""
+def prompt(scene: str = Environment.scene, name: str = PROMPT) -> tuple[str, str]:
+    """The text of a prompt file and its version: its name and the beginning of its SHA-256.
+
+    Args:
+        scene: the first sentence, from the environment.
+    """
     text = files("hindsight_rl.agent.relabeling").joinpath(f"prompts/{name}.txt").read_text("utf-8")
+    text = text.replace("{scene}", scene.replace("{", "{{").replace("}", "}}"))
     return text, f"{name}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
@@ -61,11 +67,11 @@ def event_text(snapshot: Snapshot, events: Sequence[Event]) -> str:
     return "\n".join(lines)
 
 
-def question(snapshot: Snapshot, events: Sequence[Event], k: int) -> Question:
+def question(snapshot: Snapshot, events: Sequence[Event], k: int, scene: str = Environment.scene) -> Question:
     """The question about a snapshot; the same snapshot gives the same question, so the answer can be cached."""
     listed = event_text(snapshot, events)
     fence = hashlib.sha256(listed.encode()).hexdigest()[:12]  # a caption cannot contain its own hash
-    said = prompt()[0].format(k=k, events=listed, fence=fence)
+    said = prompt(scene)[0].format(k=k, events=listed, fence=fence)
     return Question([{"role": "user", "content": said}], _candidates())
 
 

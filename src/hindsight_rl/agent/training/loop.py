@@ -105,7 +105,7 @@ def _training_run(
     """A run at its start. Its folder may not exist yet."""
     folder = (Run if first_process() else ReadOnlyRun)(Path(config.out))
     made = TrainingRun(config, folder, env=env, encoder=encoder)
-    made.relabeling.relabeler = relabeler or relabeler_of(config, made.reward, made.run)
+    made.relabeling.relabeler = relabeler or relabeler_of(config, made.reward, made.run, made.env.scene)
     return made
 
 

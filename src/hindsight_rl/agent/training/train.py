@@ -1,4 +1,4 @@
-"""Train an agent to follow instructions in Craftax, from its own failures.
+"""Train an agent to follow instructions, from its own failures.
 
 hindsight agent train --method oir --env classic-32 --total-timesteps 1500000 --seed 0 --out runs/oir
 hindsight agent train --preset gpu --out runs/gpu

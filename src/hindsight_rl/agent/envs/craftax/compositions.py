@@ -1,6 +1,8 @@
-"""Instructions with two or three goals, joined as people write them; for evaluation."""
+"""What is said about Craftax: instructions with two or three goals for evaluation, and the scene for a prompt."""
 
 from hindsight_rl.agent.envs.environment import Composition
+
+SCENE = "You watch an agent in a world where it crafts, gathers and survives."
 
 COMPOSITIONS = (
     Composition("collect wood, then place a table", ("collect_wood", "place_table"), True),
