@@ -35,6 +35,8 @@ def evaluation(level):
         "paraphrased": [question(f"{TEXTS[e]} {w}", e, rates[e] * 0.9) for e in EVENTS for w in ("now", "please")],
         "composed": [question("collect wood, then place a table", None, level / 3, goals=list(EVENTS[:2]))],
         "others": [question("hit a cow", "hit_cow", level)],
+        "about": "a world of 32 x 32 cells",
+        "held_out": [question("take the red one", "take_red", level / 2)],
         "achievements_per_trial": 2.5,
         "forgetting": [{"event": e, "best": min(1, rates[e] + 0.3), "final": rates[e]} for e in EVENTS],
         "prerequisites": {"placed <a> table": ["collected wood from a tree"]},
@@ -113,7 +115,8 @@ def test_one_run_shows_every_section_without_asking_anyone(tmp_path):
     out = write_report([make_run(tmp_path / "run")], tmp_path / "report.html")
     page = out.read_text("utf-8")
     text = shown(page)
-    for part in ("oir in classic-32", "another task than the game's 64 × 64", "0.400", "3 instructions × 20 trials",
+    for part in ("oir in classic-32", "a world of 32 x 32 cells", "take the red one",
+                 "Held-out events", "held-out events", "0.400", "3 instructions × 20 trials",
                  "16/20", "hit a cow", "Paraphrased ÷ canonical: oir 0.90", "collect wood, then place a table",
                  "70 accepted, 10 rejected (12.5%)", "the reward does not fire", "9 · wake up", "0.961", "0.872",
                  "Where instructions came from", "oir 70.0 % 3.0 % 0.0 % 20.0 % 7.0 % 1,000",
@@ -137,7 +140,7 @@ def test_seeds_are_averaged_settings_and_worlds_are_not(tmp_path):
     assert small.groups[0].means("canonical") == pytest.approx([0.3, 0.35, 0.4])
     page = render([read_run(r) for r in runs])
     text = shown(page)
-    assert "0.350 0.300–0.400" in text and "smaller map" in text and "game's own 64 × 64" in text
+    assert "0.350 0.300–0.400" in text and text.count("a world of 32 x 32 cells.") == 2
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
 

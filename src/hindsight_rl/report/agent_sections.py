@@ -1,5 +1,6 @@
 """What an agent's chapter shows: the results of each group of runs in one environment, as figures and tables."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ KIND_TITLES = {
     "canonical": "canonical instructions",
     "paraphrased": "held-out paraphrases",
     "composed": "compositions",
-    "others": "beyond the achievements",
+    "others": "other events",
+    "held_out": "held-out events",
 }
 STATUSES = ("new", "failing", "learning boundary", "mastered")
 STEPS = "environment steps"
@@ -22,12 +24,13 @@ SUCCESS = "success rate"
 
 def headline(chapter: Chapter) -> Table:
     """Mean success by kind of instruction."""
-    table = Table(["method", *KIND_TITLES.values(), "achievements per trial", "evaluated", "steps", "time per seed"])
+    titles = _kinds(chapter.groups)
+    table = Table(["method", *titles.values(), "initial events per trial", "evaluated", "steps", "time per seed"])
     for group in chapter.groups:
         achieved = [float(run.evaluation.get("achievements_per_trial") or 0) for run in group.runs if run.evaluation]
         times = [sum(run.seconds.values()) for run in group.runs]
         cells = [
-            *(averaged_value(group.means(kind)) for kind in KIND_TITLES),
+            *(averaged_value(group.means(kind)) for kind in titles),
             f"{np.mean(achieved):.2f}" if achieved else None,
             f"{len(group.evaluated)} of {len(group.runs)}",
             between([float(run.step) for run in group.runs]),
@@ -37,10 +40,15 @@ def headline(chapter: Chapter) -> Table:
     return table
 
 
+def _kinds(groups: Sequence[Group]) -> dict[str, str]:
+    """The kinds of instructions to show, with their titles: only some environments have held-out events."""
+    return {k: title for k, title in KIND_TITLES.items() if k != "held_out" or any(g.means(k) for g in groups)}
+
+
 def tiles(group: Group) -> list[tuple[str, str, str]]:
     """Mean success by kind of instruction for a single group: number, kind, and what it is a mean of."""
     found = []
-    for kind, title in KIND_TITLES.items():
+    for kind, title in _kinds([group]).items():
         values = group.means(kind)
         if not values:
             found.append(("–", title, "not evaluated yet"))
@@ -147,11 +155,11 @@ def compositions(chapter: Chapter) -> list[rates.Line]:
     return rates.lines(chapter.groups, "composed", lambda row: row["text"])
 
 
-def others(chapter: Chapter) -> list[rates.Line]:
-    """Instructions for events that are no achievement."""
-    rows = rates.lines(chapter.groups, "others", lambda row: str(row.get("event")))
+def by_event(chapter: Chapter, kind: str) -> list[rates.Line]:
+    """Instructions of a kind, `others` or `held_out`, by their event."""
+    rows = rates.lines(chapter.groups, kind, lambda row: str(row.get("event")))
     for row in rows:
-        texts = _texts(chapter, "others", row.label)
+        texts = _texts(chapter, kind, row.label)
         row.title = f"{row.label}: " + "; ".join(texts)
         row.label = texts[0] if texts else row.label
     return rows

@@ -17,13 +17,7 @@ from hindsight_rl.run import Run
 
 METHOD_ORDER = ("oir", "oracle", "oir-no-buffer", "oir-paper", "her", "buffer", "none", "ellm", "game")
 KINDS_READ = ("agent", "lm", "lm-trl")
-KINDS = ("canonical", "paraphrased", "composed", "others")
-WORLDS = {
-    "classic-32": "Craftax-Classic on the 32 × 32 preset: a smaller map, another task than the game's 64 × 64",
-    "classic": "Craftax-Classic on the game's own 64 × 64 map",
-    "classic-64": "Craftax-Classic on the game's own 64 × 64 map",
-    "craftax": "Craftax, the full game",
-}
+KINDS = ("canonical", "paraphrased", "composed", "others", "held_out")
 _NOT_A_DIFFERENCE = frozenset(
     ("seed", "out", "resume", "machine", "version", "kind", "num_checkpoints", "num_evals", "method", "env", "settled")
 )
@@ -158,7 +152,9 @@ class Chapter:
 
     @property
     def about(self) -> str:
-        return WORLDS.get(self.world, self.world)
+        """The environment in one sentence, which an evaluated run has; else its name."""
+        told = (run.evaluation.get("about") for run in self.runs if run.evaluation)
+        return next((str(text) for text in told if text), self.world)
 
     @property
     def runs(self) -> list[RunData]:

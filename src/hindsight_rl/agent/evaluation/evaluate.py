@@ -61,6 +61,7 @@ def evaluate_run(
     result: dict[str, Any] = {
         "method": config["method"],
         "env": config["env"],
+        "about": policy.env.about,
         "seed": config["seed"],
         "steps": metrics[-1]["step"] if metrics else 0,
         "horizon": policy.env.horizon,

@@ -113,6 +113,8 @@ class CraftaxClassic(Environment):
     def __init__(self, map_size: int = 64, observation: str = "compact", stock: bool = False):
         self.name = f"classic-{map_size}"
         self.observation = observation
+        smaller = "" if map_size == 64 else ", not the game's own 64 x 64: another task"
+        self.about = f"Craftax-Classic on a {map_size} x {map_size} map{smaller}"
         names = {"compact": view.COMPACT, "raw": view.RAW}[observation]
         self.observation_size = len(names)
         self.symmetries = mirrors(names, [action.name.lower() for action in Action])

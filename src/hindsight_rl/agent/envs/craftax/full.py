@@ -109,6 +109,7 @@ class CraftaxFull(Environment):
     """The full game; observations are raw, and not mirrored."""
 
     name = "craftax"
+    about = "Craftax, the full game"
     observation = "raw"
     n_actions = len(Action)
     events = (*(_event(a) for a in _ACHIEVEMENTS), *_MORE)
