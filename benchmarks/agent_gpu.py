@@ -36,7 +36,7 @@ from typing import Any
 
 import jax
 import tyro
-from agent_scaling import timed
+from agent_costs import timed
 from agent_speed import against_stock, arm, turns
 from scaling_parts import act, walk
 

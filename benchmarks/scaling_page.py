@@ -2,7 +2,7 @@
 
     python benchmarks/scaling_page.py
 
-Reads results/agent_scaling.json and agent_scaling_craftax.json (of agent_scaling.py), trl_step.json and
+Reads results/agent_scaling.json and agent_scaling_craftax.json (of agent_study.py), trl_step.json and
 trl_step_gpu.json (of trl_step.py), those that there are.
 """
 
@@ -166,21 +166,15 @@ def _number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
-def write_page(page: Path, result: dict[str, Any], source: str | None = None) -> None:
-    """Put the agent's tables between their marks; those of the full game have marks of their own."""
-    full = result["config"]["env"] == "craftax"
-    mark = "agent_scaling_craftax" if full else "agent_scaling"
-    write_between(page, mark, costs(result, source or f"{mark}.json"))
-    if not full:
-        write_between(page, "agent_bytes", weights(result))
-        write_between(page, "agent_outlook", outlook(result))
-
-
 def main() -> None:
     """Copy whatever there is."""
     for name in ("agent_scaling", "agent_scaling_craftax"):
         if (file := ROOT / "results" / f"{name}.json").exists():
-            write_page(PAGE, json.loads(file.read_text("utf-8")))
+            result = json.loads(file.read_text("utf-8"))
+            write_between(PAGE, name, costs(result, file.name))
+            if name == "agent_scaling":
+                write_between(PAGE, "agent_bytes", weights(result))
+                write_between(PAGE, "agent_outlook", outlook(result))
     for name in ("trl_step", "trl_step_gpu"):  # a GPU's figures, where there are any, take the place of a CPU's
         if (file := ROOT / "results" / f"{name}.json").exists():
             write_between(PAGE, "trl_step", language_model(json.loads(file.read_text("utf-8"))))

@@ -1,4 +1,4 @@
-"""The parts of the agent's training, each alone and as long as a training iteration; see agent_scaling.py."""
+"""The parts of the agent's training, each alone and as long as a training iteration; see agent_costs.py."""
 
 import dataclasses
 from collections.abc import Callable
@@ -142,7 +142,7 @@ def _nothing(once: Callable[..., Any], *args: Any) -> Any:
 
 
 class Varied(Protocol):
-    """What a case needs to know; see `agent_scaling.ScalingConfig`."""
+    """What a case needs to know; see `agent_costs.Costs`."""
 
     preset: str
     env: str

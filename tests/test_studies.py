@@ -1,19 +1,27 @@
 """The studies in benchmarks/: every settings file is understood, and the runner of each learner runs a tiny one."""
 
+import dataclasses
 import json
 import sys
 import tomllib
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import tyro
 
+from hindsight_rl.agent.training.config import TrainConfig
+from hindsight_rl.agent.training.presets import preset_of
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.run import Run
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 LM_STUDIES = sorted((BENCHMARKS / "lm_studies").glob("*.toml"))
+AGENT_STUDIES = sorted((BENCHMARKS / "agent_studies").glob("*.toml"))
+RESULTS = [file for file in sorted((ROOT / "results").glob("*_*.json")) if '"study": {' in file.read_text("utf-8")]
 TINY_LM = """
 question = "Does everything run?"
 options = "--rollouts 32 --test 8 --evaluations 1 --update.prompts 4 --update.samples 2 --pretrain.steps 2"
@@ -60,15 +68,16 @@ def test_every_study_of_the_sandbox_is_understood(lm_study: ModuleType, file: Pa
     assert len(paths) == len(study.conditions) * len(study.methods)
 
 
-@pytest.mark.parametrize("file", LM_STUDIES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", RESULTS, ids=lambda file: file.stem)
 def test_a_result_file_is_of_its_study(file: Path) -> None:
-    result_file = ROOT / "results" / f"lm_{file.stem}.json"
-    if not result_file.exists():
-        assert "not run yet" in file.read_text("utf-8")
-        return
-    result = json.loads(result_file.read_text("utf-8"))
-    study = tomllib.loads(file.read_text("utf-8"))
+    learner, _, name = file.stem.partition("_")
+    result = json.loads(file.read_text("utf-8"))
+    study = tomllib.loads((BENCHMARKS / f"{learner}_studies" / f"{name}.toml").read_text("utf-8"))
+    assert result["command"].startswith(f"python benchmarks/{learner}_study.py {name}")
     assert {key: result["study"][key] for key in study} == study
+    if learner == "agent":
+        assert list(result.get("methods", ())) == list(study.get("methods", ()))
+        return
     assert list(result["conditions"]) == list(study["conditions"])
     for found in result["conditions"].values():
         names = found["table"]["names"] if "table" in found else {cell["method"]: None for cell in found["cells"]}
@@ -95,6 +104,133 @@ def test_a_study_tunes_compares_and_does_nothing_twice(
     file.write_text(TINY_LM.replace("--test 8", "--test 9"))
     with pytest.raises(HindsightError, match="was made with another test: choose other --runs"):
         run(lm_study, monkeypatch, *arguments)
+
+
+# What later studies need: choices of a method varied one by one, other instructions, other benches of evaluation.
+TINY_AGENT = """
+question = "Does everything run?"
+options = "--env classic-32 --total-timesteps 2048"
+seeds = [0, 1]
+seeds_of = { "few candidates" = 1 }
+
+[methods]
+oir = "oir"
+"few candidates" = "oir --relabels 1"
+"low threshold" = "oir --reward-mode global --delta 0.3"
+"small buffer" = "oir --buffer.capacity 4"
+"no instructions" = "oir --initial-instructions none"
+
+[evaluations]
+words = "--parts paraphrased held_out"
+"""
+EVALUATED = {
+    "seed": 0, "steps": 2048, "mean": {"canonical": 0.5}, "achievements_per_trial": 2.0,
+    "canonical": [{"event": "wood", "success": 0.5, "achievements": 2.0}],
+    "forgetting": [{"event": "wood", "lost": 0.1}],
+}  # fmt: skip
+
+
+class Hindsight:
+    """The commands of the agent, as `agent_runs.call` calls them: every run has the same metrics and results."""
+
+    def __init__(self, runs: ModuleType):
+        self.runs, self.calls = runs, []
+
+    def __call__(self, *words: str) -> str:
+        self.calls.append(words)
+        if words[0] == "eval":
+            return json.dumps({"mean": {"paraphrased": 0.25, "canonical": 0.5}, "canonical": EVALUATED["canonical"]})
+        words = words[1:]
+        path = Path(words[words.index("--out") + 1])
+        shown = [word for word in words if word not in ("--resume", "--no-final-eval")]
+        config = tyro.cli(TrainConfig, args=shown, default=preset_of(shown))
+        row = {
+            "step": 2048,
+            "success": {"wood": 0.5},
+            "given": {"initial": 3},
+            "clusters": 1,
+            "seconds": {"train": 1.0},
+        }
+        path.mkdir(parents=True, exist_ok=True)
+        run = Run(path)
+        run.write("config.json", {"kind": "agent", **json.loads(json.dumps(dataclasses.asdict(config)))})
+        (path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+        if "--no-final-eval" not in words:
+            run.write("eval.json", EVALUATED | {"seed": config.seed})
+        return ""
+
+
+@pytest.fixture
+def agent_study(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return import_module("agent_study")
+
+
+@pytest.fixture
+def called(agent_study: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Hindsight:
+    runs = import_module("agent_runs")
+    stub = Hindsight(runs)
+    monkeypatch.setattr(runs, "call", stub)
+    return stub
+
+
+@pytest.mark.parametrize("file", AGENT_STUDIES, ids=lambda file: file.stem)
+def test_every_study_of_the_agent_is_understood(agent_study: ModuleType, file: Path) -> None:
+    study = agent_study.Study.load("agent_studies", file.stem)
+    if study.costs:
+        import_module("agent_costs").Costs(**study.costs)  # raises on an unknown name
+        return
+    runner = agent_study.Runner(study, agent_study.StudyConfig(file.stem), file.stem)
+    assert study.seeds and study.methods
+    for method in study.methods:
+        config = runner.settings(method, 7, study.cells[-1] if study.cells else "")
+        assert config.seed == 7 and config.env in study.options
+
+
+def test_a_study_of_the_agent_compares_and_does_nothing_twice(
+    agent_study: ModuleType, called: Hindsight, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file, out = tmp_path / "tiny.toml", tmp_path / "tiny.json"
+    file.write_text(TINY_AGENT)
+    arguments = [str(file), "--runs", str(tmp_path / "runs"), "--out", str(out), "--jobs", "1"]
+    run(agent_study, monkeypatch, *arguments)
+    result = json.loads(out.read_text("utf-8"))
+    assert [row["method"] for row in result["runs"]].count("few candidates") == 1 and len(result["runs"]) == 9
+    assert result["methods"]["oir"]["canonical"]["mean"] == 0.5
+    assert result["methods"]["oir"]["words"]["paraphrased"]["mean"] == 0.25
+    assert len(called.calls) == 18 and ("--relabels", "1") in pairwise(called.calls[2])
+    evaluated = next(words for words in called.calls if words[0] == "eval")
+    assert evaluated[2:] == ("--json", "--parts", "paraphrased", "held_out")
+    called.calls.clear()
+    run(agent_study, monkeypatch, *arguments)
+    assert called.calls == [] and json.loads(out.read_text("utf-8")) == result
+    (tmp_path / "runs" / "agent_tiny" / "oir-1" / "eval.json").unlink()  # a run that was interrupted
+    run(agent_study, monkeypatch, *arguments)
+    assert len(called.calls) == 1 and called.calls[0][-1] == "--resume"
+    file.write_text(TINY_AGENT.replace("--delta 0.3", "--delta 0.4"))
+    with pytest.raises(HindsightError, match="low threshold-0 was made with another --delta: choose other --runs"):
+        run(agent_study, monkeypatch, *arguments)
+
+
+def test_tuning_keeps_the_defaults_unless_a_cell_is_well_ahead(
+    agent_study: ModuleType, called: Hindsight, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file, out = tmp_path / "tuning.toml", tmp_path / "tuning.json"
+    cells = 'cells = ["", "epsilon-end=0.2", "epsilon-end=0.3"]\nmargin = 0.01\n'
+    file.write_text(cells + TINY_AGENT.replace("seeds_of", "# "))
+    ahead = {("oir", "epsilon-end=0.3"): 0.6, ("few candidates", "epsilon-end=0.2"): 0.505}
+
+    def value(study: object, method: str, path: Path) -> float:
+        return ahead.get((method, path.name.removeprefix(f"{method}-").rpartition("-")[0]), 0.5)
+
+    monkeypatch.setattr(agent_study, "value_of", value)
+    run(agent_study, monkeypatch, str(file), "--runs", str(tmp_path / "runs"), "--out", str(out), "--jobs", "1")
+    found = json.loads(out.read_text("utf-8"))["methods"]
+    assert found["oir"]["chosen"] == {"epsilon-end": "0.3"} and found["oir"]["defaults"] == {"epsilon-end": "0.1"}
+    assert found["few candidates"]["chosen"] == {"epsilon-end": "0.1"}  # ahead by less than the margin
+    assert [len(cell["values"]) for cell in found["oir"]["cells"]] == [2, 1, 2]
+    trained = [words for words in called.calls if words[0] == "train"]
+    assert all("--no-final-eval" in words and ("--num-evals", "0") in pairwise(words) for words in trained)
 
 
 @pytest.mark.parametrize(

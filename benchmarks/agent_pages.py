@@ -1,42 +1,29 @@
-"""Draw the comparison of methods and copy its tables into README.md and docs/experiments.
+"""Make the figure and tables on the agent in README.md and docs/experiments.
 
-    python benchmarks/agent_figure.py
+    python benchmarks/agent_pages.py
 
-Reads results/agent_methods.json and results/agent_methods_defaults.json, which benchmarks/agent_methods.py writes,
-results/agent_tuning.json and results/agent_speed.json.
+Reads the result files of agent_study.py (methods, methods_defaults, her, tuning) and of agent_speed.py.
 """
 
 import json
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+import numpy as np
 from grounding import write_between
-from studies import spread
+from studies import RESULTS, spread
 
 from hindsight_rl.agent.training.progress import SOURCES
+from hindsight_rl.report.figures import Chart, Paint, Series, save
 
-ROOT = Path(__file__).parents[1]
+ROOT = RESULTS.parent
 EXPERIMENTS = ROOT / "docs" / "experiments"
 SOURCE = "agent_methods.json"
 SPEED = "agent_speed.json"
 TUNING = "agent_tuning.json"
 DEFAULTS = "agent_methods_defaults.json"
 HER = "agent_her.json"
-COLOURS = {
-    "oir": "#c2410c",
-    "oracle": "#1d4ed8",
-    "none": "#57534e",
-    "oir-no-buffer": "#15803d",
-    "oir-paper": "#0f766e",
-    "her": "#65a30d",
-    "buffer": "#a16207",
-    "ellm": "#7e22ce",
-    "game": "#be185d",
-}
 GROUPS = ("canonical", "paraphrased", "others", "composed")
 
 
@@ -68,31 +55,45 @@ def source(name: str, result: dict[str, Any]) -> str:
     return f"(`results/{name}`: `{result['command'].strip()}`{renamed})"
 
 
-def draw(result: dict[str, Any], out: Path) -> None:
-    """Learning curves on the left, success per canonical instruction on the right; bands are the range over seeds."""
-    plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.2), width_ratios=(1, 1.25))
+def learning_curves(result: dict[str, Any], colours: Sequence[str]) -> Chart:
+    """Mean success over training; bands are the range over seeds."""
+    lines = []
     for name, row in result["methods"].items():
-        steps = [point[0] / 1e6 for point in row["curve"]]
-        low, mean, high = ([point[1][k] for point in row["curve"]] for k in ("min", "mean", "max"))
-        left.plot(steps, mean, color=COLOURS[name], lw=1.8, label=name)
-        left.fill_between(steps, low, high, color=COLOURS[name], alpha=0.14, lw=0)
-    left.set(xlabel="million environment steps", ylabel="success, mean of 22 canonical instructions", ylim=(0, None))
-    left.legend(frameon=False, ncols=4, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.18))
-    events = list(result["methods"]["oir"]["canonical_by_event"])
-    shown = [e for e in events if any(r["canonical_by_event"][e] > 0.005 for r in result["methods"].values())]
-    bars = [m for m in ("oir", "oir-no-buffer", "her", "none") if m in result["methods"]]
-    width = 0.81 / len(bars)
-    for i, name in enumerate(bars):
-        heights = [result["methods"][name]["canonical_by_event"][e] for e in shown]
-        at = [x + (i - (len(bars) - 1) / 2) * width for x in range(len(shown))]
-        right.bar(at, heights, width=0.92 * width, color=COLOURS[name], label=name)
-    right.set_xticks(range(len(shown)), [e.replace("_", " ") for e in shown], rotation=40, ha="right")
-    right.set(ylim=(0, 1.02), ylabel=f"success after {result['runs'][0]['steps'] / 1e6:.2g}M steps")
-    right.legend(frameon=False, ncols=3, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.12))
-    figure.tight_layout()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=130)
+        steps = np.array([step for step, _ in row["curve"]], float)
+        low, mean, high = (np.array([point[key] for _, point in row["curve"]]) for key in ("min", "mean", "max"))
+        lines.append(Series(name, colours.index(name), steps, mean, low, high))
+    return Chart("Learning", lines, "environment steps", "mean success, 22 canonical instructions", size=(400, 380))
+
+
+@dataclass
+class Bars:
+    """Success of several methods on each instruction, side by side."""
+
+    result: dict[str, Any]
+    colours: Sequence[str]
+    """All methods, in the order of their colours."""
+    title: str = "Each instruction"
+    x_label: str = ""
+    size: tuple[int, int] = (480, 380)
+
+    @property
+    def y_label(self) -> str:
+        return f"success after {self.result['runs'][0]['steps'] / 1e6:.2g}M steps"
+
+    def draw(self, axes: Any, paint: Paint) -> None:
+        """Instructions that some method fulfils, in the order of the result file."""
+        rows = {name: row["canonical_by_event"] for name, row in self.result["methods"].items()}
+        events = [event for event in rows["oir"] if any(row[event] > 0.005 for row in rows.values())]
+        shown = [name for name in ("oir", "oir-no-buffer", "her", "none") if name in rows]
+        width = 0.81 / len(shown)
+        for i, name in enumerate(shown):
+            at = np.arange(len(events)) + (i - (len(shown) - 1) / 2) * width
+            color = paint(f"c{self.colours.index(name)}")
+            axes.bar(at, [rows[name][event] for event in events], width=0.92 * width, color=color)
+        names = [event.replace("_", " ") for event in events]
+        axes.set_xticks(range(len(events)), names, rotation=50, ha="right", fontsize=9)
+        axes.margins(x=0.01)
+        axes.set_ylim(0, 1)
 
 
 SPEED_ROWS = {
@@ -190,8 +191,9 @@ def sources(name: str, result: dict[str, Any]) -> str:
 
 def main() -> None:
     """Draw and copy."""
-    result = json.loads((ROOT / "results" / SOURCE).read_text("utf-8"))
-    draw(result, ROOT / "docs" / "images" / "agent_methods.png")
+    result = json.loads((RESULTS / SOURCE).read_text("utf-8"))
+    colours = list(result["methods"])
+    save([learning_curves(result, colours), Bars(result, colours)], ROOT / "docs" / "images" / "agent_methods.png")
     machine, env = result["machine"], result["env"]
     note = (
         f"Share of instructions fulfilled within 200 steps per goal in held-out worlds, judged by true events, ± "
@@ -202,14 +204,14 @@ def main() -> None:
     for page in (ROOT / "README.md", EXPERIMENTS / "agent_methods.md"):
         write_between(page, "agent_methods", f"{table(SOURCE, result)}\n\n{note}")
     write_between(EXPERIMENTS / "agent_methods.md", "agent_sources", sources(SOURCE, result))
-    timed = json.loads((ROOT / "results" / SPEED).read_text("utf-8"))
+    timed = json.loads((RESULTS / SPEED).read_text("utf-8"))
     write_between(EXPERIMENTS / "agent_speed.md", "agent_speed", speed(SPEED, timed))
-    before = json.loads((ROOT / "results" / DEFAULTS).read_text("utf-8"))
+    before = json.loads((RESULTS / DEFAULTS).read_text("utf-8"))
     write_between(EXPERIMENTS / "agent_tuning.md", "agent_defaults", untuned(DEFAULTS, before))
-    her = json.loads((ROOT / "results" / HER).read_text("utf-8"))
+    her = json.loads((RESULTS / HER).read_text("utf-8"))
     for page in (ROOT / "README.md", EXPERIMENTS / "agent_methods.md"):
         write_between(page, "agent_her", relabeling(before, her))
-    tuned = json.loads((ROOT / "results" / TUNING).read_text("utf-8"))
+    tuned = json.loads((RESULTS / TUNING).read_text("utf-8"))
     write_between(EXPERIMENTS / "agent_tuning.md", "agent_tuning", tuning(TUNING, tuned))
 
 

@@ -1,23 +1,20 @@
-"""What the parts of the agent's training cost, and how each cost grows.
+"""What the parts of the agent's training cost, and how each cost grows: a study of costs, run by agent_study.py.
 
-    python benchmarks/agent_scaling.py --out results/agent_scaling.json --docs docs/scaling.md
-    python benchmarks/agent_scaling.py --quick
+    python benchmarks/agent_study.py scaling
 
 One thing is varied at a time: environments, capacity of the table of goals and instructions, hindsight goals, events,
 and relabels on the host. Each part runs alone, compiled as it is in training, for as many updates as an iteration
 has; `total` is `TrainingRun.iterate()`, everything together. Times are medians after a warm-up, in milliseconds per
-training iteration.
-Parts that are compiled together share work, so that they need not add up to the total.
+training iteration. Parts that are compiled together share work, so they need not add up to the total.
 """
 
 import dataclasses
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,60 +24,53 @@ from typing import Any
 
 import jax
 import numpy as np
-import tyro
-from scaling_page import write_page
 from scaling_parts import Case, footprint
 
-from hindsight_rl.agent.envs import NAMES
 from hindsight_rl.agent.training.loop import compile_cache
-from hindsight_rl.run import machine
+from hindsight_rl.errors import HindsightError
 
 
 @dataclass
-class ScalingConfig:
-    """What is varied; the rest is as the preset has it."""
+class Costs:
+    """What is varied; the rest is as the preset has it. The table `[costs]` of a settings file in `agent_studies/`."""
 
     preset: str = "laptop"
-    """Whose settings: `laptop`, `gpu` or `craftax`."""
+    """Whose settings: the name of a preset of `hindsight agent train`."""
     env: str = "classic"
-    """`classic-32`, `classic` or `craftax`."""
-    num_envs: tuple[int, ...] = (64, 256, 1024, 4096)
+    """The environment."""
+    num_envs: Sequence[int] = (64, 256, 1024, 4096)
     base: int = 1024
-    """Environments while other things are varied; one of --num-envs."""
-    tables: tuple[int, ...] = (1, 4, 16)
-    """Times the library's capacity of goals and instructions."""
-    hindsight: tuple[int, ...] = (12, 48, 192)
-    events: tuple[int, ...] = (1, 2, 4)
-    """Times the environment's events, repeated, in everything but the environment's own step."""
-    relabels: tuple[str, ...] = ("4x16", "8x64", "16x256")
+    """Number of environments while other things are varied; one of num_envs."""
+    tables: Sequence[int] = (1, 4, 16)
+    """Factors of the library's capacity of goals and instructions."""
+    hindsight: Sequence[int] = (12, 48, 192)
+    """Hindsight goals per transition."""
+    events: Sequence[int] = (1, 2, 4)
+    """Factors of the environment's events: they are repeated, except in the environment's own step."""
+    relabels: Sequence[str] = ("4x16", "8x64", "16x256")
     """Instructions proposed per trajectory (K) x trajectories."""
     num_updates: int = 16
     """Updates of one iteration, timed together."""
     repeats: int = 5
     num_worlds: int = 256
-    quick: bool = False
-    """Tiny sizes and programs that are not optimised, to see that everything runs."""
-    out: str | None = None
-    docs: str | None = None
-    """Write the tables into this page, between its marks."""
+    footprints: Sequence[str] = ("classic-32", "classic", "craftax")
+    """Environments whose bytes are counted."""
 
-    def settled(self) -> "ScalingConfig":
-        """With the tiny sizes, where they are asked for."""
-        tiny: dict[str, Any] = {
-            "env": "classic-32", "num_envs": (16, 64), "base": 16, "tables": (1, 4), "hindsight": (12, 48),
-            "events": (1, 2), "relabels": ("2x4", "4x16"), "num_updates": 2, "repeats": 3,
-            "num_worlds": 128,
-        }  # fmt: skip
-        config = dataclasses.replace(self, **tiny) if self.quick else self
-        if config.base not in config.num_envs:
-            sys.exit(f"--base {config.base}: one of --num-envs {config.num_envs}")
-        return config
+    def __post_init__(self) -> None:
+        if self.base not in self.num_envs:
+            raise HindsightError(f"costs: base {self.base} is not one of num_envs {self.num_envs}")
+
+
+TINY: dict[str, Any] = {
+    "env": "classic-32", "num_envs": (16, 64), "base": 16, "tables": (1, 4), "hindsight": (12, 48), "events": (1, 2),
+    "relabels": ("2x4", "4x16"), "num_updates": 2, "repeats": 3, "num_worlds": 128,
+}  # fmt: skip
 
 
 Parts = dict[str, dict[str, Callable[[], Any]]]  # size -> part -> one iteration of it
 
 
-def axes_of(config: ScalingConfig, base: Case) -> dict[str, Parts]:
+def axes_of(config: Costs, base: Case) -> dict[str, Parts]:
     """What is varied beside the environments."""
     axes: dict[str, Parts] = {"table": {}, "hindsight": {}, "events": {}, "relabels": {}}
     library = base.training.library
@@ -141,12 +131,15 @@ def growth(parts: dict[str, dict[str, float]]) -> dict[str, Any]:
     return {"sizes": [int(size) for size in sizes], "parts": found}
 
 
-def main() -> None:
-    """Measure, print and write."""
-    given = tyro.cli(ScalingConfig, description=__doc__)
-    config = given.settled()
+def measure(config: Costs, quick: bool) -> dict[str, Any]:
+    """Time every part; what a result file holds.
+
+    Args:
+        quick: tiny sizes and programs that are not optimised, to see that all of it runs.
+    """
     compile_cache()
-    if config.quick:  # compiling takes nearly all of the time, and the figures mean nothing
+    if quick:  # compiling takes nearly all of the time, and the figures mean nothing
+        config = dataclasses.replace(config, **TINY)
         jax.config.update("jax_disable_most_optimizations", True)
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
         # Compilation takes most of the time; threads share it out, and only then does the clock run.
@@ -172,12 +165,10 @@ def main() -> None:
         settings, library = base.training.config, base.training.library
         embedding = int(base.training.reward.embed(["wood"]).shape[1])
         result = {
-            "command": "python benchmarks/agent_scaling.py " + " ".join(sys.argv[1:]),
-            "machine": machine(),
             "device": jax.devices()[0].device_kind,
             "devices": jax.device_count(),
             "versions": {name: version(name) for name in ("craftax", "jax", "flax", "optax")},
-            "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in ("out", "docs")},
+            "config": dataclasses.asdict(config),
             "base": {
                 "num_steps": settings.num_steps,
                 "trajectories": settings.trajectories,
@@ -187,15 +178,8 @@ def main() -> None:
                 "learning": dataclasses.asdict(settings.learning),
             },
             "steps_per_iteration": {str(case.num_envs): case.training.steps_per_iteration for case in cases},
-            "bytes": {env: footprint(env, settings, embedding) for env in NAMES},
+            "bytes": {env: footprint(env, settings, embedding) for env in config.footprints},
             "axes": measured,
         }
     print(json.dumps(measured, indent=1))
-    if given.out:
-        Path(given.out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-    if given.docs:
-        write_page(Path(given.docs), result)
-
-
-if __name__ == "__main__":
-    main()
+    return result

@@ -1,0 +1,183 @@
+"""The runs of a study of the agent, each made only once, one core per run."""
+
+import dataclasses
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from studies import RESULTS, Settings
+
+from hindsight_rl.agent.training.config import TrainConfig
+from hindsight_rl.agent.training.presets import preset_of
+from hindsight_rl.errors import HindsightError
+from hindsight_rl.run import Run
+
+# One core per run: two side by side finish sooner than one after the other on two cores.
+ONE_CORE = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1", "OMP_NUM_THREADS": "1"}
+HINDSIGHT = (sys.executable, "-m", "hindsight_rl.cli", "agent")
+# Settings that do not change the results of a run, or are changed by --resume.
+OF_NO_EFFECT = ("out", "resume", "final_eval", "settled", "num_checkpoints")
+READING = threading.Lock()  # tyro is not made for threads
+QUICK = (
+    "--total-timesteps 2048 --num-envs 16 --num-steps 8 --num-updates 4 --num-worlds 32 --width 32 --depth 1 --rank 8 "
+    "--trajectories 8 --learning.minibatch 64 --num-evals 1"
+)
+
+
+@dataclass
+class Study(Settings):
+    """A settings file in `agent_studies/`."""
+
+    question: str
+    methods: dict[str, str] = field(default_factory=dict)
+    """Name in the tables -> method and options of `hindsight agent train`."""
+    seeds: list[int] = field(default_factory=list)
+    options: str = ""
+    """Options of every run, such as the environment. A method's own options come after them."""
+    seeds_of: dict[str, int] = field(default_factory=dict)
+    """Methods that are run on the first seeds only -> on how many."""
+    evaluation: str = ""
+    """Options of `hindsight agent eval` for the final evaluation."""
+    evaluations: dict[str, str] = field(default_factory=dict)
+    """Further evaluations: name -> options of `hindsight agent eval`."""
+    tuned: str | None = None
+    """Result file of a tuning study, beside this one's: each method gets the settings that were chosen for it."""
+    tuned_as: dict[str, str] = field(default_factory=dict)
+    """Methods that were not tuned -> the method whose settings they get."""
+    cells: list[str] = field(default_factory=list)
+    """For tuning: options without their dashes, e.g. `learning-rate=0.0006`; the defaults, an empty text, are first."""
+    margin: float = 0.0
+    costs: dict[str, Any] = field(default_factory=dict)
+    """Settings of agent_costs.py, for a study of costs."""
+
+    def own(self, method: str) -> dict[str, str]:
+        """The tuned settings of a method.
+
+        Raises:
+            HindsightError: the tuning study has no such method.
+        """
+        if self.tuned is None:
+            return {}
+        file, of = RESULTS / self.tuned, self.tuned_as.get(method, method)
+        chosen = json.loads(file.read_text("utf-8"))["methods"]
+        if of not in chosen:
+            raise HindsightError(f"{file} has no method '{of}': tune it, or name another one under tuned_as")
+        return dict(chosen[of]["chosen"])
+
+
+@dataclass
+class StudyConfig:
+    """Run a study of the agent."""
+
+    study: Annotated[str, tyro.conf.Positional]
+    """The name of a file in benchmarks/agent_studies, or the path of a settings file."""
+    jobs: int = 2
+    """Runs at a time, one core each."""
+    runs: Path = Path("runs")
+    """Folder of the run folders."""
+    out: Path | None = None
+    """The result file; by default results/agent_STUDY.json."""
+    quick: bool = False
+    """Tiny sizes, one seed and two methods, to see that all of it runs. Nothing is written unless --out is given."""
+
+
+class Runner:
+    """The runs of a study."""
+
+    def __init__(self, study: Study, config: StudyConfig, name: str):
+        self.study, self.config = study, config
+        self.folder = config.runs / f"agent_{name}{'_quick' if config.quick else ''}"
+
+    def options(self, method: str, seed: int, cell: str = "") -> list[str]:
+        """The options of `hindsight agent train` for one run, without its folder."""
+        name, *own = shlex.split(self.study.methods[method])
+        words = ["--method", name, "--seed", str(seed), *shlex.split(self.study.options), *own]
+        words += [f"--{option}={value}" for option, value in self.study.own(method).items()]
+        words += [f"--{each}" for each in cell.split()]
+        words += ["--num-evals", "0"] if self.study.cells else []
+        return words + (shlex.split(QUICK) if self.config.quick else [])
+
+    def settings(self, method: str, seed: int, cell: str = "") -> TrainConfig:
+        """The settings of one run."""
+        words = self.options(method, seed, cell)
+        with READING:
+            return tyro.cli(TrainConfig, args=words, default=preset_of(words))
+
+    def run(self, method: str, seed: int, cell: str = "") -> Path:
+        """Train and evaluate one run, or what is missing of it; returns its folder.
+
+        Raises:
+            HindsightError: the folder holds a run with other settings, or a command failed.
+        """
+        path = self.folder / "-".join([method, *cell.split(), str(seed)])
+        if (path / "config.json").exists():
+            self.check(path, self.settings(method, seed, cell))
+        # File -> options of the evaluation that writes it; None: training writes it at its end.
+        scale = " --scale 0.02" if self.config.quick else ""
+        wanted: dict[str, str | None] = {
+            f"evaluations/{name}.json": options + scale for name, options in self.study.evaluations.items()
+        }
+        if not self.study.cells:
+            wanted["eval.json"] = self.study.evaluation + scale or None
+        missing = {file: options for file, options in wanted.items() if not (path / file).exists()}
+        if missing:
+            more = ["--resume"] if (path / "config.json").exists() else []
+            more += [] if None in wanted.values() else ["--no-final-eval"]
+            call("train", *self.options(method, seed, cell), "--out", str(path), *more)
+        for file, options in missing.items():
+            if options is not None:
+                printed = call("eval", str(path), "--json", *shlex.split(options))
+                (path / file).parent.mkdir(exist_ok=True)
+                Run(path).write(file, json.loads(printed.splitlines()[-1]))
+        return path
+
+    def check(self, path: Path, config: TrainConfig) -> None:
+        """Raises :class:`HindsightError` if a run was made with other settings."""
+        stored = Run.open(path, kind="agent").read("config.json")
+        for name, value in json.loads(json.dumps(dataclasses.asdict(config))).items():
+            if name not in OF_NO_EFFECT and name in stored and stored[name] != value:
+                raise HindsightError(f"{path} was made with another --{name.replace('_', '-')}: choose other --runs")
+
+
+def call(*words: str) -> str:
+    """Run a command of the agent on one core; returns what it prints."""
+    done = subprocess.run([*HINDSIGHT, *words], env={**os.environ, **ONE_CORE}, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise HindsightError(f"hindsight agent {shlex.join(words)} failed with exit code {done.returncode}")
+    return done.stdout
+
+
+def summary(runner: Runner, method: str, path: Path) -> dict[str, Any]:
+    """What the result file keeps of one run."""
+    run = Run.open(path, kind="agent")
+    result, metrics = run.read("eval.json"), run.lines("metrics.jsonl")
+    evaluations = [row for row in metrics if row.get("success")]
+    further = {name: run.read(f"evaluations/{name}.json")["mean"] for name in runner.study.evaluations}
+    return {
+        "method": method,
+        "seed": result["seed"],
+        "steps": result["steps"],
+        "settings": runner.study.own(method),
+        "mean": result["mean"],
+        "achievements_per_trial": result["achievements_per_trial"],
+        "canonical": {row["event"]: row["success"] for row in result["canonical"]},
+        "lost": {row["event"]: row["lost"] for row in result["forgetting"]},
+        "curve": [[row["step"], round(statistics.mean(row["success"].values()), 4)] for row in evaluations],
+        "given": shares([row["given"] for row in metrics if "given" in row]),
+        "clusters": metrics[-1]["clusters"],
+        "seconds": metrics[-1]["seconds"],
+    } | ({"evaluations": further} if further else {})
+
+
+def shares(given: list[dict[str, int]]) -> dict[str, float]:
+    """Of all instructions given in training, the share that each source chose; {} without any."""
+    total = sum(sum(row.values()) for row in given)
+    return {name: round(sum(row[name] for row in given) / total, 4) for name in given[0]} if total else {}
