@@ -110,7 +110,7 @@ class ClauseParser:
                 self.made.items.append(clause)
                 link = after
                 continue
-            if clause.problem or (clause.negation and after != "and"):
+            if clause.problem or (clause.negation and not (after == "and" or (after == "but" and comma))):
                 raise InstructionError(clause.problem or f"'{self._text(clause)}' does not say what")
             negation = clause.negation  # "do not, at any price, ..."
             link = _stronger(clause.link, after)
@@ -171,6 +171,10 @@ class ClauseParser:
         """Does a negation begin a new clause here: "eat a plant without eating a cow"?"""
         if word.values("no") and not clause.negation and not clause.holds(THING) and not clause.holds(KNOWN):
             return False  # "harm no zombie"
+        if word.values("not") and clause.words and not clause.holds(VERB) and not clause.holds(KNOWN):
+            behind = next((each for each in self.words[self.at + 1 :] if not each.values(FILLER)), None)
+            if behind is not None and behind.values(VERB):
+                return False  # "a cow must not be eaten"
         negative = any(word.values(kind) for kind in ("not", "avoid", "no")) or self._leaves(self.at)
         return negative and bool(clause.words) and not self._is_behind(word)
 

@@ -194,7 +194,7 @@ class Reader:
         if len(clause.words) == 1 and (event := clause.words[0].value(KNOWN)):
             self._remember(context, clause, self._sense_of_known(clause), event)
             return [(event, self.command(clause))]
-        senses = [self._completed(sense, context) for sense in self._senses(clause)]
+        senses = [each for sense in self._senses(clause) for each in self._completed(sense, context)]
         whole = [sense for sense in senses if not sense.rest]
         for sense in whole:
             if events := self._events(sense, forbidden):
@@ -274,13 +274,16 @@ class Reader:
         meant = full - self.language.empty if full - self.language.empty else full
         return Sense(tuple(actions), meant, frozenset(tool), tuple(rest))
 
-    def _completed(self, sense: Sense, context: Context) -> Sense:
-        """The sense, its pronoun replaced by what it stands for."""
+    def _completed(self, sense: Sense, context: Context) -> list[Sense]:
+        """The sense, its pronoun replaced by what it stands for: "put it on the ground". It is also taken without: "use
+        it to mine coal"."""
         if "it" not in sense.rest:
-            return sense
+            return [sense]
         rest = tuple(word for word in sense.rest if word != "it")
-        things = sense.things or context.things
-        return Sense(sense.actions, things, sense.tool, rest)
+        made = [Sense(sense.actions, sense.things | context.things, sense.tool, rest)]
+        if sense.things and any(verb & self.language.steps for verb in sense.actions):
+            made.append(Sense(sense.actions, sense.things, sense.tool, rest))
+        return made
 
     def _events(self, sense: Sense, forbidden: bool = False) -> set[str]:
         """The events that a sense may mean: what all of its verbs, apart from steps, agree on."""
@@ -370,6 +373,8 @@ class Reader:
         text = self.command(clause, context.verb if not senses[0].actions else "")
         if any(word.values("something") for word in clause.words) and self.meanings.frames:
             raise InstructionError(f"'{self.said(clause)}' does not say of what: say it")
+        if self.meanings.frames and (odd := self._before_the_verb(clause)):
+            raise InstructionError(f"'{self.said(clause)}' is not understood: '{odd}' is unknown here")
         known = any(not sense.rest and (sense.things or sense.actions) for sense in senses) and bool(
             self.meanings.frames
         )
@@ -384,6 +389,17 @@ class Reader:
             raise InstructionError(f"'{self.said(clause)}' is not understood: {self.reward.why_nothing(text)}")
         self._remember(context, clause, senses[0], event)
         return [(event, text)]
+
+    @staticmethod
+    def _before_the_verb(clause: Clause) -> str | None:
+        """An unknown word before the first verb. It may turn the meaning round: "decline to drink"."""
+        for place, word in enumerate(clause.words):
+            if word.values(VERB) and not word.values(FILLER):
+                return None
+            behind = clause.words[place + 1 :]
+            if word.values(UNKNOWN) and any(each.values(VERB) and not each.values(THING) for each in behind):
+                return word.text
+        return None
 
     def _fits(self, event: str, sense: Sense) -> bool:
         """Could the words that the lexicon knows be about this event?"""
