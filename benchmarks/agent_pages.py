@@ -24,6 +24,7 @@ SPEED = "agent_speed.json"
 TUNING = "agent_tuning.json"
 DEFAULTS = "agent_methods_defaults.json"
 HER = "agent_her.json"
+PAPER = "agent_paper.json"
 GROUPS = ("canonical", "paraphrased", "others", "composed")
 
 
@@ -158,7 +159,7 @@ def untuned(name: str, result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", source(name, result)])
 
 
-def relabeling(before: dict[str, Any], her: dict[str, Any]) -> str:
+def relabeling(before: dict[str, Any], her: dict[str, Any], paper: dict[str, Any]) -> str:
     """Hindsight with and without relabeling, on the same seeds, all at the defaults, as Markdown."""
     seeds = sorted(run["seed"] for run in her["runs"])
     lines = [
@@ -166,27 +167,28 @@ def relabeling(before: dict[str, Any], her: dict[str, Any]) -> str:
         "| compositions |",
         "|---|---|---|---|---|---|",
     ]
-    for method, relabels in (("none", "no"), ("her", "no"), ("oir-no-buffer", "yes"), ("oir", "yes")):
-        runs = [run for run in before["runs"] + her["runs"] if run["method"] == method and run["seed"] in seeds]
+    every = [*before["runs"], *her["runs"], *paper["runs"]]
+    shown_methods = {"none": "no", "her": "no", "oir-paper": "yes", "oir-no-buffer": "yes", "oir": "yes"}
+    for method, relabels in shown_methods.items():
+        runs = [run for run in every if run["method"] == method and run["seed"] in seeds]
         shown = [spread([run["mean"][group] for run in runs]) for group in GROUPS]
         cells = [f"{each['mean']:.3f} ± {each['standard_error']:.3f}" for each in shown]
         lines.append(f"| `{method}` | {relabels} | " + " | ".join(cells) + " |")
     note = (
         f"Mean ± standard error over seeds {', '.join(map(str, seeds))}; all methods at the defaults, none tuned, "
-        f"`her` at a later commit. `her`: {source(HER, her)} The others: {source(DEFAULTS, before)}"
+        f"`her` and `oir-paper` at later commits. `her`: {source(HER, her)} `oir-paper`: "
+        f"{source(PAPER, paper)} The others: {source(DEFAULTS, before)}"
     )
     return "\n".join([*lines, "", note])
 
 
-def sources(name: str, result: dict[str, Any]) -> str:
-    """The share of instructions that each source chose, per method, as Markdown."""
-    rows = {method: row["given"] for method, row in result["methods"].items() if row.get("given")}
-    if not rows:
-        return f"(The runs in `results/{name}` were made before this was counted.)"
+def sources(*results: tuple[str, dict[str, Any]]) -> str:
+    """The share of instructions that each source chose, per method, of named result files, as Markdown."""
     lines = ["| method | " + " | ".join(SOURCES.values()) + " |", "|---" * (1 + len(SOURCES)) + "|"]
-    for method, given in rows.items():
-        lines.append(f"| `{method}` | " + " | ".join(f"{100 * given[k]:.1f} %" for k in SOURCES) + " |")
-    return "\n".join([*lines, "", source(name, result)])
+    for _, result in results:
+        for method, row in result["methods"].items():
+            lines.append(f"| `{method}` | " + " | ".join(f"{100 * row['given'][k]:.1f} %" for k in SOURCES) + " |")
+    return "\n".join([*lines, "", " ".join(source(*each) for each in results)])
 
 
 def main() -> None:
@@ -203,14 +205,14 @@ def main() -> None:
     )
     for page in (ROOT / "README.md", EXPERIMENTS / "agent_methods.md"):
         write_between(page, "agent_methods", f"{table(SOURCE, result)}\n\n{note}")
-    write_between(EXPERIMENTS / "agent_methods.md", "agent_sources", sources(SOURCE, result))
     timed = json.loads((RESULTS / SPEED).read_text("utf-8"))
     write_between(EXPERIMENTS / "agent_speed.md", "agent_speed", speed(SPEED, timed))
     before = json.loads((RESULTS / DEFAULTS).read_text("utf-8"))
     write_between(EXPERIMENTS / "agent_tuning.md", "agent_defaults", untuned(DEFAULTS, before))
-    her = json.loads((RESULTS / HER).read_text("utf-8"))
+    her, paper = (json.loads((RESULTS / name).read_text("utf-8")) for name in (HER, PAPER))
     for page in (ROOT / "README.md", EXPERIMENTS / "agent_methods.md"):
-        write_between(page, "agent_her", relabeling(before, her))
+        write_between(page, "agent_her", relabeling(before, her, paper))
+    write_between(EXPERIMENTS / "agent_methods.md", "agent_sources", sources((HER, her), (PAPER, paper)))
     tuned = json.loads((RESULTS / TUNING).read_text("utf-8"))
     write_between(EXPERIMENTS / "agent_tuning.md", "agent_tuning", tuning(TUNING, tuned))
 
