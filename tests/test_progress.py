@@ -126,3 +126,26 @@ def test_bar_and_duration():
     assert bar(0.0, 4) == "    " and bar(1.0, 4) == "████" and bar(0.5, 4) == "██  " and bar(7.0, 2) == "██"
     assert bar(1 / 16, 2) == "▏ "
     assert (duration(65), duration(3723), duration(-1)) == ("1:05", "1:02:03", "0:00")
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_a_phase_is_said_at_once_and_fits_its_line(width):
+    out, console = plain()
+    progress = Progress("oir", 1000, console=console)
+    progress.phase("compiling: a minute or two")
+    assert out.getvalue() == "oir  compiling: a minute or two\n"
+    progress.phase("evaluating", plain=False)
+    assert "evaluating" not in out.getvalue()
+
+    out, console = terminal(width)
+    clock = Clock()
+    with Progress("oir-no-buffer", 100_000_000, console=console, clock=clock) as progress:
+        progress.phase("final evaluation: canonical (1 of 4)")
+        assert "final evaluation: canonical (1 of 4)" in out.getvalue()
+        for step in (50_000_000, 99_999_999):
+            clock.now += 3600.0
+            progress.show(row(step))
+        out.truncate(0)
+        console.print(progress.render())
+    header = next(line for line in out.getvalue().splitlines() if "left" in line)
+    assert "steps/s" in header and "oir-no-buffer" in header

@@ -77,6 +77,23 @@ class Progress(Display):
         # A window, so that compilation and evaluations affect the displayed speed only for a short time.
         self._passed: deque[tuple[float, int]] = deque(maxlen=16)
         self._printed = -1
+        self._phase = ""
+
+    def phase(self, text: str, plain: bool = True) -> None:
+        """Say what is done now instead of training, until the next metrics. Never raises.
+
+        Args:
+            text: in few words, e.g. "compiling".
+            plain: also as a line where there is no live display.
+        """
+        self._phase = text
+        try:
+            if self.live:
+                self.draw(at_once=True)
+            elif plain:
+                self.say(f"{self.method}  {text}")
+        except Exception:
+            pass
 
     def show(self, metrics: Mapping[str, Any]) -> None:
         """Process the metrics of an iteration (a row of `metrics.jsonl`). Never raises.
@@ -96,7 +113,7 @@ class Progress(Display):
             pass  # an error of the display must not stop training
 
     def _take(self, metrics: Mapping[str, Any]) -> None:
-        self.latest = metrics
+        self.latest, self._phase = metrics, ""
         self.step = int(metrics.get("step", self.step))
         self._passed.append((self._clock(), self.step))
         self.accepted += int(metrics.get("accepted") or 0)
@@ -115,9 +132,11 @@ class Progress(Display):
         return (s1 - s0) / (t1 - t0) if t1 > t0 else None
 
     def _pace(self) -> str:
+        if self._phase:
+            return self._phase
         speed = self.speed
         if not speed:
-            return "compiling" if not self._passed else "…"
+            return "…"
         left = duration((self.total - self.step) / speed)
         return f"{speed:,.0f} steps/s  {left} left"
 
