@@ -4,7 +4,7 @@ hindsight agent eval runs/oir --json
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -33,6 +33,7 @@ def evaluate_run(
     seed: int = 0,
     batch: int = BATCH,
     parts: Sequence[str] = tuple(EPISODES),
+    step: Callable[[str], None] = lambda part: None,
 ) -> dict[str, Any]:
     """Evaluate a run's newest policy. A full evaluation is written to `eval.json`.
 
@@ -43,6 +44,7 @@ def evaluate_run(
         seed: of the trials.
         batch: number of parallel trials.
         parts: parts of the evaluation, from `EPISODES`. Unless all are given, nothing is written.
+        step: is called with each part before it is evaluated, e.g. "canonical (1 of 4)".
 
     Returns:
         successes and trials per instruction, and means. A full evaluation also has forgetting, the precision of the
@@ -68,9 +70,11 @@ def evaluate_run(
         "epsilon": EPSILON,
         "eval_worlds": EVAL_WORLDS,
     }
-    for name, asked in evaluation_suite(policy).items():
-        if name not in parts or (name == "held_out" and not asked):
-            continue
+    suite = evaluation_suite(policy)
+    wanted = [name for name, asked in suite.items() if name in parts and (asked or name != "held_out")]
+    for number, name in enumerate(wanted, 1):
+        asked = suite[name]
+        step(f"{name} ({number} of {len(wanted)})")
         episodes = max(1, min(EVAL_WORLDS, round(EPISODES[name] * scale)))
         result[name] = evaluate_instructions(policy, asked, episodes, seed=seed, batch=batch)
     result["mean"] = {k: round(float(np.mean([r["success"] for r in result[k]])), 4) for k in EPISODES if result.get(k)}

@@ -1,7 +1,7 @@
 """The training loop: iterations, evaluations and checkpoints, of one run or of several seeds side by side."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -68,11 +68,12 @@ def train_runs(
             _hold(held, own)
         saved = [_go_on(each) for each in runs]
         try:
-            _loop(Cohort(runs), saved)
-            for each in runs:
-                _close(each)
-                if each.config.final_eval:
-                    evaluate_run(each.run, each.policy)
+            with _progress(runs[0]) as progress:
+                _loop(Cohort(runs), saved, progress)
+                for each in runs:
+                    _close(each)
+                    if each.config.final_eval:
+                        evaluate_run(each.run, each.policy, step=_says(progress, each, len(runs)))
         except OSError as error:
             raise HindsightError(
                 f"cannot write to {', '.join(str(r.run.path) for r in runs)}: {error.strerror or error}; "
@@ -148,7 +149,19 @@ def _make_folder(config: TrainConfig) -> None:
         Run.create(config.out, {**_kept(config), "machine": machine() | devices}, kind="agent")
 
 
-def _loop(cohort: Cohort, saved: Sequence[Checkpoints]) -> None:
+def _progress(lead: TrainingRun) -> Progress:
+    """The display of a run, or of several that train together."""
+    total = lead.iterations * lead.steps_per_iteration
+    return Progress(lead.config.method, total, lead.step, silent=not first_process())
+
+
+def _says(progress: Progress, training: TrainingRun, runs: int) -> Callable[[str], None]:
+    """Shows the part of the final evaluation that is running."""
+    of = f" of seed {training.config.seed}" if runs > 1 else ""
+    return lambda part: progress.phase(f"final evaluation{of}: {part}")
+
+
+def _loop(cohort: Cohort, saved: Sequence[Checkpoints], progress: Progress) -> None:
     """Train to the end, with evaluations and checkpoints."""
     lead = cohort.runs[0]
     config = lead.config
@@ -158,17 +171,24 @@ def _loop(cohort: Cohort, saved: Sequence[Checkpoints]) -> None:
         n, of = lead.iteration, lead.iterations
         return times > 0 and n * times // of > (n - 1) * times // of
 
-    total = lead.iterations * lead.steps_per_iteration
-    with Progress(config.method, total, lead.step, silent=not first_process()) as progress:
-        while lead.iteration < lead.iterations:
-            rows: list[dict[str, Any]] = cohort.iterate()
-            if due(config.num_evals) or due(config.num_checkpoints):
-                cohort.part()
-            for training, metrics, checkpoints in zip(cohort.runs, rows, saved, strict=True):
-                if due(config.num_evals):
-                    metrics["success"] = training.evaluate()
-                training.run.append("metrics.jsonl", metrics)
-                if due(config.num_checkpoints):
-                    training.save(checkpoints)
-            progress.show(rows[0])
+    if progress.total != config.total_timesteps:
+        progress.say(
+            f"{config.total_timesteps:,} steps are rounded up to {progress.total:,}: an iteration has "
+            f"{lead.steps_per_iteration:,}"
+        )
+    if lead.iteration < lead.iterations:
+        progress.phase("compiling: a minute or two, seconds where it was done before")
+    while lead.iteration < lead.iterations:
+        rows: list[dict[str, Any]] = cohort.iterate()
+        if due(config.num_evals) or due(config.num_checkpoints):
+            cohort.part()
+        if due(config.num_evals):
+            progress.phase("evaluating", plain=False)
+        for training, metrics, checkpoints in zip(cohort.runs, rows, saved, strict=True):
+            if due(config.num_evals):
+                metrics["success"] = training.evaluate()
+            training.run.append("metrics.jsonl", metrics)
+            if due(config.num_checkpoints):
+                training.save(checkpoints)
+        progress.show(rows[0])
     cohort.part()
