@@ -79,3 +79,13 @@ def test_the_version_stands_in_one_place() -> None:
     assert project["tool"]["hatch"]["version"]["path"] == "src/hindsight_rl/__init__.py"
     assert f"\nversion: {cli.__version__}\n" in (root / "CITATION.cff").read_text("utf-8")
     assert f"## {cli.__version__}" in (root / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_a_closed_pipe_is_no_error():
+    """`hindsight --help | head` ends without a traceback."""
+    for arguments in (["--help"], ["score", "--help"]):
+        command = [sys.executable, "-m", "hindsight_rl.cli", *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout and process.stderr
+            process.stdout.close()
+            assert process.stderr.read() == b"" and process.wait() == cli.CLOSED_PIPE

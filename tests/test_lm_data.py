@@ -160,7 +160,7 @@ def test_inline_rows_are_trained_on_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [each.inline for each in loaded.instructions] == [False, True] and loaded.inline == 1
     assert read_dataset(path, inline="skip").skipped == {"inline constraints": 1}
     with pytest.raises(HindsightError, match=r"rows.jsonl:2: the constraints are inline .* 'criteria'"):
-        read_dataset(path, inline="refuse")
+        read_dataset(path, inline="reject")
 
 
 def test_demands_for_a_judge(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_bad_sources_and_choices(tmp_path: Path) -> None:
         read_dataset(tmp_path / "no.jsonl")
     with pytest.raises(HindsightError, match="what: neither a file nor a dataset"):
         read_dataset("what")
-    with pytest.raises(HindsightError, match="inline is 'no': one of keep, skip, refuse"):
+    with pytest.raises(HindsightError, match="inline is 'no': one of keep, skip, reject"):
         read_dataset(tmp_path, inline="no")
 
 

@@ -83,7 +83,7 @@ def test_goes_on_where_it_stopped(
     monkeypatch.setitem(evaluate.ENGINES, "transformers", made)
     assert cli.main(command(model, prompts, out)) == 0
     assert (out / "ifeval.jsonl").read_text() == (whole / "ifeval.jsonl").read_text()
-    monkeypatch.setitem(evaluate.ENGINES, "transformers", lambda args: pytest.fail("nothing is left to generate"))
+    monkeypatch.setitem(evaluate.ENGINES, "transformers", lambda config: pytest.fail("nothing is left to generate"))
     assert cli.main(command(model, prompts, out)) == 0
     capsys.readouterr()
     assert cli.main(command(model, prompts, out, "--temperature", "1")) == 2
@@ -99,7 +99,7 @@ def test_bad_input_is_one_line(model: str, prompts: str, tmp_path: Path, capsys:
             (["lm", "evaluate", model, "--bench", "mmlu"], "--bench mmlu: one of ifeval, ifbench, muldimif"),
             (["lm", "evaluate", model, "--prompts", "x"], "write BENCH=FILE"),
             (command(model, prompts, tmp_path / "4", "--engine", "vllm"), "--engine vllm needs the package vllm"),
-            (command(model, prompts, tmp_path / "5", "--lm-eval"), "pip install 'hindsight-rl[lm-eval]'"),
+            (command(model, prompts, tmp_path / "5", "--lm-eval", "general"), "pip install 'hindsight-rl[lm-eval]'"),
         )
     ):
         assert cli.main(given) == 2, at

@@ -53,8 +53,8 @@ def test_versions_side_by_side(tmp_path, capsys):
     assert shown[1].split() == ["current", "strict", "current", "loose", "corrected", "strict", "corrected", "loose"]
     assert shown[2].split() == ["prompt", "100.00", "100.00", "50.00", "50.00"]
     assert main([*args, "--version", "current,corrected", "--verdicts", str(tmp_path / "v.jsonl")]) == 2
-    with pytest.raises(SystemExit):
-        main([*args, "--version", "corected"])
+    assert main([*args, "--version", "corected"]) == 2
+    assert "--version corected: one of auto, current, hir, corrected" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -31,10 +31,10 @@ class Prepare:
     """Responses to sample for each prompt in train.parquet; rollout.n less this are for replays."""
     held: int = 128
     """Rows held back for validation."""
-    judged: Literal["skip", "keep", "refuse"] = "skip"
-    """Rows with demands that no program checks: leave out, ask for them unchecked, or stop."""
-    inline: Literal["keep", "skip", "refuse"] = "keep"
-    """Rows whose constraints stand in the task's prose: train on them without replay, leave out, or stop."""
+    judged: Literal["skip", "keep", "reject"] = "skip"
+    """Rows with demands that no program checks: skip them, ask for them unchecked, or stop."""
+    inline: Literal["keep", "skip", "reject"] = "keep"
+    """Rows whose constraints stand in the task's prose: train on them without replay, skip them, or stop."""
     stored_code: bool = False
     """Take rows that bring Python code to check them; it runs in a limited process."""
 

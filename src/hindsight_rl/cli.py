@@ -4,6 +4,7 @@ Run `hindsight --help`. Heavy packages are imported only after a command is chos
 """
 
 import importlib
+import os
 import sys
 
 from hindsight_rl import __version__
@@ -50,6 +51,9 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str, str]] = {
     ),
 }
 
+CLOSED_PIPE = 141
+"""Exit code after writing into a closed pipe: what a shell reports for a command that SIGPIPE ended."""
+
 # First word of a command -> the extra with its packages; for other commands, `llm`.
 EXTRAS = {
     "agent": "agent",
@@ -82,6 +86,18 @@ def usage(group: str | None = None) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 2 bad input)."""
+    try:
+        try:
+            return run(argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader has closed the pipe, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
+
+
+def run(argv: list[str] | None) -> int:
+    """Find the command, and run it with the remaining arguments."""
     args = list(sys.argv[1:] if argv is None else argv)
     if not args or args[0] in ("-h", "--help"):
         print(usage())

@@ -56,17 +56,17 @@ class Choices:
     """What becomes of rows that are not plain.
 
     inline: constraints that are written into the prompt's prose: `keep` to train on the whole prompt without replay,
-    `skip`, or `refuse` with an error. judged: demands that no program checks: with a `judge` (from a demand's text to a
+    `skip`, or `reject` with an error. judged: demands that no program checks: with a `judge` (from a demand's text to a
     constraint) they are constraints like any; without, `keep` leaves them in the prompt unchecked. bad: rows without
-    constraints, with unknown ids or with kwargs that do not fit: `refuse` or `skip`. layout: how tasks and
+    constraints, with unknown ids or with kwargs that do not fit: `reject` or `skip`. layout: how tasks and
     constraints become prompts where a row does not say; None for one of the six by the row's key. version: which
     checkers, see :func:`hindsight_rl.constraints.core.constraint`. parsed: the rows come from a parser of JSON, so that
     their values need no conversion.
     """
 
-    inline: Literal["keep", "skip", "refuse"] = "keep"
-    judged: Literal["keep", "skip", "refuse"] = "refuse"
-    bad: Literal["skip", "refuse"] = "refuse"
+    inline: Literal["keep", "skip", "reject"] = "keep"
+    judged: Literal["keep", "skip", "reject"] = "reject"
+    bad: Literal["skip", "reject"] = "reject"
     judge: Judge | None = None
     layout: str | None = None
     version: str = CURRENT
@@ -74,9 +74,9 @@ class Choices:
 
     def __post_init__(self) -> None:
         for name, value, known in (
-            ("inline", self.inline, ("keep", "skip", "refuse")),
-            ("judged", self.judged, ("keep", "skip", "refuse")),
-            ("bad", self.bad, ("skip", "refuse")),
+            ("inline", self.inline, ("keep", "skip", "reject")),
+            ("judged", self.judged, ("keep", "skip", "reject")),
+            ("bad", self.bad, ("skip", "reject")),
             ("layout", self.layout, (None, *LAYOUTS)),
         ):
             if value not in known:
@@ -164,7 +164,7 @@ def _judged(made: Instruction, where: str, choices: Choices) -> Instruction:
     if choices.judge is not None:
         extra = tuple(choices.judge(text) for text in made.soft)
         return replace(made, constraints=made.constraints + extra, texts=made.texts + made.soft, soft=(), needs=())
-    if choices.judged == "refuse":
+    if choices.judged == "reject":
         raise HindsightError(
             f"{where}: {len(made.soft)} of its demands need a judge ({made.soft[0]!r:.60}); give one, or set judged to "
             "skip (such rows) or keep (ask for them, unchecked)"

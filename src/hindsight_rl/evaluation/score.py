@@ -5,14 +5,15 @@ hindsight score ifeval responses.jsonl --prompts prompts.jsonl --verdicts verdic
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import tyro
 
 from hindsight_rl.constraints.core import CURRENT, VERSIONS
 from hindsight_rl.constraints.text.sentences import splitter, splitter_version, use_splitter
@@ -26,77 +27,79 @@ from hindsight_rl.evaluation.responses import Matched, match
 from hindsight_rl.replay.instruction import Instruction, Verdict
 from hindsight_rl.replay.verification import answer_of
 
-BENCHMARKS = ("ifeval", "ifbench", "muldimif", "cfbench")
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """Score the responses to an instruction-following benchmark."""
+
+    benchmark: Annotated[Literal["ifeval", "ifbench", "muldimif", "cfbench"], tyro.conf.Positional]
+    """The benchmark."""
+    responses: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RESPONSES")]
+    """Rows with `prompt` (or `key`) and `response`, samples of lm-eval, or a batch output of OpenAI or vLLM. A .jsonl,
+    .json or .parquet file, compressed by gzip or not, or a folder of such files."""
+    prompts: str | None = None
+    """The benchmark's prompts as a local file; by default from the hub."""
+    requests: str | None = None
+    """The input file of the batch; needed if its custom ids are not the keys of the prompts."""
+    answer_after: str | None = None
+    """Score only the text after the last of these marks, e.g. [/THINK]; a response without the mark has no answer.
+    Thoughts in <think> and the channels of harmony are removed without this option."""
+    verdicts: str | None = None
+    """Write the verdicts to this file: per line key, instruction_id_list, strict, loose."""
+    json: bool = False
+    """Print the scores as one JSON object."""
+    strict_input: bool = False
+    """Fail if prompts are missing, duplicate or unknown, or if requests of a batch failed."""
+    version: str = "auto"
+    """Version of the checkers: `current`, `hir` or `corrected`. Several, separated by commas, are shown side by side.
+    `auto` is `hir` for the older release of IFBench, otherwise `current`."""
+    splitter: Literal["auto", "punkt", "native"] = "auto"
+    """What splits texts into sentences: `punkt` of NLTK, as the references do, or the built-in `native`. `auto` is
+    `punkt` if its data are installed."""
+    judged: str | None = None
+    """For CFBench: JSON lines with `key` and `verdict`, the booleans of a judge."""
+
+    @property
+    def versions(self) -> list[str]:
+        """The names in ``version``. Raises :class:`HindsightError` if one is unknown."""
+        names = self.version.split(",")
+        if not set(names) <= {"auto", *VERSIONS}:
+            known = ", ".join(("auto", *VERSIONS))
+            raise HindsightError(f"--version {self.version}: one of {known}, or several, separated by commas")
+        return names
 
 
-def _versions(text: str) -> list[str]:
-    names = text.split(",")
-    if not set(names) <= {"auto", *VERSIONS}:
-        raise argparse.ArgumentTypeError(f"{text!r} is not one of auto, {', '.join(VERSIONS)}, or several with commas")
-    return names
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hindsight score", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("benchmark", choices=BENCHMARKS)
-    parser.add_argument(
-        "responses",
-        help="rows with `prompt` (or `key`) and `response`, lm-eval's samples, or a batch output of OpenAI or vLLM: "
-        ".jsonl, .json or .parquet, compressed by gzip or not, or a folder of them",
-    )
-    parser.add_argument("--prompts", help="the benchmark's prompts as a local file; default: from the hub")
-    parser.add_argument("--requests", help="input of the batch, where its custom ids are not the prompts' keys")
-    parser.add_argument(
-        "--answer-after",
-        metavar="MARK",
-        help="score only what follows the last of these marks, e.g. [/THINK]; a response without one answers nothing. "
-        "Thoughts in <think> and harmony's channels are dropped without it",
-    )
-    parser.add_argument("--verdicts", help="write one line a prompt: key, instruction_id_list, strict, loose")
-    parser.add_argument("--json", action="store_true", help="print the scores as one JSON object")
-    parser.add_argument("--strict-input", action="store_true", help="fail on missing, duplicate or extra prompts")
-    parser.add_argument(
-        "--version",
-        type=_versions,
-        default=["auto"],
-        help="which version of the checkers: current, hir or corrected, or several, joined by commas, side by side; "
-        "auto: 'hir' for IFBench's older release, else 'current'",
-    )
-    parser.add_argument("--splitter", choices=("auto", "punkt", "native"), default="auto")
-    parser.add_argument("--judged", help="CFBench: JSON lines with `key` and `verdict` (a judge's booleans)")
-    return parser
-
-
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str]) -> int:
     """Run the command; returns the exit code. Raises :class:`HindsightError` on bad input."""
-    args = _parser().parse_args(argv)
-    use_splitter(args.splitter)
-    instructions = read(args.benchmark, args.prompts)
-    if args.benchmark == "cfbench":
-        return _cfbench(instructions, args)
-    older = args.benchmark == "ifbench" and is_older_ifbench(instructions)
-    versions = list(dict.fromkeys(("hir" if older else CURRENT) if name == "auto" else name for name in args.version))
-    if args.verdicts and len(versions) > 1:
+    config = tyro.cli(ScoreConfig, args=argv, prog="hindsight score")
+    named = config.versions
+    use_splitter(config.splitter)
+    instructions = read(config.benchmark, config.prompts)
+    if config.benchmark == "cfbench":
+        return _cfbench(instructions, config)
+    older = config.benchmark == "ifbench" and is_older_ifbench(instructions)
+    versions = list(dict.fromkeys(("hir" if older else CURRENT) if name == "auto" else name for name in named))
+    if config.verdicts and len(versions) > 1:
         raise HindsightError("--verdicts takes the verdicts of one --version")
     gc.freeze()  # what was read stays to the end, so garbage collection need not search it
-    matched = match(instructions, args.responses, args.requests)
-    _complain(matched, args.strict_input)
-    if marks := matched.marks(args.answer_after):
+    matched = match(instructions, config.responses, config.requests)
+    _complain(matched, config.strict_input)
+    if marks := matched.marks(config.answer_after):
         print(f"hindsight: {marks}", file=sys.stderr)
     found: list[dict[str, Any]] = []
     for version in versions:
         if version != CURRENT:
-            instructions = read(args.benchmark, args.prompts, version)
+            instructions = read(config.benchmark, config.prompts, version)
         elif found:
-            instructions = read(args.benchmark, args.prompts)
-        strict, loose = verdicts_of(instructions, matched.responses, args.answer_after)
-        if args.verdicts:
-            write_verdicts(args.verdicts, instructions, strict, loose)
-        scores = score(args.benchmark, version, instructions, matched, strict, loose)
-        if args.answer_after is not None:
-            scores["answer_after"] = args.answer_after
+            instructions = read(config.benchmark, config.prompts)
+        strict, loose = verdicts_of(instructions, matched.responses, config.answer_after)
+        if config.verdicts:
+            write_verdicts(config.verdicts, instructions, strict, loose)
+        scores = score(config.benchmark, version, instructions, matched, strict, loose)
+        if config.answer_after is not None:
+            scores["answer_after"] = config.answer_after
         found.append(scores)
-    if args.json:
+    if config.json:
         print(json.dumps(found[0] if len(found) == 1 else {"versions": found}, ensure_ascii=False))
     else:
         print(table(found[0]) if len(found) == 1 else side_by_side(found))
@@ -231,18 +234,18 @@ def _complain(matched: Matched, fatal: bool) -> None:
         print(f"hindsight: {line}", file=sys.stderr)
 
 
-def _cfbench(instructions: Sequence[Instruction], args: argparse.Namespace) -> int:
-    if not args.judged:
+def _cfbench(instructions: Sequence[Instruction], config: ScoreConfig) -> int:
+    if not config.judged:
         raise HindsightError(
             "cfbench is scored from a judge's verdicts: name a file with `key` and `verdict` a line by --judged"
         )
-    _complain(match(instructions, args.responses, args.requests), args.strict_input)
-    verdicts = read_judged(instructions, args.judged)
+    _complain(match(instructions, config.responses, config.requests), config.strict_input)
+    verdicts = read_judged(instructions, config.judged)
     if said := cfbench.missing_said(instructions, verdicts):
         print(f"hindsight: {said}", file=sys.stderr)
     found = asdict(cfbench.scores(instructions, verdicts))
     names = " ".join(f"{name.upper()} {100 * found[name]:.2f}" for name in ("csr", "isr", "psr"))
-    print(json.dumps({"benchmark": "cfbench", **found}) if args.json else f"cfbench: {names} ({found['prompts']})")
+    print(json.dumps({"benchmark": "cfbench", **found}) if config.json else f"cfbench: {names} ({found['prompts']})")
     return 0
 
 

@@ -93,8 +93,8 @@ class HiRConfig(GRPOConfig):
     prompt_format: Literal["chat", "text"] = _setting(
         "chat", "chat: apply the tokenizer's chat template to the prompt. text: use the prompt unchanged."
     )
-    long_prompts: Literal["refuse", "skip"] = _setting(
-        "refuse",
+    long_prompts: Literal["reject", "skip"] = _setting(
+        "reject",
         "What to do with prompts that exceed max_prompt_tokens, or leave the model no room for max_completion_length "
         "tokens.",
     )
@@ -120,7 +120,7 @@ class HiRConfig(GRPOConfig):
             ("advantage", ("split", "pooled", "grpo", "rloo")),
             ("old_logps", ("rewritten", "original")),
             ("prompt_format", ("chat", "text")),
-            ("long_prompts", ("refuse", "skip")),
+            ("long_prompts", ("reject", "skip")),
             ("checkers", (None, *VERSIONS)),
         ):
             if getattr(self, name) not in known:

@@ -49,13 +49,13 @@ class Options:
     )
     held_out_limit: int | None = _option(None, "Evaluate only the first N held-out instructions.")
     evaluate_every: int | None = _option(None, "Steps between evaluations; by default a fifth of the run.")
-    inline: Literal["keep", "skip", "refuse"] = _option(
+    inline: Literal["keep", "skip", "reject"] = _option(
         "keep", "What to do with rows whose constraints are part of the prose of the prompt."
     )
-    judged: Literal["keep", "skip", "refuse"] = _option(
-        "refuse", "What to do with rows that have demands that no program checks."
+    judged: Literal["keep", "skip", "reject"] = _option(
+        "reject", "What to do with rows that have demands that no program checks."
     )
-    bad: Literal["skip", "refuse"] = _option("refuse", "What to do with rows that cannot be read.")
+    bad: Literal["skip", "reject"] = _option("reject", "What to do with rows that cannot be read.")
     judge_url: str | None = _option(None, "OpenAI-compatible server that judges the demands that no program checks.")
     judge_model: str | None = _option(None, "Its model.")
     stored_code: bool = _option(False, "Run checkers that the data contains as Python source, in a separate process.")

@@ -117,7 +117,7 @@ def fitting(given: Sequence[Instruction], name: str, tokenizer: Any, room: int, 
         if length <= room:
             found.append(each)
             continue
-        if args.long_prompts == "refuse":
+        if args.long_prompts == "reject":
             raise HindsightError(
                 f"{name}: the prompt of {each.meta.get('where', each.key)} has {length} tokens, {room} fit beside "
                 f"{args.max_completion_length} of the completion; set long_prompts=skip, or max_completion_length "
