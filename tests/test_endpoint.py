@@ -219,6 +219,18 @@ def test_another_shape_is_asked_again_once(first: str, second: str | None) -> No
         assert "could not be read" in server.requests[1]["messages"][-1]["content"]
 
 
+def test_a_model_whose_server_ignores_the_schema_is_given_it_in_words() -> None:
+    with ChatServer(["no JSON", GOOD, GOOD]) as server, Endpoint(settings(server.url)) as endpoint:
+        assert endpoint.ask(question()).value.words == ["a", "b"]
+        assert endpoint.usage.snapshot()["faults"] == {"response_format ignored": 1}
+        assert '"words"' in server.requests[1]["messages"][-1]["content"]
+        # From then on the schema stands in the question itself.
+        endpoint.ask(question(sample=1))
+        assert (
+            "response_format" not in server.requests[2] and '"words"' in server.requests[2]["messages"][-1]["content"]
+        )
+
+
 def test_a_flood_is_cut_off() -> None:
     flood = Reply(raw=b'{"choices": [{"message": {"content": "' + b"x" * 10_000_000 + b'"}}]}')
     with ChatServer([flood, GOOD]) as server, Endpoint(settings(server.url)) as endpoint:

@@ -128,6 +128,16 @@ def test_bar_and_duration():
     assert (duration(65), duration(3723), duration(-1)) == ("1:05", "1:02:03", "0:00")
 
 
+def test_a_language_model_is_shown_and_why_it_does_not_answer():
+    out, console = plain(400)
+    progress = Progress("oir", 1000, console=console)
+    progress.show(row(100, llm={"asked": 16, "answered": 0, "standing_in": True, "trouble": "timeout"}))
+    assert "language model: 0 of 16 questions answered, 0 relabels accepted, 0 rejected (timeout)" in out.getvalue()
+    llm = {"asked": 16, "answered": 9, "accepted": 5, "rejected": {"length": 2, "unconfirmed": 1}, "standing_in": False}
+    progress.show(row(1000, llm=llm))
+    assert "9 of 16 questions answered, 5 relabels accepted, 3 rejected  ·" in out.getvalue()
+
+
 @pytest.mark.parametrize("width", [60, 80, 140])
 def test_a_phase_is_said_at_once_and_fits_its_line(width):
     out, console = plain()

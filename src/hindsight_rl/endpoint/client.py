@@ -156,7 +156,9 @@ class Endpoint:
                 value = read(paid.text, question.schema)
             except ValueError as error:
                 self.usage.count("reasked")
-                again, paid_before = _again(question.messages, paid.text, str(error)), paid
+                # Some servers accept the field and ignore it. The model has not seen the schema then.
+                unseen = in_words(question.schema) if self._structured else ""
+                again, paid_before = _again(question.messages, paid.text, str(error), unseen), paid
                 paid, cached, more = await self._paid(question, again)
                 seconds += more
                 try:
@@ -167,6 +169,9 @@ class Endpoint:
                         f"endpoint: {self.settings.model} answered twice in another shape ({second}), first: "
                         f"{self._clean(paid_before.text)!r}"
                     ) from None
+                if unseen and self.settings.structure == "auto":
+                    self._structured = False
+                    self.usage.fault("response_format ignored")
         except EndpointError as error:
             if not isinstance(error, MalformedAnswer):
                 self.usage.count("failed")
@@ -317,9 +322,10 @@ class Endpoint:
         return f"endpoint: {host} gave no answer ({fault}: {detail}): {remedy}"
 
 
-def _again(messages: Sequence[Message], text: str, why: str) -> list[Message]:
+def _again(messages: Sequence[Message], text: str, why: str, schema: str) -> list[Message]:
+    said = f"That could not be read: {why}. Answer again, with the JSON object only."
     return [
         *messages,
         {"role": "assistant", "content": text[:2000] or "(nothing)"},
-        {"role": "user", "content": f"That could not be read: {why}. Answer again, with the JSON object only."},
+        {"role": "user", "content": f"{said}\n\n{schema}" if schema else said},
     ]

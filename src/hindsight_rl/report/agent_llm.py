@@ -22,8 +22,14 @@ def _counts(run: RunData, said: Mapping[str, Any]) -> dict[str, Any]:
     settings = run.config.get("endpoint")
     model = settings.get("model") if isinstance(settings, Mapping) else None
     away = number(said.get("down_seconds")) or 0.0
-    if away:
+    unanswered = not number(said.get("answered")) and number(said.get("failed"))
+    if unanswered:
+        faults = ", ".join(f"{kind} ({_number(count)})" for kind, count in _items(used.get("faults")))
+        note = f"No question was answered{f': {faults}' if faults else ''}; all relabels are those of templates"
+    elif away:
         note = f"The endpoint failed for {duration(away)}; templates were used in that time"
+    elif number(said.get("failed")):
+        note = f"{_count(said, 'failed')} questions failed"
     else:
         note = "The endpoint did not fail"
     if said.get("budget_spent"):

@@ -92,13 +92,12 @@ class LlmRelabeler:
         return not len(self._known) or self._availability.down
 
     def propose(self, events: np.ndarray, k: int, rng: np.random.Generator) -> list[Relabel]:
-        """Instructions of the language model that this trajectory fulfils, or those of templates while these are
-        used."""
+        """Up to k instructions that this trajectory fulfils: those of the language model first, then templates'."""
         assert self._templates is not None
         if not self.standing_in:
             found = self._known.find(np.asarray(events, bool), k, self._rarity, rng)
             if found:
-                return found
+                return found + (self._templates.propose(events, k - len(found), rng) if len(found) < k else [])
         self._counts["template_trajectories"] += 1
         return self._templates.propose(events, k, rng)
 

@@ -152,6 +152,8 @@ class Progress(Display):
             parts.append(f"given: {shares}")
         if "accepted" in self.latest:
             parts.append(f"relabels {self.accepted:,} accepted, {self.rejected:,} rejected")
+        if isinstance(llm := self.latest.get("llm"), Mapping):
+            parts.append(_language_model(llm))
         if "unique_instructions" in self.latest:
             clusters = self.latest.get("clusters")
             parts.append(
@@ -249,6 +251,15 @@ class Progress(Display):
             if status in held:
                 title.append(f"  {held.count(status)} {status.removeprefix('learning ')}", style=style)
         return Group(title, grid)
+
+
+def _language_model(said: Mapping[str, Any]) -> str:
+    """`language model: 12 of 40 questions answered, 9 relabels accepted, 20 rejected`, and why there is no answer."""
+    answered, asked = int(said.get("answered") or 0), int(said.get("asked") or 0)
+    rejected = sum(int(count) for count in (said.get("rejected") or {}).values())
+    text = f"language model: {answered:,} of {asked:,} questions answered, "
+    text += f"{int(said.get('accepted') or 0):,} relabels accepted, {rejected:,} rejected"
+    return text + (f" ({said['trouble']})" if said.get("trouble") and said.get("standing_in") else "")
 
 
 def _success_cells(name: str, rate: float, width: int) -> list[Text]:
