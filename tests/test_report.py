@@ -117,7 +117,8 @@ def test_one_run_shows_every_section_without_asking_anyone(tmp_path):
     text = shown(page)
     for part in ("oir in classic-32", "a world of 32 x 32 cells", "take the red one",
                  "Held-out events", "held-out events", "0.400", "3 instructions × 20 trials",
-                 "16/20", "hit a cow", "Paraphrased ÷ canonical: oir 0.90", "collect wood, then place a table",
+                 "16/20", "hit a cow", "Paraphrases ÷ plain sentences: oir 0.90",
+                 "Plain sentences : one for each event", "collect wood, then place a table",
                  "70 accepted, 10 rejected (12.5%)", "the reward does not fire", "9 · wake up", "0.961", "0.872",
                  "Where instructions came from", "oir 70.0 % 3.0 % 0.0 % 20.0 % 7.0 % 1,000",
                  "Test CPU, 2 cores, 8 GiB", "acting.patience",

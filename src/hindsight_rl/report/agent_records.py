@@ -100,7 +100,7 @@ def _evidence(row: Mapping[str, Any]) -> list[str]:
 
 def reward(chapter: Chapter) -> Table | None:
     """Precision and recall of the semantic reward against true events."""
-    names = {"canonical": "canonical instructions", "heldout": "held-out paraphrases"}
+    names = {"canonical": "plain sentences", "heldout": "held-out paraphrases"}
     table = Table(["instructions", "reward", "precision", "recall"])
     for group in chapter.groups:
         run = next((run for run in group.evaluated if (run.evaluation or {}).get("reward")), None)

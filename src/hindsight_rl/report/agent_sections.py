@@ -11,11 +11,18 @@ from hindsight_rl.report.runs import Chapter, Group, RunData, number
 from hindsight_rl.report.tables import Table, averaged_value, between, duration, spread
 
 KIND_TITLES = {
-    "canonical": "canonical instructions",
+    "canonical": "plain sentences",
     "paraphrased": "held-out paraphrases",
     "composed": "compositions",
     "others": "other events",
     "held_out": "held-out events",
+}
+KIND_NOTES = {
+    "canonical": "one for each event that is asked for from the start (in Craftax, the game's achievements)",
+    "paraphrased": "the same in words that training does not use",
+    "composed": "two or three of these events in one sentence",
+    "others": "sentences for events that are not asked for from the start (in Craftax, what is no achievement)",
+    "held_out": "sentences for events that no instruction in training asks for",
 }
 STATUSES = ("new", "failing", "learning boundary", "mastered")
 STEPS = "environment steps"
@@ -38,6 +45,11 @@ def headline(chapter: Chapter) -> Table:
         ]
         table.rows.append((group, cells))
     return table
+
+
+def kinds(groups: Sequence[Group]) -> list[tuple[str, str]]:
+    """The name of each kind of instructions that is shown, and what it is."""
+    return [(title, KIND_NOTES[kind]) for kind, title in _kinds(groups).items()]
 
 
 def _kinds(groups: Sequence[Group]) -> dict[str, str]:
@@ -98,7 +110,9 @@ def learning(chapter: Chapter) -> dict[str, Any]:
     mean = [curves.averaged(g, curves.success_of(None)) for g in groups]
     given = [curves.averaged(g, curves.metric("success_of_given"), smooth=5) for g in groups]
     charts = [
-        Chart("mean success, canonical", mean, STEPS, SUCCESS, "held-out worlds, evaluations during training", end),
+        Chart(
+            "mean success, plain sentences", mean, STEPS, SUCCESS, "held-out worlds, evaluations during training", end
+        ),
         Chart(
             "given instructions fulfilled", given, STEPS, "share", "in training, by the agent's own reward", end, 1.0
         ),
@@ -117,7 +131,7 @@ def _end(chapter: Chapter) -> float | None:
 
 
 def paraphrases(chapter: Chapter) -> dict[str, Any]:
-    """Paraphrases against canonical wording, by event."""
+    """Paraphrases against the plain sentences, by event."""
     groups = chapter.groups
     rows = rates.lines(groups, "paraphrased", lambda row: str(row.get("event")))
     if not rows:
@@ -140,7 +154,7 @@ def paraphrases(chapter: Chapter) -> dict[str, Any]:
     return {
         "rows": rows,
         "ratios": ratios,
-        "chart": Scatter("Each instruction", dots, "success, canonical wording", "success, paraphrases", note),
+        "chart": Scatter("Each instruction", dots, "success, plain sentence", "success, paraphrases", note),
         "every": rates.lines(groups, "paraphrased", lambda row: row["text"]),
     }
 

@@ -164,6 +164,7 @@ def _agent(chapter: Chapter) -> dict[str, Any]:
         "groups": groups,
         "tiles": agent_sections.tiles(groups[0]) if len(groups) == 1 else None,
         "headline": agent_sections.headline(chapter),
+        "kinds": agent_sections.kinds(groups),
         "statuses": agent_sections.STATUSES,
         "activities": agent_records.ACTIVITIES,
         "parts": {
