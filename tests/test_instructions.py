@@ -115,6 +115,12 @@ OTHERS = [
     ("eat a cow without drinking", "eat_cow", "collect_drink"),
     ("collect 3 wood", "collect_wood*3", ""),
     ("drink twice", "collect_drink*2", ""),
+    ("Eat a cow, not a plant.", "eat_cow", "eat_plant"),
+    ("Consume some greens but a cow must not be eaten.", "eat_plant", "eat_cow"),
+    ("Never craft an iron sword; a stone sword must be obtained.", "make_stone_sword", "make_iron_sword"),
+    ("Make a stone pickaxe and use it to mine coal.", "make_stone_pickaxe collect_coal", ""),
+    ("Collect a rock and put it back on the ground.", "collect_stone place_stone", ""),
+    ("gather wood; never forgetting to sip water", "collect_wood collect_drink", ""),
     # A stranger's.
     ("yo grab some logs n stuff", "", "stuff"),
     ("pls chop 2 trees and smack that ghoul to death", "", "smack"),
@@ -149,6 +155,14 @@ OTHERS = [
     ("get hurt and collect wood", "", "harms"),
     ("do not drink and eat a cow", "", "forbidden too"),
     ("place a stone next to a tree", "", "next to a tree"),
+    ("befriend a zombie", "", "befriend"),
+    ("let the zombie kill you", "", "zombie kill you"),
+    ("forget about wood", "", "leaves it open"),
+    ("defeat all zombies", "", "all"),
+    ("craft an iron pickaxe with iron and coal", "", "coal"),
+    ("feed the cow", "", "feed"),
+    ("spurn drinking and collect wood", "collect_wood", "collect_drink"),
+    ("wibble from drinking and collect wood", "", "wibble"),
 ]
 
 

@@ -128,7 +128,7 @@ class ClauseParser:
             mark = word.value(MARK)
             if mark is not None:
                 comma = True
-                link = _stronger(link, "then" if mark in _STOPS else "and")
+                link = _stronger(link, "then" if mark in _STOPS else "but" if mark == ";" else "and")
             elif (kind := self._joins(word)) is not None:
                 link = _stronger(link, kind)
             else:
@@ -172,7 +172,9 @@ class ClauseParser:
         if word.values("no") and not clause.negation and not clause.holds(THING) and not clause.holds(KNOWN):
             return False  # "harm no zombie"
         if word.values("not") and clause.words and not clause.holds(VERB) and not clause.holds(KNOWN):
-            behind = next((each for each in self.words[self.at + 1 :] if not each.values(FILLER)), None)
+            behind = next(
+                (each for each in self.words[self.at + 1 :] if each.values(VERB) or not each.values(FILLER)), None
+            )
             if behind is not None and behind.values(VERB):
                 return False  # "a cow must not be eaten"
         negative = any(word.values(kind) for kind in ("not", "avoid", "no")) or self._leaves(self.at)
@@ -221,6 +223,9 @@ class ClauseParser:
             if word.values(kind) and not (word.values(KNOWN)):
                 clause.problem = clause.problem or f"'{word.text}' {reason}"
                 return
+        if word.text == "all" and self.at + 1 < len(self.words) and self.words[self.at + 1].values(THING):
+            clause.problem = clause.problem or f"'all' {_PROBLEMS['vague']}"
+            return
         number = self._number(word)
         if number == _NOT_A_COUNT:
             return

@@ -196,7 +196,10 @@ class Reader:
             return [(event, self.command(clause))]
         senses = [each for sense in self._senses(clause) for each in self._completed(sense, context)]
         whole = [sense for sense in senses if not sense.rest]
+        listed = clause.link == "and" and index > 0 and clauses[index - 1].holds("with")
         for sense in whole:
+            if listed and not sense.actions:
+                continue  # "make a pickaxe with iron and wood": it belongs to the list behind "with"
             if events := self._events(sense, forbidden):
                 return self._settled(events, sense, clause, context)
         for sense in whole:
@@ -380,7 +383,8 @@ class Reader:
         )
         hints = set().union(*(self._events(sense, forbidden) for sense in senses if sense.rest))
         event = self.reward.meaning(text)
-        if event is None and len(hints) == 1:
+        named = any(word.values(VERB) for word in clause.words)
+        if event is None and len(hints) == 1 and named:
             (hint,) = hints
             probability = self.reward.probabilities([text])[0][:-1]
             if self.reward.events[int(np.argmax(probability))].name == hint and probability.max() >= AGREEING:
@@ -397,7 +401,8 @@ class Reader:
             if word.values(VERB) and not word.values(FILLER):
                 return None
             behind = clause.words[place + 1 :]
-            if word.values(UNKNOWN) and any(each.values(VERB) and not each.values(THING) for each in behind):
+            verbs = [each for each in behind if each.values(VERB)]
+            if word.values(UNKNOWN) and any(not each.values(THING) or each.text.endswith("ing") for each in verbs):
                 return word.text
         return None
 

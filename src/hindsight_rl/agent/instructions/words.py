@@ -180,6 +180,9 @@ class Vocabulary:
         at = 0
         while at < len(tokens):
             word = self._phrase(tokens, at, made) or self._entry(tokens, at)
+            if made and made[-1].text.split()[-1] in DETERMINERS and word.values(THING):  # "a plant", "the drink"
+                kept = frozenset(each for each in word.classes if each[0] != VERB)
+                word = Word(word.text, word.start, word.end, kept)
             made.append(word)
             at += sum(1 for _, start, end in tokens[at:] if end <= word.end and start >= word.start)
         return made
