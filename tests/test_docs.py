@@ -227,7 +227,7 @@ def test_the_reference_names_what_is_there() -> None:
 NO_METRICS = ("uid", "responses")
 """Keys of the rows that these functions read."""
 METRICS = [
-    ("lm/trl/trainer.py", "_count", "hir/", "methods/hir.md"),
+    ("lm/trl/metrics.py", "replay_metrics", "hir/", "methods/hir.md"),
     ("lm/verl/rows.py", "replays", "", "methods/hir.md"),
     ("lm/sandbox/learner.py", "_metrics", "", "methods/hir.md"),
     ("lm/sandbox/learner.py", "advance", "", "methods/hir.md"),

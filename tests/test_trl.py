@@ -18,7 +18,8 @@ import trl
 from hindsight_rl.constraints.core import constraint
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl import HiRConfig, HiRTrainer
-from hindsight_rl.lm.trl.rows import leave_one_out, share, whiten
+from hindsight_rl.lm.trl.advantages import leave_one_out, whiten
+from hindsight_rl.lm.trl.rows import share
 from hindsight_rl.replay.instruction import Instruction
 from tiny_lm import WORDS, asked, tiny_model
 

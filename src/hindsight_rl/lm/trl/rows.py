@@ -1,4 +1,4 @@
-"""Rows of tensors: replays as rows of a batch, and advantages. Uses torch, but not the trainer.
+"""Rows of tensors: replays as rows of a batch. Uses torch, but not the trainer.
 
 A batch is TRL's: prompt_ids and prompt_mask [N, P], padded left; completion_ids and completion_mask [N, T], padded
 right; further tensors [N, T], [N, 1] or [N]; and scalars.
@@ -24,10 +24,19 @@ Ids = list[int]
 
 @dataclass(frozen=True)
 class Row:
-    """A replay with its tokens (never tokenised again), and its old log-probabilities [t], on the CPU."""
+    """A replay with its tokens (never tokenised again), and its old log-probabilities [t], on the CPU.
+
+    written: for each token whether the policy wrote it (1), and not the environment (0); None if the policy wrote all.
+    """
 
     item: ReplayItem[Ids]
     logps: Tensor
+    written: list[int] | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that the policy wrote."""
+        return len(self.item.completion) if self.written is None else sum(self.written)
 
     @property
     def fresh(self) -> bool:
@@ -35,27 +44,10 @@ class Row:
         return self.item.source is not None
 
 
-def whiten(values: Tensor, lengths: Tensor) -> Tensor:
-    """Whiten to mean 0 and (unbiased) variance 1 over tokens; all tokens of a row have the row's value.
-
-    values, lengths: [N]. A NaN value is ignored and becomes 0. If all values are equal, all become 0.
-    """
-    weight = lengths.double() * values.isfinite()
-    values = torch.where(values.isfinite(), values, 0.0).double()
-    count = weight.sum()
-    mean = (values * weight).sum() / count.clamp(min=1)
-    variance = (weight * (values - mean).square()).sum() / (count - 1).clamp(min=1)
-    return torch.where(weight > 0, (values - mean) * torch.rsqrt(variance + 1e-8), 0.0).float()
-
-
-def leave_one_out(rewards: Tensor, size: int) -> Tensor:
-    """A reward minus the mean of the other rewards of its group; NaN is ignored and becomes 0. rewards: [N]."""
-    groups = rewards.view(-1, size)
-    known = groups.isfinite()
-    values = torch.where(known, groups, 0.0)
-    others = known.sum(1, keepdim=True) - 1
-    baseline = (values.sum(1, keepdim=True) - values) / others.clamp(min=1)
-    return torch.where(known & (others > 0), values - baseline, 0.0).view(-1)
+def loss_mask(batch: Batch) -> Tensor:
+    """The tokens that the policy wrote [N, T]: those of the completion, without those of an environment or a tool."""
+    mask: Tensor = batch["completion_mask"]
+    return mask * batch["tool_mask"] if "tool_mask" in batch else mask
 
 
 def share(count: int, rank: int, ranks: int, steps: int) -> tuple[list[int], int]:
@@ -85,6 +77,8 @@ def replay_rows(mine: Sequence[Row], rows: int, pad: int, *, like: Batch, multip
         "completion_mask": torch.zeros(rows, long, dtype=like["completion_mask"].dtype),
         "logps": torch.zeros(rows, long),
     }
+    if "tool_mask" in like:
+        made["tool_mask"] = torch.ones(rows, long, dtype=like["tool_mask"].dtype)
     for at, ids in enumerate(prompts):
         made["prompt_ids"][at, wide - len(ids) :] = torch.tensor(ids)
         made["prompt_mask"][at, wide - len(ids) :] = 1
@@ -93,16 +87,18 @@ def replay_rows(mine: Sequence[Row], rows: int, pad: int, *, like: Batch, multip
         made["completion_ids"][at, :size] = torch.tensor(each.item.completion)
         made["completion_mask"][at, :size] = 1
         made["logps"][at, :size] = each.logps
+        if each.written is not None:
+            made["tool_mask"][at, :size] = torch.tensor(each.written)
     return {name: value.to(device) for name, value in made.items()}
 
 
 def narrowed(batch: Batch, rows: Sequence[int]) -> Batch:
     """Prompts and completions of some rows, without columns that contain only padding."""
-    names = ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask")
-    made = {name: batch[name][list(rows)] for name in names}
+    names = ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask", "tool_mask")
+    made = {name: batch[name][list(rows)] for name in names if name in batch}
     before = int((made["prompt_mask"].sum(0) > 0).int().argmax())
     width = max(1, int(made["completion_mask"].sum(1).max()))
-    for name in names:
+    for name in made:
         made[name] = made[name][:, before:] if name.startswith("prompt") else made[name][:, :width]
     return made
 

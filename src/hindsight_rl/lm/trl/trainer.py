@@ -13,7 +13,6 @@ TRL's methods are wrapped, not copied. ``_calculate_rewards`` stores the verdict
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -29,13 +28,16 @@ from trl import GRPOTrainer
 
 from hindsight_rl.constraints.completions import message_text
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.trl.advantages import advantages
 from hindsight_rl.lm.trl.buffer import Saved, fulfilled
 from hindsight_rl.lm.trl.config import ROW_MEANS, HiRConfig, check_config, check_version
 from hindsight_rl.lm.trl.finite import Finite
+from hindsight_rl.lm.trl.metrics import constraint_metrics, replay_metrics
 from hindsight_rl.lm.trl.passes import divisible, loss_in_passes, parted
 from hindsight_rl.lm.trl.plan import Plan, Planner
 from hindsight_rl.lm.trl.prompts import EpochOrder, fitting, in_version, prompt_rows, room_of, template_of, tokenizer_of
-from hindsight_rl.lm.trl.rows import Batch, Ids, Row, joined, leave_one_out, narrowed, replay_rows, share, whiten
+from hindsight_rl.lm.trl.rows import Batch, Ids, Row, joined, loss_mask, narrowed, replay_rows, share
+from hindsight_rl.lm.trl.turns import check_prompts, observations, waiting
 from hindsight_rl.replay.instruction import Instruction, Verdict
 from hindsight_rl.replay.item import ReplayItem
 from hindsight_rl.replay.replayer import Replayed, Replayer
@@ -63,7 +65,10 @@ class HiRTrainer(GRPOTrainer):
         rewriter: replaces the rewriter of the settings.
         on_replays: is called on the first process with the step, the rollouts of each generation batch, and their
             replays (:class:`hindsight_rl.lm.trl.replays.Replays` writes some to a file).
-        others: further arguments of ``GRPOTrainer``: callbacks, optimizers, peft_config, rollout_func, ...
+        transcript: the text of a completion that is judged, for rollouts of several turns; by default the last message
+            of the assistant.
+        others: further arguments of ``GRPOTrainer``: callbacks, optimizers, peft_config, rollout_func,
+            environment_factory, tools, ...
 
     Raises:
         HindsightError: the version of TRL is not supported, or the settings or data are bad; raised before training.
@@ -95,6 +100,7 @@ class HiRTrainer(GRPOTrainer):
         verify: Verifier | Verify | None = None,
         rewriter: Rewriter | None = None,
         on_replays: Callable[[int, Sequence[Rollout], Replayed[str]], None] | None = None,
+        transcript: Callable[[Any], str] = message_text,
         **others: Any,
     ) -> None:
         check_version()
@@ -103,6 +109,7 @@ class HiRTrainer(GRPOTrainer):
         replayer = Replayer(args.replay_config(), rewriter=rewriter, verifier=verify)
         self._verifier = verifying(verify, args.answer_after)
         self._buffer = args.buffer()
+        self._transcript = transcript
         tokenizer = tokenizer_of(model, args) if processing_class is None else processing_class
         if args.chat_template_path is not None:
             tokenizer.chat_template = template_of(args.chat_template_path)
@@ -118,14 +125,9 @@ class HiRTrainer(GRPOTrainer):
         self._rewards: Tensor | None = None
 
         def constraints(prompts: list[Any], log_metric: Any = None, **_: Any) -> list[float | None]:
-            if log_metric is not None and self._seen:
-                log_metric("constraints/all", sum(each.succeeded for each in self._seen) / len(self._seen))
-                log_metric("constraints/fraction", sum(each.integrity for each in self._seen) / len(self._seen))
-                by_number = defaultdict(list)
-                for each in self._seen:
-                    by_number[len(each.verdict)].append(each.succeeded)
-                for number, met in sorted(by_number.items()):
-                    log_metric(f"constraints/all_of_{number}", sum(met) / len(met))
+            if log_metric is not None:
+                for name, value in constraint_metrics(self._seen).items():
+                    log_metric(name, value)
             if args.reward == "all":
                 return [float(each.succeeded) for each in self._seen]
             return [each.integrity for each in self._seen]
@@ -172,16 +174,30 @@ class HiRTrainer(GRPOTrainer):
 
     # -- verdicts of the rollouts -----------------------------------------------------------------------------------
 
+    def _generate(self, prompts: list[Any]) -> Any:
+        made = super()._generate(prompts)
+        self._tool_mask: list[list[int]] | None = made[2]
+        if self._tool_mask is not None and self._buffer is not None:
+            raise HindsightError(
+                "the replay buffer does not keep which tokens an environment wrote; set buffer_rows_per_prompt=0"
+            )
+        return made
+
     def _calculate_rewards(
         self, inputs: list[Any], prompts: list[Any], completions: list[Any], completion_ids_list: list[list[int]]
     ) -> Tensor:
         ends = set(self.eos_token_ids)
         asked = [self.instructions[row["instruction"]] for row in inputs]
-        texts = [message_text(completion) for completion in completions]
+        texts = [self._transcript(completion) for completion in completions]
         verdicts = self._verifier.verify_batch(list(zip(asked, texts, strict=True)))
+        whole = [bool(ids) and ids[-1] in ends for ids in completion_ids_list]
+        if self.environment_factories is not None:
+            check_prompts(prompts, asked)
+        observed = observations(completion_ids_list, self._tool_mask, self._tokenizer)
+        complete = [ended and not waiting(each) for ended, each in zip(whole, completions, strict=True)]
         self._seen = [
-            Rollout(instruction, text, verdict, complete=bool(ids) and ids[-1] in ends)
-            for instruction, text, verdict, ids in zip(asked, texts, verdicts, completion_ids_list, strict=True)
+            Rollout(instruction, text, verdict, complete=ended, observed=seen)
+            for instruction, text, verdict, ended, seen in zip(asked, texts, verdicts, complete, observed, strict=True)
         ]
         rewards: Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         self._rewards = rewards
@@ -214,7 +230,7 @@ class HiRTrainer(GRPOTrainer):
         if added:
             fresh = sum(each.fresh for each in replays)
             more = self._made([replays[at] for at in mine], added, -(-fresh // ranks), batch)
-            live = more["completion_mask"] * more["fresh"][:, None]
+            live = loss_mask(more) * more["fresh"][:, None]
             shift = torch.stack([((more["rewritten_logps"] - more["original_logps"]) * live).sum(), live.sum()])
             batch = self._appended(batch, more, logps)
         self._count(plan, added, self.accelerator.reduce(shift, reduction="sum"))
@@ -247,7 +263,7 @@ class HiRTrainer(GRPOTrainer):
         if most:
             part = narrowed(batch, [*wanted, *[0] * (most - len(wanted))])
             found, entropies = self._policy(part, entropy=True)
-            mask = part["completion_mask"]
+            mask = loss_mask(part)
             mean = (entropies * mask).sum(1) / mask.sum(1).clamp(min=1)
             logps[wanted, : found.size(1)] = found[: len(wanted)].float()
             entropy[wanted] = mean[: len(wanted)].float()
@@ -271,8 +287,11 @@ class HiRTrainer(GRPOTrainer):
 
         entropy: [N] of all processes' rows. asked: the instructions of this process's rows.
         """
-        known: list[tuple[int, str, Verdict, bool]] = gather_object(
-            [(index, each.response, each.verdict, each.complete) for index, each in zip(asked, self._seen, strict=True)]
+        known: list[tuple[int, str, Verdict, bool, str]] = gather_object(
+            [
+                (index, each.response, each.verdict, each.complete, each.observed)
+                for index, each in zip(asked, self._seen, strict=True)
+            ]
         )
         decided: list[Any] = [None]
         if self.accelerator.is_main_process:
@@ -285,13 +304,14 @@ class HiRTrainer(GRPOTrainer):
                     at // self.num_generations,
                     float(value) if np.isfinite(value) else 0.0,
                     whole and bool(np.isfinite(value)),
+                    observed,
                 )
-                for at, ((index, text, verdict, whole), value) in enumerate(
+                for at, ((index, text, verdict, whole, observed), value) in enumerate(
                     zip(known, entropy.float().tolist(), strict=True)
                 )
             ]
             try:
-                decided = [self._planner.plan(rollouts, step, lambda prompts: self._tokenize_prompts(prompts)[0])]
+                decided = [self._planner.plan(rollouts, step, self._prompt_ids)]
             except HindsightError as error:  # every process must get the error, otherwise the others wait forever
                 decided = [error]
         broadcast_object_list(decided, from_process=0)
@@ -299,6 +319,14 @@ class HiRTrainer(GRPOTrainer):
             raise decided[0]
         plan: Plan = decided[0]
         return plan
+
+    def _prompt_ids(self, prompts: list[Any]) -> list[Ids]:
+        """Tokens of rewritten prompts; with an environment, the descriptions of its tools are part of them."""
+        if self.environment_factories is not None:
+            # TRL looks up here which environment a prompt belongs to; there is only one.
+            self._batch_environments = [None] * len(prompts)
+        found: list[Ids] = self._tokenize_prompts(prompts)[0]
+        return found
 
     def _rows(self, batch: Batch, logps: Tensor, items: list[ReplayItem[Ids]]) -> list[Row]:
         """All replays, with the tokens and old log-probabilities of their rollouts, gathered from all processes."""
@@ -310,7 +338,8 @@ class HiRTrainer(GRPOTrainer):
                 row = item.source - first
                 size = int(batch["completion_mask"][row].sum())
                 completion: Ids = batch["completion_ids"][row, :size].tolist()
-                mine[at] = Row(item.encoded(item.prompt, completion), logps[row, :size].float().cpu())
+                written = batch["tool_mask"][row, :size].tolist() if "tool_mask" in batch else None
+                mine[at] = Row(item.encoded(item.prompt, completion), logps[row, :size].float().cpu(), written)
         found = {at: row for part in gather_object([mine]) for at, row in part.items()}
         return [
             found[at] if item.source is not None else Row(item, torch.zeros(len(item.completion)))
@@ -356,7 +385,7 @@ class HiRTrainer(GRPOTrainer):
             with self._reference() as model:
                 more["ref_per_token_logps"], _ = self._policy(more, model=model)
         made = joined(batch, more, self._tokenizer.pad_token_id)
-        tokens = self.accelerator.gather(more["completion_mask"].sum()).sum()
+        tokens = self.accelerator.gather(loss_mask(more).sum()).sum()
         made["num_items_in_batch"] = batch["num_items_in_batch"] + tokens
         rows = torch.tensor([made["prompt_ids"].size(0), int((more["completion_mask"].sum(1) == 0).sum())])
         total, dead = self.accelerator.reduce(rows.to(old.device).float(), reduction="sum").tolist()
@@ -394,25 +423,16 @@ class HiRTrainer(GRPOTrainer):
 
     def _set_advantages(self, batch: Batch, replays: list[Row]) -> None:
         """Advantages of this process's originals, and the one advantage of all replays."""
-        args = self.args
-        self._replay_advantage = args.replay_advantage
-        if args.advantage == "grpo":
+        self._replay_advantage = self.args.replay_advantage
+        if self.args.advantage == "grpo":
             return
         assert self._rewards is not None
-        weighted = self._rewards * self.reward_weights.to(self._rewards.device)
-        rewards = weighted.nansum(1).masked_fill(self._rewards.isnan().all(1), torch.nan)
-        if args.advantage == "rloo":
-            found = leave_one_out(rewards, self.num_generations)
-        else:
-            lengths = self.accelerator.gather(batch["completion_mask"].sum(1))
-            if args.advantage == "pooled" and replays:
-                one = float(self.reward_weights[0])  # a replay fulfils its whole instruction
-                rewards = torch.cat([rewards, rewards.new_full((len(replays),), one)])
-                lengths = torch.cat([lengths, lengths.new_tensor([len(each.item.completion) for each in replays])])
-            found = whiten(rewards, lengths)
-            if args.advantage == "pooled" and replays:
-                self._replay_advantage = float(found[-1])
-                found = found[: -len(replays)]
+        weights = self.reward_weights.to(self._rewards.device)
+        lengths = self.accelerator.gather(loss_mask(batch).sum(1))
+        added = [each.tokens for each in replays]
+        found, self._replay_advantage = advantages(
+            self.args, self._rewards, weights, lengths, added, self.num_generations
+        )
         rows = batch["prompt_ids"].size(0)
         first = self.accelerator.process_index * rows
         batch["advantages"] = found[first : first + rows].to(batch["advantages"].device)
@@ -429,20 +449,14 @@ class HiRTrainer(GRPOTrainer):
         self._logs["extra"]["rewritten_prompt"].extend(plan.shown.get(row, "") for row in range(total))
 
     def _count(self, plan: Plan, added: int, shift: Tensor) -> None:
-        """Metrics of replay, equal on every process. shift: sum of log-probability changes, and number of tokens."""
-        found, fresh = plan.found, sum(each.source is not None for each in plan.items)
-        values = {
-            "repeats" if self.args.repeat else "replays": fresh,
-            "candidates": found.candidates,
-            "rejected": sum(found.rejected.values()),
-            "empty_rows": added * self.accelerator.num_processes - len(plan.items),
-            "lambda": found.weight,
-            "advantage": self._replay_advantage,
-        }
-        if self._buffer is not None:
-            values["buffer_rows"] = len(plan.items) - fresh
-        if fresh and not self.args.repeat:
-            values |= {"diversity": found.diversity, "integrity": found.integrity, "kept": found.kept}
-            values["logp_shift"] = float(shift[0] / shift[1].clamp(min=1))
+        """Log metrics of replay. shift: sum of log-probability changes, and number of tokens."""
+        values = replay_metrics(
+            plan,
+            shift,
+            advantage=self._replay_advantage,
+            empty_rows=added * self.accelerator.num_processes - len(plan.items),
+            repeat=self.args.repeat,
+            buffer=self._buffer is not None,
+        )
         for name, value in values.items():
-            self._metrics["train"][f"hir/{name}"].append(float(value))
+            self._metrics["train"][name].append(value)
