@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from grounding import write_between
 
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
@@ -30,6 +31,18 @@ from hindsight_rl.run import machine
 ACHIEVEMENTS = {event.name: event.achievement for event in CLASSIC_EVENTS if event.achievement is not None}
 
 
+GENERAL = {event.name: event.implies for event in CLASSIC_EVENTS}
+
+
+def achievement(event: str) -> int:
+    """The achievement that an event is or brings about; -1 for none.
+
+    "Quench your thirst" means to drink when thirsty, which is drinking.
+    """
+    found = [ACHIEVEMENTS[name] for name in (event, *GENERAL[event]) if name in ACHIEVEMENTS]
+    return found[0] if found else -1
+
+
 @dataclass
 class ReaderConfig:
     """Which sets to read."""
@@ -40,6 +53,8 @@ class ReaderConfig:
     """Sentence encoder."""
     out: str | None = None
     """Write the result here."""
+    docs: str | None = None
+    """Write the table into this page, between its `reader` marks."""
     show: bool = False
     """Print what was misread or refused. Not for the held-out set."""
 
@@ -48,7 +63,8 @@ def main(config: ReaderConfig) -> None:
     """Read the sets, print and write the shares."""
     encoder = load_encoder(config.encoder)
     reward = SemanticReward.fit(encoder, CLASSIC_EVENTS, LANGUAGE)
-    result: dict[str, Any] = {"machine": machine(), "encoder": encoder.id, "sets": {}}
+    command = "python benchmarks/agent_reader.py --set " + " ".join(config.set)
+    result: dict[str, Any] = {"command": command, "machine": machine(), "encoder": encoder.id, "sets": {}}
     for name in config.set:
         scenarios = load(name)
         verdicts = [verdict(reward, each) for each in scenarios]
@@ -60,6 +76,18 @@ def main(config: ReaderConfig) -> None:
                     print(f"  {kind}: {each.text}\n      {each.name}: {why}")
     if config.out:
         write_text(Path(config.out), json.dumps(result, indent=1) + "\n")
+    if config.docs:
+        write_between(Path(config.docs), "reader", table(result))
+
+
+def table(result: dict[str, Any]) -> str:
+    """The shares as a table for a page."""
+    lines = ["| set | sentences | right | not understood | misread |", "|---|--:|--:|--:|--:|"]
+    for name, rows in result["sets"].items():
+        for group, row in rows.items():
+            counts = [f"{row[kind]['share']:.1%}" for kind in ("right", "refused", "misread")]
+            lines.append(f"| `{name}`, {group} | {row['sentences']} | " + " | ".join(counts) + " |")
+    return "\n".join([*lines, "", f"`{result['command']}`"])
 
 
 def verdict(reward: SemanticReward, each: Scenario) -> tuple[str, str]:
@@ -68,7 +96,7 @@ def verdict(reward: SemanticReward, each: Scenario) -> tuple[str, str]:
         parsed = parse(each.text, reward)
     except InstructionError as error:
         return "refused", str(error)
-    asked = {ACHIEVEMENTS.get(event, -1) for event in parsed.events}
+    asked = {achievement(event) for event in parsed.events}
     avoid = {ACHIEVEMENTS[event] for event in parsed.avoid if event in ACHIEVEMENTS}
     right = asked == each.required and avoid == each.forbidden and set(parsed.times) == {1}
     return ("right" if right else "misread"), f"{parsed.events} x {parsed.times}, not {parsed.avoid}"

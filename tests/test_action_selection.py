@@ -14,6 +14,7 @@ from hindsight_rl.agent.policy.action_selection import (
     Task,
     drawn_by,
     goals_reached,
+    makes_happen,
     pursued,
     select_action,
     update_progress,
@@ -47,11 +48,29 @@ def test_ordered_goals_count_only_in_their_turn() -> None:
     goals, none = jnp.asarray([[0, 1, -1]] * 2), jnp.zeros((2, 3), bool)
     order = jnp.asarray([True, False])
     second = jnp.asarray([[False, True, False]] * 2)
-    reached, fulfilled = goals_reached(goals, order, none, jnp.zeros(2, int), second)
+    task = Task(goals, order, none[:, :, None])
+    _, reached, fulfilled = goals_reached(task, jnp.zeros((2, 3), int), jnp.zeros(2, int), second)
     assert reached.tolist() == [[False] * 3, [False, True, False]] and not fulfilled.any()
     both = jnp.asarray([[True, True, False]] * 2)
-    reached, fulfilled = goals_reached(goals, order, none, jnp.zeros(2, int), both)
+    _, reached, fulfilled = goals_reached(task, jnp.zeros((2, 3), int), jnp.zeros(2, int), both)
     assert fulfilled.tolist() == [False, True]  # one step cannot be both first and then
+
+
+def test_a_goal_that_is_asked_for_twice_is_reached_at_the_second_time() -> None:
+    task = Task(jnp.asarray([[0, 1]]), jnp.asarray([True]), jnp.zeros((1, 2, 2), bool), jnp.asarray([[2, 1]]))
+    counted, hits, seen = jnp.zeros((1, 2), int), jnp.asarray([[True, True]]), []
+    for slot in (0, 0, 1):
+        counted, reached, fulfilled = goals_reached(task, counted, jnp.asarray([slot]), hits)
+        seen.append((counted.tolist()[0], reached.tolist()[0], bool(fulfilled[0])))
+    assert seen == [([1, 0], [False, False], False), ([2, 0], [True, False], False), ([2, 1], [True, True], True)]
+
+
+def test_only_the_best_action_for_something_forbidden_that_is_close_is_not_taken() -> None:
+    psi = jnp.asarray([[[0.95], [0.9], [0.1]], [[0.75], [0.1], [0.1]]])  # two environments, three actions
+    avoid = jnp.ones((2, 2, 1))
+    found = makes_happen(psi, avoid, jnp.asarray([[True, False]] * 2))
+    assert found.tolist() == [[True, False, False], [False, False, False]]
+    assert not makes_happen(psi, avoid, jnp.zeros((2, 2), bool)).any()  # padding forbids nothing
 
 
 def test_draws_follow_their_odds() -> None:
@@ -106,6 +125,27 @@ def test_a_goal_is_pursued_by_way_of_what_it_requires_until_that_is_at_hand() ->
     assert progress.event_counts.tolist() == [[2, 1]] and progress.inventory.tolist() == [[0, 1]]
     over = progress.new_life(jnp.asarray([True]))
     assert not over.event_counts.any() and not over.inventory.any() and over.reached.all()
+
+
+def test_what_is_forbidden_is_not_done_and_is_no_waypoint() -> None:
+    found = Prerequisites(jnp.asarray([[0, 0], [2, 0]]), jnp.asarray([[0, 0], [2, 0]]), jnp.ones(2, bool))
+    ways = view(
+        waypoint_omega=jnp.eye(2), known=jnp.ones(2, bool), prerequisites=found,
+        required=requirements(jnp.eye(2, dtype=bool), found),
+    )  # fmt: skip
+    task, progress, seen = asked_for(TABLE), Progress.none(1, 1, 2), jnp.zeros((1, 3))
+    odds = jnp.cumsum(jnp.ones(2))
+    free = select_action(ways, task, progress, seen, Exploration(odds, 0.0), keys(0))
+    assert bool(free.by_waypoint[0]) and int(free.action[0]) == WOOD
+    forbidden = task._replace(
+        forbidden=jnp.asarray([[True, False]]), avoid=jnp.eye(2)[None, :1], avoiding=jnp.ones((1, 1), bool)
+    )
+    for seed in range(20):  # not at random either
+        made = select_action(ways, forbidden, progress, seen, Exploration(odds, seed % 2), keys(seed))
+        assert not bool(made.by_waypoint[0]) and int(made.action[0]) == TABLE
+    assert forbidden.violated(jnp.asarray([[True, False]])).all()
+    assert not forbidden.violated(jnp.asarray([[False, True]])).any()
+    assert not task.violated(jnp.ones((1, 2), bool)).any()
 
 
 def test_events_are_counted_no_further_than_prerequisites_need() -> None:

@@ -118,6 +118,25 @@ def test_attempt_stops_soon_after_fulfilment_and_tries_other_worlds(policy):
     assert never.fulfilled is None and never.tries == 3 and never.world_index == 1  # 255, 0, 1
 
 
+def test_a_count_takes_as_many_times_and_what_is_forbidden_ends_an_attempt(policy):
+    once = films.attempt(policy, "fall asleep", steps=200, seed=0, epsilon=1.0, tries=8)
+    twice = films.attempt(policy, "fall asleep twice", steps=600, seed=0, epsilon=1.0, world_index=once.world_index)
+    asleep = [event.name for event in policy.env.events].index("fall_asleep")
+    if twice.fulfilled is not None:
+        assert twice.events[: twice.fulfilled, asleep].sum() == 2 and twice.fulfilled > (once.fulfilled or 0)
+    else:
+        assert twice.events[:, asleep].sum() < 2
+    strict = films.attempt(
+        policy,
+        "make an iron sword but do not fall asleep",
+        steps=200,
+        seed=0,
+        epsilon=1.0,
+        world_index=once.world_index,
+    )
+    assert strict.violated == once.fulfilled and not strict.success and len(strict.events) == strict.violated
+
+
 def test_film_writes_a_small_gif_and_a_png(run, policy, tmp_path):
     out, still = tmp_path / "new folder" / "a.gif", tmp_path / "a.png"
     report = films.film(run, "collect iron", out, steps=60, seed=1, policy=policy, frame=still)
@@ -134,6 +153,16 @@ def test_film_writes_a_small_gif_and_a_png(run, policy, tmp_path):
     assert out.stat().st_size < 60 * 10_000  # 300 steps stay below 3 MB
     assert report["fulfilled"] is False and report["goals"] == [{"text": "collect iron", "step": None}]
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_watch_says_first_how_it_understands(run, policy, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(films, "load_policy", lambda run: policy)
+    out = str(tmp_path / "a.gif")
+    text = "collect 2 wood but do not drink"
+    assert hindsight(["agent", "watch", str(run), text, "--out", out, "--steps", "5", "--size", "16"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["  - collect wood: collect_wood, 2 times", "  never: collect_drink"]
+    assert lines[2].startswith("not fulfilled after 5 steps")
 
 
 def test_mp4_where_ffmpeg_is_there_and_a_clear_word_where_it_is_not(run, policy, tmp_path, monkeypatch):
@@ -156,9 +185,9 @@ def test_mp4_where_ffmpeg_is_there_and_a_clear_word_where_it_is_not(run, policy,
     [
         (["ponder the meaning of life"], "no event of this environment resembles it"),
         ([" "], "it is empty"),
-        (["collect wood " * 40], "at most 200"),
-        (["do not die"], "negation"),
-        (["collect 5 wood"], "count"),
+        (["collect wood " * 40], "at most 400"),
+        (["do not die"], "only forbids"),
+        (["collect 50 wood"], "50 times"),
         (["collect wood", "--steps", "0"], "--steps 0"),
         (["collect wood", "--world-index", "256"], "--world-index 256"),
         (["collect wood", "--size", "5"], "--size 5"),

@@ -50,6 +50,24 @@ def test_compositions_share_goals_with_single_instructions(library: Library) -> 
     assert library.add("collect wood", ["collect wood"], [wood], False) == single
 
 
+def test_counts_and_what_is_forbidden_stand_in_the_tables(library: Library, real_reward) -> None:
+    wood, drink = INDEX["collect_wood"], INDEX["collect_drink"]
+    plain = library.add("collect wood", ["collect wood"], [wood], False)
+    text = "collect 3 wood, but do not drink"
+    strict = library.add(text, ["collect wood"], [wood], False, (3,), {"drink water": drink})
+    tables = library.tables(chances(library))
+    assert np.asarray(tables.times)[[plain, strict]].tolist() == [[1, 0, 0], [3, 0, 0]]
+    assert np.asarray(tables.avoid)[[plain, strict]].tolist() == [[-1] * 3, [1, -1, -1]]
+    forbidden = np.asarray(tables.forbidden)
+    assert not forbidden[plain].any()
+    np.testing.assert_array_equal(forbidden[strict], real_reward.table(["drink water"])[:, 0])
+    again = Library(real_reward, CLASSIC_EVENTS, max_goals=8, max_instructions=10)
+    again.restore(json.loads(json.dumps(library.state())))
+    for name in ("times", "avoid", "forbidden", "goals"):
+        np.testing.assert_array_equal(getattr(again.tables(chances(again)), name), getattr(tables, name))
+    assert library.add("x", ["x"], [wood], False, (), dict.fromkeys("abcd", drink)) is None
+
+
 def test_a_full_library_says_no_and_stays_whole(library: Library) -> None:
     for i, text in enumerate(CANONICAL[:8]):
         assert library.add(text, [text], [i], False) == i

@@ -101,6 +101,29 @@ def test_success_ends_the_instruction_and_not_the_world(played: Any) -> None:
     np.testing.assert_array_equal(dropped, fulfilled & ~dead)
 
 
+def test_a_forbidden_event_ends_the_instruction_as_a_failure(played: Any) -> None:
+    tables = asking((["reach_tree"], False))
+    water = jnp.zeros((1, N_EVENTS), bool).at[0, INDEX["reach_water"]].set(True)
+    strict = tables.replace(  # type: ignore[attr-defined]
+        times=jnp.ones_like(tables.goals), forbidden=water, avoid=jnp.full((1, 3), -1)
+    )
+    _, seen = played(strict, ActingRules(patience=1000, mean_life=10**9), jnp.full(32, 0.9), jax.random.key(2))
+    broken = np.asarray(seen.events)[..., INDEX["reach_water"]] & np.asarray(seen.pursuing)
+    assert broken.sum() > 10
+    assert np.asarray(seen.ended)[broken].all() and not np.asarray(seen.fulfilled)[broken].any()
+
+
+def test_a_goal_that_is_asked_for_twice_needs_two_hits(played: Any) -> None:
+    tables = asking((["reach_tree"], False))
+    twice = tables.replace(times=2 * jnp.ones_like(tables.goals))  # type: ignore[attr-defined]
+    _, seen = played(twice, ActingRules(patience=1000, mean_life=10**9), jnp.full(32, 0.9), jax.random.key(2))
+    hits = np.asarray(seen.events)[..., INDEX["reach_tree"]] & np.asarray(seen.pursuing)
+    dead, fulfilled = np.asarray(seen.dead), np.asarray(seen.fulfilled)
+    for env in np.flatnonzero(~dead.any(0)):
+        assert fulfilled[:, env].sum() == hits[:, env].sum() // 2
+    assert fulfilled.sum() > 5
+
+
 def test_impatience_ends_an_instruction(played: Any) -> None:
     tables = asking((["collect_diamond"], False))
     _, seen = played(tables, ActingRules(patience=10, mean_life=10**9), jnp.full(32, 1.0), jax.random.key(3))

@@ -31,7 +31,13 @@ def outcome() -> Any:
     network = QNetwork(env.n_actions, width=16, depth=1, rank=4)
     params = network.init(jax.random.key(0), jnp.zeros((1, env.observation_size)), jnp.zeros((1, N_EVENTS)))
 
-    def play(believed: list[np.ndarray], true: list[np.ndarray], ordered: bool) -> Outcome:
+    def play(
+        believed: list[np.ndarray],
+        true: list[np.ndarray],
+        ordered: bool,
+        times: int = 1,
+        forbidden: np.ndarray = events(),  # noqa: B008
+    ) -> Outcome:
         k = 3
         fires, truth, present = (np.zeros((TRIALS, k, N_EVENTS), bool) for _ in range(3))
         fires[:, : len(believed)], truth[:, : len(true)] = believed, true
@@ -39,7 +45,8 @@ def outcome() -> Any:
         present[:, : len(true)] = True
         tasks = Tasks(
             jnp.zeros((TRIALS, k, N_EVENTS)), jnp.asarray(fires), jnp.asarray(truth), jnp.asarray(present),
-            jnp.full(TRIALS, ordered),
+            jnp.full(TRIALS, ordered), jnp.full((TRIALS, k), times), jnp.asarray([forbidden] * TRIALS),
+            jnp.zeros((TRIALS, 3, N_EVENTS)), jnp.zeros((TRIALS, 3), bool),
         )  # fmt: skip
         return run_trials(network, params, env, bank, tasks, jnp.arange(TRIALS), 1.0, HORIZON, jax.random.key(3))
 
@@ -71,6 +78,22 @@ def test_an_order_is_harder_than_none(outcome: Any) -> None:
     np.testing.assert_array_equal(np.asarray(free.fulfilled), both)
     assert (np.asarray(strict.fulfilled) <= both).all()
     assert 0 < np.asarray(strict.fulfilled).sum() <= both.sum()
+
+
+def test_a_count_is_reached_by_happening_so_often(outcome: Any) -> None:
+    sand = [events("reach_tree")]
+    once, twice = (np.asarray(outcome(sand, sand, False, times).fulfilled) for times in (1, 2))
+    assert (twice <= once).all() and 0 < twice.sum() < once.sum()
+
+
+def test_what_is_forbidden_makes_a_trial_a_failure(outcome: Any) -> None:
+    tree = [events("reach_tree")]
+    free = outcome(tree, tree, False)
+    strict = outcome(tree, tree, False, 1, events("reach_water"))
+    violated, fulfilled = np.asarray(strict.violated), np.asarray(strict.fulfilled)
+    assert not np.asarray(free.violated).any() and violated.any() and not (violated & fulfilled).any()
+    np.testing.assert_array_equal(fulfilled, np.asarray(free.fulfilled) & ~violated)
+    assert not np.asarray(outcome(tree, tree, False, 1, events("reach_tree")).fulfilled).any()
 
 
 def test_nothing_counts_after_death(outcome: Any) -> None:

@@ -36,17 +36,21 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Composition:
-    """An instruction with several goals, for evaluation.
+    """An instruction with several goals, with counts or with what is forbidden, for evaluation.
 
     Attributes:
         text: as people write it.
         events: the names of the events of its goals, in order.
         ordered: whether the order counts.
+        times: how often each event must happen; () for once.
+        avoid: the names of events that must not happen.
     """
 
     text: str
     events: tuple[str, ...]
     ordered: bool
+    times: tuple[int, ...] = ()
+    avoid: tuple[str, ...] = ()
 
 
 class Environment(Protocol):
@@ -66,6 +70,8 @@ class Environment(Protocol):
     """How people name the events. By default, an event is known by its captions alone."""
     compositions: tuple[Composition, ...] = ()
     """Instructions with several goals that are evaluated. They are not given in training."""
+    strict_compositions: tuple[Composition, ...] = ()
+    """Instructions with counts or with what is forbidden, for `hindsight agent eval --bench strict`."""
     horizon: int = 200
     """Steps per goal in evaluation."""
     settings: tuple[tuple[str, Any], ...] = ()

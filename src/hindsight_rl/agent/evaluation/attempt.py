@@ -15,6 +15,7 @@ import numpy as np
 from hindsight_rl.agent.envs.bank import Bank, load_bank
 from hindsight_rl.agent.envs.environment import Environment, exploration_odds
 from hindsight_rl.agent.evaluation.suite import EPSILON, EVAL_WORLDS
+from hindsight_rl.agent.evaluation.trials import Tasks
 from hindsight_rl.agent.instructions.parser import MAX_PARSED_GOALS
 from hindsight_rl.agent.policy.action_selection import (
     ActionKeys,
@@ -27,6 +28,7 @@ from hindsight_rl.agent.policy.action_selection import (
     update_progress,
 )
 from hindsight_rl.agent.policy.network import QNetwork
+from hindsight_rl.agent.policy.network import omega as network_omega
 from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.errors import HindsightError
 
@@ -51,6 +53,7 @@ class Attempt:
         pursued: int [T], the goal pursued at each step.
         fulfilled: after how many steps all goals were reached; None when they were not.
         died: after how many steps the environment ended; None when it did not.
+        violated: after how many steps something forbidden happened, which ends the attempt; None when it did not.
         world_index: index of the world in the held-out bank.
         tries: number of worlds tried, this one included.
     """
@@ -63,6 +66,7 @@ class Attempt:
     pursued: np.ndarray
     fulfilled: int | None
     died: int | None
+    violated: int | None
     world_index: int
     tries: int = 1
 
@@ -73,8 +77,8 @@ class Attempt:
 
     @property
     def steps(self) -> int:
-        """Steps until success, death or the last one allowed."""
-        return self.fulfilled or self.died or len(self.events)
+        """Steps until success, something forbidden, death, or the last one allowed."""
+        return self.fulfilled or self.violated or self.died or len(self.events)
 
     @property
     def goals(self) -> list[tuple[str, int | None]]:
@@ -192,11 +196,19 @@ def _attempt(
     tries: int,
 ) -> Attempt:
     # The shapes are always the same, so that a second attempt does not compile again, whatever its text and length.
+    place = {event.name: i for i, event in enumerate(policy.env.events)}
+    avoid = [place[name] for name in parsed.avoid]
     texts, count = list(parsed.goals), len(parsed.goals)
     padded = texts + texts[-1:] * (MAX_PARSED_GOALS - count)
     goals = np.where(np.arange(MAX_PARSED_GOALS) < count, np.arange(MAX_PARSED_GOALS), -1)
     fires = jnp.asarray(policy.reward.table(padded).T)
-    task = Task(jnp.asarray(goals, jnp.int32)[None], jnp.asarray([parsed.ordered]), fires[None])
+    tasks = Tasks.of(policy, [texts[:1]], [False], [[np.zeros(len(policy.env.events), bool)]], avoid=[avoid])
+    times = np.ones((1, MAX_PARSED_GOALS), np.int32)
+    times[0, :count] = parsed.times
+    task = Task(
+        jnp.asarray(goals, jnp.int32)[None], jnp.asarray([parsed.ordered]), fires[None], jnp.asarray(times),
+        tasks.forbidden, network_omega(policy.network, policy.params, tasks.avoid), tasks.avoiding,
+    )  # fmt: skip
     condition = jnp.asarray(policy.conditions(padded))
     state, observation = bank.take(jnp.int32(index))
     start = jax.tree.map(np.asarray, plain_state(state))
@@ -204,7 +216,7 @@ def _attempt(
     key = jax.random.fold_in(jax.random.key(seed), index)
     keys, walk = jax.random.split(key, -(-steps // CHUNK) * CHUNK), jax.random.fold_in(key, 1)
     parts: list[Any] = []
-    over = False
+    over, forbidden = False, np.asarray(tasks.forbidden[0])
     while not over and len(parts) * CHUNK < steps:
         now = keys[len(parts) * CHUNK : (len(parts) + 1) * CHUNK]
         carry, part = _follow(
@@ -212,18 +224,24 @@ def _attempt(
             now, walk,
         )  # fmt: skip
         parts.append(jax.tree.map(np.asarray, part))
+        over = bool((parts[-1][1] & forbidden).any())
         # One more part after the success holds the steps that a film shows after it.
-        over = bool(part[4].any()) or (len(parts) > 1 and bool(parts[-2][2][-1, :count].all()))
+        over = over or bool(part[4].any()) or (len(parts) > 1 and bool(parts[-2][2][-1, :count].all()))
     after, events, reached, slot, done = jax.tree.map(lambda *x: np.concatenate(x)[:steps], *parts)
     whole = reached[:, :count].all(axis=1)
     died = int(done.argmax()) + 1 if done.any() else None
     fulfilled = int(whole.argmax()) + 1 if whole.any() else None
-    if fulfilled and died and fulfilled > died:
+    broken = (events & forbidden).any(axis=1)
+    violated = int(broken.argmax()) + 1 if broken.any() else None
+    if fulfilled and ((died and fulfilled > died) or (violated and fulfilled >= violated)):
         fulfilled = None
-    end = min(steps, died or steps, fulfilled + STEPS_AFTER_SUCCESS if fulfilled else steps)
+    if fulfilled:
+        violated = None  # what happens afterwards does not count
+    end = min(steps, died or steps, violated or steps, fulfilled + STEPS_AFTER_SUCCESS if fulfilled else steps)
     states = jax.tree.map(lambda a, b: np.concatenate([a[None], b[:end]]), start, after)
     if died and died > end:
         died = None
+    reached, slot = reached[:end, :count], slot[:end]
     return Attempt(
-        policy.env, parsed, states, events[:end], reached[:end, :count], slot[:end], fulfilled, died, index, tries
+        policy.env, parsed, states, events[:end], reached, slot, fulfilled, died, violated, index, tries
     )  # fmt: skip

@@ -1,21 +1,38 @@
 """CrafText: instructions in Craftax-Classic that other people wrote, with their truth.
 
-The sentences come from the installed package `craftext` and are never copied; its conditional achievements are used:
-each scenario has a sentence, paraphrases of it, and which achievements must be reached and which must not.
+    hindsight agent eval runs/oir --bench craftext
+
+The sentences and the checker come from the installed package `craftext` and are never copied; its conditional
+achievements are used: each scenario has a sentence, paraphrases of it, and which achievements must be reached and which
+must not. The agent reads a sentence as any other one. Whether it succeeds is decided by CrafText's own checker, after
+each step; a sentence that the agent does not understand counts as failed.
 
     pip install --no-deps craftext    # its own requirements would replace newer packages; none of them is needed here
 """
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+from hindsight_rl.agent.envs import make_env
+from hindsight_rl.agent.envs.bank import load_bank
+from hindsight_rl.agent.evaluation.suite import BATCH, EPSILON, EVAL_WORLDS
+from hindsight_rl.agent.evaluation.trials import Judge, Tasks, run_trials
+from hindsight_rl.agent.instructions.clauses import InstructionError
+from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS, ParsedInstruction
+from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.errors import HindsightError
 
+ENV = "classic"
+"""The environment of the benchmark: the game's own map."""
 MODULE = "craftext.dataset.scenarious.jax_conditional_achievements"
 SETS: dict[str, tuple[str, str]] = {
     "easy": ("instructions", "easy"),
@@ -97,3 +114,131 @@ def _scenarios(name: str, row: dict[str, Any]) -> list[Scenario]:
     required, forbidden = (frozenset(np.flatnonzero(mask == sign).tolist()) for sign in (1, -1))
     texts = [row["instruction"], *row["instruction_paraphrases"]]
     return [Scenario(name, text, place > 0, required, forbidden, target) for place, text in enumerate(texts)]
+
+
+def evaluate_craftext(
+    policy: Policy, sets: Sequence[str] = DEVELOPMENT, episodes: int = 8, seed: int = 0, batch: int = BATCH
+) -> dict[str, Any]:
+    """Run trials of each sentence in held-out worlds of the game's own map.
+
+    Args:
+        policy: trained in Craftax-Classic, on a map of any size.
+        sets: names from `SETS`.
+        episodes: trials of each sentence.
+        seed: of the trials.
+        batch: number of parallel trials.
+
+    Returns:
+        for each set: `success` (mean over its sentences; those that are not understood count as failed), `refused`
+        (share of sentences that are not understood), `success_of_understood`, `success_with_negation`,
+        `success_without_negation`, and `scenarios`: for each scenario its sentences, how many of them are refused, and
+        its success. Without the sentences themselves. `mean`: success and share of refused sentences of each set.
+        `unsupported`: kinds of scenarios that are not evaluated.
+
+    Raises:
+        HindsightError: another environment, no such set, or the package is missing.
+    """
+    if not policy.env.name.startswith(ENV):
+        raise HindsightError(f"CrafText is about Craftax-Classic; this run was trained in {policy.env.name}")
+    env = make_env(ENV, getattr(policy.env, "observation", "compact"))
+    result: dict[str, Any] = {"env": env.name, "episodes": episodes, "horizon": env.horizon, "epsilon": EPSILON}
+    for name in sets:
+        scenarios = load(name)
+        result[name] = _summary(scenarios, _trials(policy, env, scenarios, episodes, seed, batch))
+    result["mean"] = {
+        key: value
+        for name in sets
+        for key, value in ((name, result[name]["success"]), (f"{name}_refused", result[name]["refused"]))
+    }
+    result["unsupported"] = UNSUPPORTED
+    return result
+
+
+@cache
+def _judge() -> Judge:
+    """CrafText's checker of achievements. Always the same object, because compiled programs belong to an object."""
+    from craftext.environment.scenarious.checkers.achievments import checker_achievments
+    from craftext.environment.states.state_classic import GameDataClassic
+
+    def judge(before: Any, after: Any, action: jax.Array, target: Any) -> jax.Array:
+        verdict: jax.Array = checker_achievments(GameDataClassic.from_state(before.game, after.game, action), target)
+        return verdict
+
+    return judge
+
+
+def _read(policy: Policy, text: str) -> ParsedInstruction | None:
+    try:
+        parsed = policy.reward.check(text)
+    except InstructionError:
+        return None
+    return parsed if len(parsed.goals) <= MAX_TRAINED_GOALS else None
+
+
+def _trials(
+    policy: Policy, env: Any, scenarios: list[Scenario], episodes: int, seed: int, batch: int
+) -> list[np.ndarray | None]:
+    """The outcomes of each sentence, bool [episodes]; None if it is not understood."""
+    bank = load_bank(env, "eval", EVAL_WORLDS)
+    index = {event.name: i for i, event in enumerate(env.events)}
+    understood = [_read(policy, each.text) for each in scenarios]
+    done: list[np.ndarray | None] = [None] * len(scenarios)
+    nothing = np.zeros(len(env.events), bool)  # the true events of a goal: the checker decides instead
+    for length in sorted({len(each.required) for each in scenarios}):
+        group = [i for i, each in enumerate(scenarios) if len(each.required) == length and understood[i] is not None]
+        rows = [i for i in group for _ in range(episodes)]
+        worlds = np.tile(np.arange(episodes) * (EVAL_WORLDS // episodes) % EVAL_WORLDS, len(group))
+        success: list[np.ndarray] = []
+        for at in range(0, len(rows), batch):
+            part = rows[at : at + batch]
+            padded = part + [part[-1]] * (batch - len(part))
+            read = [parsed for i in padded if (parsed := understood[i]) is not None]
+            tasks = Tasks.of(
+                policy,
+                [parsed.goals for parsed in read],
+                [parsed.ordered for parsed in read],
+                [[nothing] * len(parsed.goals) for parsed in read],
+                [parsed.times for parsed in read],
+                [[index[event] for event in parsed.avoid] for parsed in read],
+            )
+            targets = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(scenarios[i].target for i in padded))
+            key = jax.random.fold_in(jax.random.key(seed), at + 1000 * length)
+            where = jnp.asarray(np.resize(worlds[at : at + len(part)], batch))
+            outcome = run_trials(
+                policy.network, policy.params, env, bank, tasks, where, EPSILON, env.horizon * length, key,
+                policy.waypoints, _judge(), targets,
+            )  # fmt: skip
+            success.append(np.asarray(outcome.fulfilled)[: len(part)])
+        if group:
+            for i, each in zip(group, np.concatenate(success).reshape(len(group), episodes), strict=True):
+                done[i] = each
+    return done
+
+
+def _summary(scenarios: list[Scenario], done: list[np.ndarray | None]) -> dict[str, Any]:
+    share = np.array([0.0 if each is None else each.mean() for each in done])
+    refused = np.array([each is None for each in done])
+    negated = np.array([bool(each.forbidden) for each in scenarios])
+
+    def mean(where: np.ndarray) -> float | None:
+        return round(float(share[where].mean()), 4) if where.any() else None
+
+    names = list(dict.fromkeys(each.name for each in scenarios))
+    own = {name: np.array([each.name == name for each in scenarios]) for name in names}
+    return {
+        "sentences": len(scenarios),
+        "success": mean(np.ones(len(scenarios), bool)),
+        "refused": round(float(refused.mean()), 4),
+        "success_of_understood": mean(~refused),
+        "success_with_negation": mean(negated),
+        "success_without_negation": mean(~negated),
+        "scenarios": [
+            {
+                "name": name,
+                "sentences": int(own[name].sum()),
+                "refused": int(refused[own[name]].sum()),
+                "success": mean(own[name]),
+            }
+            for name in names
+        ],
+    }

@@ -6,7 +6,7 @@ hindsight agent eval runs/oir --json
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
@@ -164,6 +164,22 @@ class EvalConfig:
     parts: tuple[str, ...] = tuple(EPISODES)
     """Parts to evaluate, from `canonical`, `paraphrased`, `others`, `held_out` and `composed`. Unless all are given,
     eval.json is not written."""
+    bench: Literal["none", "craftext", "strict"] = "none"
+    """Another evaluation instead of the parts. `craftext`: sentences by other people, judged by the checker of the
+    package craftext, on the game's own map. `strict`: instructions with counts and with what is forbidden, against the
+    same without."""
+    sets: tuple[str, ...] = ("easy", "other_parameters")
+    """For `--bench craftext`: the sets of sentences, from `easy`, `other_parameters` and the held-out `paraphrased`."""
+
+
+def _bench(config: EvalConfig, policy: Policy) -> dict[str, Any]:
+    if config.bench == "strict":
+        from hindsight_rl.agent.evaluation.strict import evaluate_strict
+
+        return evaluate_strict(policy, max(1, round(32 * config.scale)), config.seed)
+    from hindsight_rl.agent.evaluation.craftext import evaluate_craftext
+
+    return evaluate_craftext(policy, config.sets, max(1, round(8 * config.scale)), config.seed)
 
 
 def main(argv: list[str]) -> int:
@@ -172,6 +188,10 @@ def main(argv: list[str]) -> int:
     from hindsight_rl.agent.training.trainer import load_policy
 
     run = Run.open(config.run, kind="agent")
+    if config.bench != "none":
+        result = _bench(config, load_policy(run))
+        print(json.dumps(result) if config.json else "\n".join(f"{k}: {v}" for k, v in result["mean"].items()))
+        return 0
     result = evaluate_run(run, load_policy(run), scale=config.scale, seed=config.seed, parts=config.parts)
     if config.json:
         print(json.dumps(result))

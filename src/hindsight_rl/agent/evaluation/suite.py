@@ -36,12 +36,21 @@ class EvalInstruction:
         events: the true event of each goal, in order.
         ordered: whether the order counts.
         goals: the texts of the goals into which the agent splits the instruction.
+        times: how often each true event must happen; () for once.
+        avoid: the events that must not happen.
     """
 
     text: str
     events: tuple[str, ...]
     ordered: bool
     goals: tuple[str, ...]
+    times: tuple[int, ...] = ()
+    avoid: tuple[str, ...] = ()
+
+    @property
+    def length(self) -> int:
+        """How many events must happen."""
+        return sum(self.times) if self.times else len(self.events)
 
 
 def evaluation_suite(policy: Policy) -> dict[str, list[EvalInstruction]]:
@@ -90,7 +99,8 @@ def evaluate_instructions(
     Returns:
         one row for each instruction that some held-out world allows (see `Environment.possible`): text, events,
         ordered, successes, trials, success, mean_steps (of the successes), achievements (mean number of the events with
-        an initial instruction per trial, within the same horizon).
+        an initial instruction per trial, within the same horizon); with counts also times; with forbidden events also
+        avoid, and violated (share of the trials in which one happened).
 
     The agent pursues the goals into which it splits an instruction, even if this split is wrong. Success is decided by
     the true goals.
@@ -104,12 +114,12 @@ def evaluate_instructions(
     by_length: dict[int, list[EvalInstruction]] = {}
     for q in asked:
         if len(allowing[q]):
-            by_length.setdefault(len(q.events), []).append(q)
+            by_length.setdefault(q.length, []).append(q)
     rows: dict[EvalInstruction, dict[str, Any]] = {}
     for length, group in by_length.items():
         repeated = [q for q in group for _ in range(episodes)]
         worlds = np.concatenate([_spread(allowing[q], episodes) for q in group])
-        fulfilled, steps, seen = [], [], []
+        fulfilled, steps, seen, broken = [], [], [], []
         for at in range(0, len(repeated), batch):
             part = repeated[at : at + batch]
             padded = part + [part[-1]] * (batch - len(part))
@@ -118,6 +128,8 @@ def evaluate_instructions(
                 [_fitted(q) for q in padded],
                 [q.ordered for q in padded],
                 [[truth[index[name]] for name in q.events] for q in padded],
+                [q.times for q in padded],
+                [[index[name] for name in q.avoid] for q in padded],
             )
             where = np.resize(worlds[at : at + len(part)], batch)
             key = jax.random.fold_in(jax.random.key(seed), at + 1000 * length)
@@ -136,7 +148,9 @@ def evaluate_instructions(
             fulfilled.append(np.asarray(outcome.fulfilled)[: len(part)])
             steps.append(np.asarray(outcome.steps)[: len(part)])
             seen.append(np.asarray(outcome.happened)[: len(part)])
+            broken.append(np.asarray(outcome.violated)[: len(part)])
         done = np.concatenate(fulfilled).reshape(len(group), episodes)
+        violated = np.concatenate(broken).reshape(len(group), episodes)
         took = np.concatenate(steps).reshape(len(group), episodes)
         achieved = np.concatenate(seen)[:, : len(env.instructions)].sum(1).reshape(len(group), episodes)
         for i, q in enumerate(group):
@@ -150,6 +164,8 @@ def evaluate_instructions(
                 "success": round(float(done[i].mean()), 4),
                 "mean_steps": round(float(took[i][done[i]].mean()), 1) if done[i].any() else None,
                 "achievements": round(float(achieved[i].mean()), 3),
+                **({"times": list(q.times)} if q.times else {}),
+                **({"avoid": list(q.avoid), "violated": round(float(violated[i].mean()), 4)} if q.avoid else {}),
             }
     return [rows[q] for q in asked if q in rows]
 

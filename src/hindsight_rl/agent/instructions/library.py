@@ -4,14 +4,15 @@ Text becomes numbers here, on the host and between training steps: the condition
 and its nearest-event distribution) and its column of the reward table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 import jax.numpy as jnp
 import numpy as np
 
 from hindsight_rl.agent.envs.events import Event, fulfilling
-from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS
+from hindsight_rl.agent.instructions.parser import MAX_FORBIDDEN, MAX_TRAINED_GOALS
 from hindsight_rl.agent.training.tables import Tables
 
 
@@ -89,10 +90,21 @@ class Library:
         self._fires = np.zeros((max_goals, len(self.events)), bool)
         self._instruction_goals = np.full((max_instructions, MAX_TRAINED_GOALS), -1, np.int32)
         self._ordered = np.zeros(max_instructions, bool)
+        self._times = np.zeros((max_instructions, MAX_TRAINED_GOALS), np.int32)
+        self._forbidden = np.zeros((max_instructions, len(self.events)), bool)
+        self._avoid = np.full((max_instructions, MAX_FORBIDDEN), -1, np.int32)
         self.waypoint = np.full(len(self.events), -1, np.int32)  # the instruction that asks for each event alone
         self.counts = np.zeros(len(self.events))  # occurrences, exponentially averaged
 
-    def add(self, text: str, goals: Sequence[str], meant: Sequence[int], ordered: bool) -> int | None:
+    def add(
+        self,
+        text: str,
+        goals: Sequence[str],
+        meant: Sequence[int],
+        ordered: bool,
+        times: Sequence[int] = (),
+        avoid: Mapping[str, int] = MappingProxyType({}),
+    ) -> int | None:
         """Add an instruction.
 
         Args:
@@ -100,15 +112,19 @@ class Library:
             goals: its goals, each a sentence.
             meant: for each goal, the index of the event that it asks for.
             ordered: must the goals be reached in this order?
+            times: how often each goal must be reached; () for once.
+            avoid: sentences that ask for what is forbidden, each with the index of its event.
 
         Returns:
             its index in the tables, or None when the library is full.
         """
         if text in self._instruction_index:
             return self._instruction_index[text]
-        new = [g for g in dict.fromkeys(goals) if g not in self._goal_index]
+        asked = {**avoid, **dict(zip(goals, meant, strict=True))}
+        new = [g for g in dict.fromkeys((*goals, *avoid)) if g not in self._goal_index]
         if (
             len(goals) > MAX_TRAINED_GOALS
+            or len(avoid) > MAX_FORBIDDEN
             or len(self.instructions) >= self.max_instructions
             or len(self.goals) + len(new) > self.max_goals
         ):
@@ -117,7 +133,7 @@ class Library:
             columns, conditions = self.semantics.table(new), condition(self.semantics, new, self.parts)
             for i, goal in enumerate(new):
                 row = len(self.goals)
-                event = meant[list(goals).index(goal)]
+                event = asked[goal]
                 self._goal_index[goal] = row
                 self.goals.append(goal)
                 self.meant.append(int(event))
@@ -128,6 +144,9 @@ class Library:
         self.instructions.append(text)
         self._instruction_goals[index, : len(goals)] = [self._goal_index[g] for g in goals]
         self._ordered[index] = ordered
+        self._times[index, : len(goals)] = times or 1
+        self._avoid[index, : len(avoid)] = [self._goal_index[g] for g in avoid]
+        self._forbidden[index] = self._fires[self._avoid[index, : len(avoid)]].any(axis=0)
         return index
 
     def name(self, event: int, instruction: int | None) -> None:
@@ -175,17 +194,29 @@ class Library:
             initial=jnp.asarray(np.arange(self.max_instructions) < self.initial, jnp.float32) / max(self.initial, 1),
             waypoint=jnp.asarray(self.waypoint),
             rarity=jnp.asarray(self.wanted(), jnp.float32),
+            times=jnp.asarray(self._times),
+            forbidden=jnp.asarray(self._forbidden),
+            avoid=jnp.asarray(self._avoid),
         )
 
     def state(self) -> dict[str, object]:
         """What :meth:`restore` needs, as plain JSON."""
-        goals = self._instruction_goals[: len(self.instructions)]
+
+        def rows(table: np.ndarray, i: int) -> list[int]:
+            return [int(g) for g in table[i] if g >= 0]
+
         return {
             "goals": self.goals,
             "meant": self.meant,
             "instructions": [
-                {"text": t, "goals": [int(g) for g in goals[i] if g >= 0], "ordered": bool(self._ordered[i])}
-                for i, t in enumerate(self.instructions)
+                {
+                    "text": text,
+                    "goals": rows(self._instruction_goals, i),
+                    "ordered": bool(self._ordered[i]),
+                    "times": [int(n) for n in self._times[i] if n],
+                    "avoid": rows(self._avoid, i),
+                }
+                for i, text in enumerate(self.instructions)
             ],
             "initial": self.initial,
             "counts": self.counts.tolist(),
@@ -196,7 +227,9 @@ class Library:
         """Fill an empty library from :meth:`state`; embeddings and columns are computed again."""
         for row in state["instructions"]:
             goals = [state["goals"][g] for g in row["goals"]]
-            self.add(row["text"], goals, [state["meant"][g] for g in row["goals"]], row["ordered"])
+            avoid = {state["goals"][g]: state["meant"][g] for g in row.get("avoid", ())}
+            meant = [state["meant"][g] for g in row["goals"]]
+            self.add(row["text"], goals, meant, row["ordered"], row.get("times", ()), avoid)
         self.initial = state["initial"]
         self.counts = np.asarray(state["counts"])
         self.waypoint = np.asarray(state.get("waypoint", self.waypoint), np.int32)

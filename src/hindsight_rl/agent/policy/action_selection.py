@@ -5,7 +5,9 @@
     progress, fulfilled = update_progress(task, progress, selection.slot, step.events, view.prerequisites)
 
 An instruction has a few goals. Ordered goals are pursued one by one; of unordered goals, the one with the highest value
-comes first. If prerequisites of a goal are missing, the agent pursues one of them first (a waypoint).
+comes first. A goal that is asked for several times is pursued until it was reached so often. If prerequisites of a goal
+are missing, the agent pursues one of them first (a waypoint). What is forbidden is no waypoint, and the action that
+would make it happen now is not taken.
 """
 
 from collections.abc import Callable
@@ -29,6 +31,9 @@ from hindsight_rl.agent.policy.prerequisites import (
 IDLE_STEPS, WALK_STEPS = 24, 8
 """Where walking is allowed: after IDLE_STEPS steps without a new event, the agent walks WALK_STEPS steps in one
 direction."""
+IMMINENT = 0.8
+"""Value of a forbidden event's goal from which on its best action is not taken: with the default discount, some four
+steps before the event."""
 
 
 class Waypoints(NamedTuple):
@@ -95,33 +100,55 @@ class Task(NamedTuple):
         goals: int32 [E, K], rows of the view's goals, padded with -1.
         ordered: bool [E], whether the goals must be reached in this order.
         fires: bool [E, K, n_events], the events that fulfil each goal.
+        times: int32 [E, K], how often each goal must be reached; None: once.
+        forbidden: bool [E, n_events], the events that must not happen; None: none is forbidden.
+        avoid: float32 [E, A, R], omega of goals that ask for forbidden events; with `avoiding`, the values of these.
+        avoiding: bool [E, A], False for padding.
     """
 
     goals: jax.Array
     ordered: jax.Array
     fires: jax.Array
+    times: jax.Array | None = None
+    forbidden: jax.Array | None = None
+    avoid: jax.Array | None = None
+    avoiding: jax.Array | None = None
+
+    def violated(self, events: jax.Array) -> jax.Array:
+        """bool [E], whether something forbidden is among the events, bool [E, n_events]."""
+        if self.forbidden is None:
+            return jnp.zeros(events.shape[0], bool)
+        return (self.forbidden & events).any(axis=1)
 
 
 class Progress(NamedTuple):
     """What has happened in each of E environments.
 
     Attributes:
-        reached: bool [E, K], goals of the task that were reached.
+        reached: bool [E, K], goals of the task that were reached, as often as it asks.
         event_counts: int32 [E, n_events], how often each event happened in this life, at most `MAX_COUNT`.
         inventory: int32 [E, n_events], the inventory estimate (see `prerequisites.update_inventory`).
         idle: int32 [E], steps since an event happened for the first time.
+        hits: int32 [E, K], how often each goal was reached.
     """
 
     reached: jax.Array
     event_counts: jax.Array
     inventory: jax.Array
     idle: jax.Array
+    hits: jax.Array
 
     @classmethod
     def none(cls, n: int, n_goals: int, n_events: int) -> "Progress":
         """The progress at the start."""
         nothing = jnp.zeros((n, n_events), jnp.int32)
-        return cls(jnp.zeros((n, n_goals), bool), nothing, nothing, jnp.zeros(n, jnp.int32))
+        hits = jnp.zeros((n, n_goals), jnp.int32)
+        return cls(jnp.zeros((n, n_goals), bool), nothing, nothing, jnp.zeros(n, jnp.int32), hits)
+
+    def new_task(self, given: jax.Array) -> "Progress":
+        """Reset the goals where ``given``, bool [E]; the history stays."""
+        at = given[:, None]
+        return self._replace(reached=jnp.where(at, False, self.reached), hits=jnp.where(at, 0, self.hits))
 
     def new_life(self, over: jax.Array) -> "Progress":
         """Reset the history where ``over``, bool [E]; the goals reached stay."""
@@ -219,10 +246,15 @@ def select_action(
         if view.required is not None and view.prerequisites is not None:
             wanted = jax.tree.map(lambda x: x[goal], view.required)
             waypoint, by_waypoint = choose_waypoint(
-                near, wanted, view.prerequisites.consumed, progress.event_counts, progress.inventory
+                near, wanted, view.prerequisites.consumed, progress.event_counts, progress.inventory, task.forbidden
             )
             to_waypoint = jnp.einsum("ear,er->ea", psi, view.waypoint_omega[waypoint])
             values = jnp.where(by_waypoint[:, None], to_waypoint, values)
+
+    imminent = None
+    if task.avoid is not None and task.avoiding is not None:
+        imminent = makes_happen(psi, task.avoid, task.avoiding)
+        values = jnp.where(imminent, -jnp.inf, values)
 
     random = jax.random.uniform(keys.whether, (n,)) < exploration.epsilon
     if exploration.always is not None:
@@ -232,6 +264,8 @@ def select_action(
         assert keys.repeat is not None and exploration.last is not None
         repeat = jax.random.uniform(keys.repeat, (n,)) < exploration.sticky
         drawn = jnp.where(repeat, exploration.last, drawn)
+    if imminent is not None:
+        random = random & ~jnp.take_along_axis(imminent, drawn[:, None], axis=1)[:, 0]
     best = jnp.argmax(values, axis=1)
     if exploration.moves:
         assert keys.walk is not None
@@ -254,13 +288,13 @@ def update_progress(
         the progress, and bool [E], whether all goals of the task are reached.
     """
     hits = (task.fires & events[:, None]).any(axis=2)
-    reached, fulfilled = goals_reached(task.goals, task.ordered, progress.reached, slot, hits)
+    counted, reached, fulfilled = goals_reached(task, progress.hits, slot, hits)
     inventory = progress.inventory
     if prerequisites is not None:
         inventory = update_inventory(inventory, events, prerequisites.consumed)
     first = (events & (progress.event_counts == 0)).any(axis=1)
     counts = jnp.minimum(progress.event_counts + events, MAX_COUNT)
-    return Progress(reached, counts, inventory, jnp.where(first, 0, progress.idle + 1)), fulfilled
+    return Progress(reached, counts, inventory, jnp.where(first, 0, progress.idle + 1), counted), fulfilled
 
 
 def pursued(
@@ -287,21 +321,41 @@ def pursued(
 
 
 def goals_reached(
-    goals: jax.Array, ordered: jax.Array, reached: jax.Array, slot: jax.Array, hits: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+    task: Task, counted: jax.Array, slot: jax.Array, hits: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The goals reached after a step. An ordered goal counts only in its turn, an unordered one at any time.
 
     Args:
-        goals, ordered, reached: as in :func:`pursued`.
+        counted: int32 [E, K], how often each goal was reached before.
         slot: int32 [E], the goal whose turn it is.
         hits: bool [E, K], which goals the step's events fulfil.
 
     Returns:
-        reached bool [E, K], fulfilled bool [E].
+        how often each goal was reached, int32 [E, K], at most as often as the task asks; whether it was reached so
+        often, bool [E, K]; whether all goals were, bool [E].
     """
-    turn = jnp.arange(goals.shape[1])[None] == slot[:, None]
-    reached = reached | (hits & (goals >= 0) & (turn | ~ordered[:, None]))
-    return reached, (reached | (goals < 0)).all(axis=1)
+    there = task.goals >= 0
+    turn = jnp.arange(task.goals.shape[1])[None] == slot[:, None]
+    times = jnp.ones_like(counted) if task.times is None else task.times
+    counted = jnp.minimum(counted + (hits & there & (turn | ~task.ordered[:, None])), times)
+    reached = there & (counted >= times)
+    return counted, reached, (reached | ~there).all(axis=1)
+
+
+def makes_happen(psi: jax.Array, avoid: jax.Array, avoiding: jax.Array) -> jax.Array:
+    """The actions that are about to make something forbidden happen, bool [E, A].
+
+    Only the best action for a forbidden event is one, and only where the event is close: everything else may also serve
+    the goals.
+
+    Args:
+        psi: float32 [E, A, R].
+        avoid: float32 [E, F, R], omega of the forbidden events' goals.
+        avoiding: bool [E, F], False for padding.
+    """
+    values = jnp.einsum("ear,efr->efa", psi, avoid)
+    best = values.max(axis=2, keepdims=True)
+    return (avoiding[:, :, None] & (values >= best) & (best >= IMMINENT)).any(axis=1)
 
 
 def drawn_by(odds: jax.Array, luck: jax.Array) -> jax.Array:

@@ -138,7 +138,12 @@ def requirements(fires: jax.Array, found: Prerequisites) -> Requirements:
 
 
 def choose_waypoint(
-    values: jax.Array, goal: Requirements, consumed: jax.Array, event_counts: jax.Array, inventory: jax.Array
+    values: jax.Array,
+    goal: Requirements,
+    consumed: jax.Array,
+    event_counts: jax.Array,
+    inventory: jax.Array,
+    forbidden: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """The event to pursue next on the way to a goal.
 
@@ -148,6 +153,7 @@ def choose_waypoint(
         consumed: of `Prerequisites`.
         event_counts: int32 [E, n_events], how often each event happened in this life, at most MAX_COUNT.
         inventory: int32 [E, n_events], of :func:`update_inventory`.
+        forbidden: bool [E, n_events], events that are no waypoints.
 
     Returns:
         event int32 [E], and whether there is one, bool [E].
@@ -155,6 +161,8 @@ def choose_waypoint(
     # Lasting items must have happened as often as required. Consumed items must be in the inventory estimate.
     to_do = jnp.where(goal.consumed > 0, 0, jnp.maximum(goal.required - event_counts, 0))
     open_ = ((to_do > 0) | (inventory < goal.consumed + to_do @ consumed)) & ~goal.fires
+    if forbidden is not None:
+        open_ = open_ & ~forbidden
     best = jnp.argmax(jnp.where(open_, values, -jnp.inf), axis=1)
     return best.astype(jnp.int32), open_.any(axis=1)
 

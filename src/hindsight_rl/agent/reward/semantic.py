@@ -202,9 +202,6 @@ class SemanticReward:
         from hindsight_rl.agent.instructions.parser import parse
 
         parsed = parse(text, self)
-        if parsed.avoid or set(parsed.times) != {1}:
-            what = "a negation" if parsed.avoid else "a count"
-            raise InstructionError(f"instruction '{text}': it holds {what}, which no policy follows yet")
         table = self.table(parsed.goals)
         for column, goal in enumerate(parsed.goals):
             if not table[:, column].any():

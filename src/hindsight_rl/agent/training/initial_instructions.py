@@ -13,12 +13,26 @@ CANONICAL, NONE = "canonical", "none"
 
 @dataclass(frozen=True)
 class InitialInstruction:
-    """One instruction. goals: its single goals, in order. events: for each goal, the index of its event."""
+    """One instruction.
+
+    Attributes:
+        goals: its single goals, in order.
+        events: for each goal, the index of its event.
+        times: how often each goal must be reached; () for once.
+        avoid: indices of forbidden events.
+    """
 
     text: str
     goals: tuple[str, ...]
     events: tuple[int, ...]
     ordered: bool
+    times: tuple[int, ...] = ()
+    avoid: tuple[int, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Does it ask for one event, once, and forbid nothing?"""
+        return len(self.events) == 1 and not self.avoid and set(self.times) <= {1}
 
 
 def initial_instructions(source: str, env: Environment, reward: SemanticReward) -> list[InitialInstruction]:
@@ -68,4 +82,5 @@ def _understood(text: str, where: str, env: Environment, reward: SemanticReward)
         if name is None:
             raise HindsightError(f"{where}: '{goal}' asks for no event of this environment: reword it")
         events.append(index[name])
-    return InitialInstruction(text, parsed.goals, tuple(events), parsed.ordered)
+    avoid = tuple(index[name] for name in parsed.avoid)
+    return InitialInstruction(text, parsed.goals, tuple(events), parsed.ordered, parsed.times, avoid)

@@ -161,6 +161,20 @@ def view_of(
     return view, event_goal
 
 
+def _task(tables: Tables, view: PolicyView, instruction: jax.Array) -> Task:
+    """The tasks of environments with these instructions, int32 [E]."""
+    goals = tables.goals[instruction]
+    task = Task(goals, tables.ordered[instruction], tables.fires[jnp.maximum(goals, 0)])
+    if tables.times is not None:
+        task = task._replace(times=tables.times[instruction])
+    if tables.forbidden is not None and tables.avoid is not None:
+        avoid = tables.avoid[instruction]
+        task = task._replace(
+            forbidden=tables.forbidden[instruction], avoid=view.omega[jnp.maximum(avoid, 0)], avoiding=avoid >= 0
+        )
+    return task
+
+
 def roll(
     network: QNetwork,
     params: Any,
@@ -195,7 +209,7 @@ def roll(
         actors, previous_goal, by_world = carry
         keys = StepKeys.of(key)
         goals = tables.goals[actors.instruction]
-        task = Task(goals, tables.ordered[actors.instruction], tables.fires[jnp.maximum(goals, 0)])
+        task = _task(tables, view, actors.instruction)
         pursuing = actors.explore <= 0
         selection = select_action(
             view, task, actors.progress, actors.observation,
@@ -207,6 +221,8 @@ def roll(
         step = step_each(env, jax.random.split(keys.step, n), actors.env_state, selection.action)
         progress, fulfilled = update_progress(task, actors.progress, selection.slot, step.events, view.prerequisites)
         fulfilled &= pursuing
+        violated = pursuing & task.violated(step.events)
+        fulfilled &= ~violated
         hit = (tables.fires[goal] & step.events).any(axis=1)
         waypoint_reached = hit & (goal != asked)
         reward, terminal = hit.astype(jnp.float32), hit
@@ -222,8 +238,9 @@ def roll(
         leave = ~step.done & (jax.random.uniform(keys.life, (n,)) < 1.0 / rules.mean_life)
         leave = leave | (fulfilled & ~step.done & rules.reset_on_success)
         over = step.done | leave
-        allowed = rules.patience * (goals >= 0).sum(axis=1)
-        ended = pursuing & (fulfilled | (actors.elapsed + 1 >= allowed) | over)
+        times = 1 if task.times is None else task.times
+        allowed = rules.patience * jnp.where(goals >= 0, times, 0).sum(axis=1)
+        ended = pursuing & (fulfilled | violated | (actors.elapsed + 1 >= allowed) | over)
 
         # What is new in this life.
         first = jnp.where(step.events & (actors.progress.event_counts == 0), tables.rarity, 0.0).max(axis=1)
@@ -267,7 +284,7 @@ def roll(
             env_state=env_state,
             observation=observation,
             instruction=jnp.where(renewed, instruction, actors.instruction),
-            progress=progress._replace(reached=jnp.where(renewed[:, None], False, progress.reached)),
+            progress=progress.new_task(renewed),
             elapsed=jnp.where(renewed | waypoint_reached, 0, actors.elapsed + 1),
             explore=jnp.where(burst, rules.explore_after, jnp.where(over, 0, jnp.maximum(actors.explore - 1, 0))),
             life=jnp.where(over, 0, actors.life + 1),

@@ -143,8 +143,9 @@ class TrainingRun:
         if source not in (CANONICAL, NONE) and self._copy.exists():
             source = str(self._copy)
         for each in initial_instructions(source, self.env, self.reward):
-            index = self.library.add(each.text, each.goals, each.events, each.ordered)
-            if not self.method.relabel and len(each.events) == 1:
+            avoid = {self.reward.plain(self.env.events[i].name): i for i in each.avoid}
+            index = self.library.add(each.text, each.goals, each.events, each.ordered, each.times, avoid)
+            if not self.method.relabel and each.plain:
                 self.library.name(each.events[0], index)  # without relabeling, no event gets a goal later
         self.library.initial = len(self.library.instructions)
 

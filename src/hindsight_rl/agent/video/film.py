@@ -8,6 +8,7 @@ fulfilled, at death, or after the maximum number of steps.
 
 import dataclasses
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from PIL import Image
 from hindsight_rl.agent.envs.environment import Environment
 from hindsight_rl.agent.evaluation.attempt import Attempt, attempt
 from hindsight_rl.agent.evaluation.suite import EPSILON
+from hindsight_rl.agent.instructions.read import described
 from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.agent.training.trainer import load_policy
 from hindsight_rl.agent.video.files import check_target, write_gif, write_mp4
@@ -41,6 +43,8 @@ def frames(made: Attempt, policy: Policy, source: str, tile: int = TILE) -> list
         tile: side of a map cell in pixels.
     """
     vocabulary = policy.env.events
+    counted = zip(made.parsed.goals, made.parsed.times, strict=True)
+    labels = [goal if times == 1 else f"{goal}, {times} times" for goal, times in counted]
     painter: Painter | None = None
     pictures = []
     lines: list[EventLine] = []
@@ -55,7 +59,7 @@ def frames(made: Attempt, policy: Policy, source: str, tile: int = TILE) -> list
         now = made.pursued[min(step, len(made.pursued) - 1)]
         done = made.fulfilled is not None and step >= made.fulfilled
         verdict, good = _verdict(made, step, len(made.events))
-        goals = list(zip(made.parsed.goals, reached.tolist(), strict=True))
+        goals = list(zip(labels, reached.tolist(), strict=True))
         caption = Caption(
             made.parsed.text, goals, None if done else int(now), step, _latest(lines, done), verdict, good, source
         )
@@ -98,6 +102,8 @@ def _latest(lines: list[EventLine], done: bool) -> list[EventLine]:
 def _verdict(made: Attempt, step: int, last: int) -> tuple[str, bool]:
     if made.fulfilled is not None and step >= made.fulfilled:
         return f"fulfilled after {made.fulfilled} steps", True
+    if made.violated is not None and step >= made.violated:
+        return f"did what is forbidden after {made.violated} steps", False
     if made.died is not None and step >= made.died:
         return f"died after {made.died} steps", False
     if step == last:
@@ -118,6 +124,7 @@ def film(
     tries: int = 1,
     frame: str | Path | None = None,
     policy: Policy | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Film a run's policy following a text.
 
@@ -130,10 +137,12 @@ def film(
         fps: steps per second.
         frame: also write the last frame here, as PNG.
         policy: the run's policy, if it is already loaded.
+        say: is called with each line about how the instruction is understood, before the film is made.
 
     Returns:
         `fulfilled` (by the agent's own reward), `steps` until then or until the end, `goals` (text and the step at
-        which each was reached, or None), `died`, `env`, `world_index`, `tries`, `file`.
+        which each was reached, or None), `died`, `violated` (something forbidden happened), `env`, `world_index`,
+        `tries`, `file`.
 
     Raises:
         HindsightError: no run or checkpoint, an environment without pictures, an instruction that cannot be judged, no
@@ -151,6 +160,8 @@ def film(
     kind = type(policy.env)
     if kind.render is Environment.render and kind.film_picture is Environment.film_picture:
         policy.env.render(None)  # raises the error that names what is missing
+    for line in described(policy.reward.check(text)):
+        say(line)
     made = attempt(policy, text, steps, seed, world_index, epsilon, tries)
     source = f"{config['method']}  ·  {policy.env.name}  ·  held-out world {made.world_index}"
     pictures = frames(made, policy, source, tile)
@@ -163,6 +174,7 @@ def film(
         "steps": made.steps,
         "goals": [{"text": goal, "step": step} for goal, step in made.goals],
         "died": made.died is not None,
+        "violated": made.violated is not None,
         "env": config["env"],
         "world_index": made.world_index,
         "tries": made.tries,
@@ -218,9 +230,10 @@ def main(argv: list[str]) -> int:
         config.epsilon,
         config.tries,
         config.frame,
+        say=print,
     )
     how = "fulfilled" if made["fulfilled"] else "not fulfilled"
-    end = " (died)" if made["died"] else ""
+    end = " (did what is forbidden)" if made["violated"] else " (died)" if made["died"] else ""
     where = f"held-out world {made['world_index']} of {made['env']}"
     tried = f" (number {made['tries']} tried)" if made["tries"] > 1 else ""
     print(f"{how} after {made['steps']} steps{end}, {where}{tried}: {out}")

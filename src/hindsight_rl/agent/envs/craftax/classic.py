@@ -24,7 +24,7 @@ from flax import struct
 
 from hindsight_rl.agent.envs.craftax import compact as view
 from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS
-from hindsight_rl.agent.envs.craftax.compositions import COMPOSITIONS, SCENE
+from hindsight_rl.agent.envs.craftax.compositions import COMPOSITIONS, SCENE, STRICT
 from hindsight_rl.agent.envs.craftax.mirror import mirrors
 from hindsight_rl.agent.envs.craftax.nearby import near_player
 from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
@@ -104,6 +104,7 @@ class CraftaxClassic(Environment):
     events = CLASSIC_EVENTS
     language = LANGUAGE
     compositions = COMPOSITIONS
+    strict_compositions = STRICT
     scene = SCENE
     instructions = CANONICAL
     # Sleeping ignores the next dozens of actions and often leads to death.

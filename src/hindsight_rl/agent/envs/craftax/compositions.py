@@ -32,3 +32,46 @@ COMPOSITIONS = (
     ),
     Composition("make a wood pickaxe, then collect stone", ("make_wood_pickaxe", "collect_stone"), True),
 )
+
+
+def _but_not(text: str, event: str, *avoid: str) -> Composition:
+    return Composition(text, (event,), False, avoid=avoid)
+
+
+def _often(text: str, event: str, times: int) -> Composition:
+    return Composition(text, (event,), False, times=(times,))
+
+
+STRICT = (
+    _but_not("collect wood but do not drink", "collect_wood", "collect_drink"),
+    _but_not("collect wood but do not collect a sapling", "collect_wood", "collect_sapling"),
+    _but_not("collect wood but do not place a table", "collect_wood", "place_table"),
+    _but_not("collect a sapling but do not eat a cow", "collect_sapling", "eat_cow"),
+    _but_not("collect a sapling but do not plant it", "collect_sapling", "place_plant"),
+    _but_not("drink water but do not collect wood", "collect_drink", "collect_wood"),
+    _but_not("drink water but do not eat a cow", "collect_drink", "eat_cow"),
+    _but_not("eat a cow but do not drink", "eat_cow", "collect_drink"),
+    _but_not("eat a cow but do not collect a sapling", "eat_cow", "collect_sapling"),
+    _but_not("place a table but do not make a wood pickaxe", "place_table", "make_wood_pickaxe"),
+    _but_not("place a table but do not collect a sapling", "place_table", "collect_sapling"),
+    _but_not("make a wood pickaxe but do not make a wood sword", "make_wood_pickaxe", "make_wood_sword"),
+    _but_not("make a wood sword but do not make a wood pickaxe", "make_wood_sword", "make_wood_pickaxe"),
+    _but_not("make a wood sword but do not drink", "make_wood_sword", "collect_drink"),
+    _but_not("plant a sapling but do not collect wood", "place_plant", "collect_wood"),
+    _but_not("plant a sapling but do not eat a cow", "place_plant", "eat_cow"),
+    _but_not("wake up but do not drink", "wake_up", "collect_drink"),
+    _but_not("collect stone but do not make a wood sword", "collect_stone", "make_wood_sword"),
+    _but_not("collect stone but do not place a stone", "collect_stone", "place_stone"),
+    _but_not("defeat a zombie but do not place a table", "defeat_zombie", "place_table"),
+    _often("collect 2 wood", "collect_wood", 2),
+    _often("collect 3 wood", "collect_wood", 3),
+    _often("collect 4 wood", "collect_wood", 4),
+    _often("drink twice", "collect_drink", 2),
+    _often("drink water 4 times", "collect_drink", 4),
+    _often("collect two saplings", "collect_sapling", 2),
+    _often("collect 3 saplings", "collect_sapling", 3),
+    _often("eat two cows", "eat_cow", 2),
+    _often("plant two saplings", "place_plant", 2),
+    _often("collect 3 stones", "collect_stone", 3),
+)
+"""Twenty instructions that forbid something, ten that count. Each is compared with the same one without."""

@@ -18,7 +18,7 @@ from craftax.craftax.renderer import render_craftax_symbolic
 from craftax.craftax.world_gen.world_gen import generate_world
 
 from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS
-from hindsight_rl.agent.envs.craftax.compositions import COMPOSITIONS, SCENE
+from hindsight_rl.agent.envs.craftax.compositions import COMPOSITIONS, SCENE, STRICT
 from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.craftax.sampler import with_two_level_choice
 from hindsight_rl.agent.envs.environment import Environment, Step
@@ -116,6 +116,7 @@ class CraftaxFull(Environment):
     instructions = tuple(_instruction(a) for a in _ACHIEVEMENTS)
     language = LANGUAGE
     compositions = COMPOSITIONS
+    strict_compositions = STRICT
     scene = SCENE
     exploration = tuple(0.1 if action is Action.SLEEP else 1.0 for action in Action)
     moves = tuple(action.value for action in (Action.LEFT, Action.RIGHT, Action.UP, Action.DOWN))
