@@ -21,7 +21,7 @@ from hindsight_rl.replay.config import ReplayConfig
 from hindsight_rl.replay.item import ReplayItem, T
 from hindsight_rl.replay.pool import Pool
 from hindsight_rl.replay.rewriting import rewriter as rewriter_of
-from hindsight_rl.replay.rollout import Rejected, Rewrite, Rewriter, Rollout
+from hindsight_rl.replay.rollout import Rejected, Rewrite, Rewriter, Rollout, quoted
 from hindsight_rl.replay.verification import Verifier, Verify, verifying
 
 __all__ = ["ReplayConfig", "ReplayItem", "Replayed", "Replayer", "Rollout"]
@@ -175,6 +175,8 @@ class _Batch:
             made = rewrite()
             if made is None:
                 raise Rejected("no constraint left")
+            if quoted(self.rollouts[index], made.instruction):
+                raise Rejected("an observation quotes the instruction")
             key = self.rollouts[index].response, repr(made.instruction.messages) if distinct else ""
             if distinct and key in self.seen:
                 raise Rejected("duplicate replay")

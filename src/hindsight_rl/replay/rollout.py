@@ -15,6 +15,7 @@ class Rollout:
     verdict: one boolean per constraint, in their order. group: index of its prompt in the batch. entropy: mean entropy
     of the policy per response token, in nats, under the original prompt, before the update (the paper sums over tokens;
     the released code takes this mean). complete: false if the response was cut off; such a response is never replayed.
+    observed: what an environment or a tool wrote in the response, as text; "" if the policy wrote all of it.
     """
 
     instruction: Instruction
@@ -23,6 +24,7 @@ class Rollout:
     group: int = 0
     entropy: float = 0.0
     complete: bool = True
+    observed: str = ""
 
     def __post_init__(self) -> None:
         if len(self.verdict) != len(self.instruction.constraints):
@@ -59,6 +61,16 @@ class Rewrite:
 
 class Rejected(Exception):
     """A rewriter's reason, in a few words, not to replay a rollout. It is counted, and the next rollout is tried."""
+
+
+def quoted(rollout: Rollout, rewritten: Instruction) -> str | None:
+    """A constraint that an observation quotes and that the rewritten instruction lacks; None if there is none.
+
+    The environment would not have written it under the rewritten instruction, so such a replay is not true.
+    """
+    observed = " ".join(rollout.observed.lower().split())
+    gone = [text for text in rollout.instruction.texts if text not in rewritten.texts] if observed else []
+    return next((text for text in gone if " ".join(text.lower().split()) in observed), None)
 
 
 class Rewriter(Protocol):

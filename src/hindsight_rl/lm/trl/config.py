@@ -179,9 +179,8 @@ def check_config(args: HiRConfig, model: Any, *, own: bool, others: dict[str, An
 
     own: the constraints give the only reward. others: the remaining arguments of the trainer.
     """
-    for name in ("tools", "environment_factory"):
-        if others.get(name):
-            raise HindsightError(f"{name}: a replay has one turn, without tools; remove this argument")
+    if isinstance(others.get("environment_factory"), dict):
+        raise HindsightError("environment_factory: give one environment, not a dictionary of several")
     if args.n_gpu > 1:
         raise HindsightError(
             f"{args.n_gpu} GPUs in one process: start one process per GPU (accelerate launch), or set "

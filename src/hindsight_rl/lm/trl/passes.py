@@ -17,7 +17,7 @@ import torch
 from accelerate.utils import DistributedType
 from torch import Tensor
 
-from hindsight_rl.lm.trl.rows import Batch
+from hindsight_rl.lm.trl.rows import Batch, loss_mask
 
 # Losses that are means over the rows of a micro-batch, and the loss that is a mean over its tokens. Others are sums.
 _BY_ROWS, _BY_TOKENS = ("grpo", "sapo", "dr_grpo", "luspo"), ("bnpo",)
@@ -64,7 +64,7 @@ def weights(loss_type: str, parts: Sequence[Batch]) -> list[float]:
     if loss_type in _BY_ROWS:
         sizes = [float(part["completion_ids"].size(0)) for part in parts]
     elif loss_type in _BY_TOKENS:
-        sizes = [float(part["completion_mask"].sum()) for part in parts]
+        sizes = [float(loss_mask(part).sum()) for part in parts]
     else:
         return [1.0] * len(parts)
     return [size / max(sum(sizes), 1.0) for size in sizes]
@@ -114,7 +114,7 @@ def _apart(trainer: Any, model: Any) -> Iterator[None]:
 
 def _merge(trainer: Any, parts: Sequence[Batch], before: dict[str, int]) -> None:
     """Merge the values of each metric, one per part, into one: their mean over tokens, over all processes."""
-    local = torch.stack([part["completion_mask"].sum() for part in parts]).float()
+    local = torch.stack([loss_mask(part).sum() for part in parts]).float()
     tokens = trainer.accelerator.reduce(local, reduction="sum").tolist()
     for name, values in trainer._metrics["train"].items():
         new = values[before.get(name, 0) :]
