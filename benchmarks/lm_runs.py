@@ -8,11 +8,10 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import tyro
 from studies import interval
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.sandbox.config import SandboxConfig, from_json, to_json
+from hindsight_rl.lm.sandbox.config import SandboxConfig, from_json, parsed, to_json
 from hindsight_rl.lm.sandbox.pretrain import base_model
 from hindsight_rl.lm.sandbox.train import train
 from hindsight_rl.run import Run
@@ -34,7 +33,7 @@ class Wanted:
     def config(self, bases: str) -> SandboxConfig:
         """The settings of the run."""
         given = ["--out", str(self.path), "--seed", str(self.seed), "--jobs", "1"]
-        return tyro.cli(SandboxConfig, args=[*given, "--base", bases, *self.arguments]).checked()
+        return parsed([*given, "--base", bases, *self.arguments]).checked()
 
 
 def _pretrain(config: SandboxConfig) -> None:
@@ -42,7 +41,8 @@ def _pretrain(config: SandboxConfig) -> None:
 
     torch.set_num_threads(1)
     assert config.base
-    base_model(Path(config.base), config.pretrain, config.model, config.seed, lambda step, loss: None)
+    rules = (config.pretrain, config.model, config.seed)
+    base_model(Path(config.base), *rules, lambda step, loss: None, config.the_task)
 
 
 def effective(config: SandboxConfig) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def make(wanted: Sequence[Wanted], bases: str, jobs: int) -> None:
     missing = [(each, config) for each, config in zip(wanted, configs, strict=True) if not done(each, config)]
     if not missing:
         return
-    models = {repr((c.seed, c.pretrain, c.model)): c for _, c in missing}
+    models = {repr((c.task, c.seed, c.pretrain, c.model)): c for _, c in missing}
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         list(pool.map(_pretrain, models.values()))
         for number, line in enumerate(pool.map(_train, *zip(*missing, strict=True)), start=1):

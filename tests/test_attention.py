@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.sandbox.attention import AttentionMaps, attention, spans
+from hindsight_rl.lm.sandbox.attention import AttentionMaps, attention
 from hindsight_rl.lm.sandbox.attention_study import load_arm
 from hindsight_rl.lm.sandbox.config import ReplayRules, SandboxConfig, UpdateRules
 from hindsight_rl.lm.sandbox.instructions import Instructions
@@ -18,13 +18,14 @@ from hindsight_rl.lm.sandbox.language import ANSWER, PAD, TOKEN, VOCABULARY, pro
 from hindsight_rl.lm.sandbox.model import Model, ModelRules, padded
 from hindsight_rl.lm.sandbox.pretrain import PretrainRules
 from hindsight_rl.lm.sandbox.train import train
+from hindsight_rl.lm.sandbox.words_task import WORDS
 from hindsight_rl.run import Run
 
 RULES = ModelRules(width=16, heads=2, layers=3)
 
 
 def drawn(count: int, low: int = 3, high: int = 8) -> tuple[list, list[list[int]]]:
-    rng, source = np.random.default_rng(5), Instructions(low, high, RULES.room, 0.3)
+    rng, source = np.random.default_rng(5), Instructions(low, high, RULES.room(), 0.3)
     pairs = [source.draw(rng) for _ in range(count)]
     return [instruction for instruction, _ in pairs], [response_tokens(response) for _, response in pairs]
 
@@ -52,7 +53,7 @@ def test_it_is_the_models_own_attention(model: Model) -> None:
 def test_spans_are_the_words_of_each_constraint() -> None:
     for instruction in drawn(20)[0]:
         tokens = [VOCABULARY[token] for token in prompt_tokens(instruction)]
-        assert [" ".join(tokens[a:b]) for a, b in spans(instruction)] == list(instruction.texts)
+        assert [" ".join(tokens[a:b]) for a, b in WORDS.spans(instruction)] == list(instruction.texts)
 
 
 def test_even_attention_has_lift_one_and_shares_add_up(model: Model) -> None:

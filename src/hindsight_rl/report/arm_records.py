@@ -40,10 +40,10 @@ def rewrites(chapter: ArmChapter) -> dict[str, Any] | None:
 def parts(row: Mapping[str, Any]) -> list[tuple[str, str, str]] | None:
     """Each constraint of a rewritten instruction: (mark of `MARKS`, its text, the text that it was changed to or "").
 
-    None if the texts cannot be separated, e.g. outside the sandbox's layout.
+    None if the texts cannot be separated, e.g. for relabels, or in the rows of older runs outside the usual layout.
     """
-    asked, verdict = row["prompt"].split(SEPARATOR), row["verdict"]
-    given = row["rewritten"].split(SEPARATOR)
+    verdict = row["verdict"]
+    asked, given = row.get("texts") or (row["prompt"].split(SEPARATOR), row["rewritten"].split(SEPARATOR))
     dropped = set(row["dropped"])
     if len(asked) != len(verdict) or len(given) != len(asked) - len(dropped):
         return None

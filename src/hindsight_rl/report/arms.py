@@ -1,7 +1,7 @@
 """Read, check and group the arms of `hindsight sandbox train` for a report. An arm is the training of one method.
 
 A run folder holds one seed and several arms. Runs of an arm that differ only in their seed form a group. Other settings
-form another group, which is named by the difference. Another number of constraints is another chapter.
+form another group, which is named by the difference. Another task or number of constraints is another chapter.
 """
 
 import json
@@ -18,8 +18,8 @@ ORDER = ("rlvr", "fraction", "hir", "retarget", "relabels", "keep")
 BEFORE = 8
 """Colour number of the base model."""
 _NOT_A_DIFFERENCE = frozenset(
-    ("kind", "version", "machine", "arms", "constraints", "dependent", "seed", "out", "resume", "json", "evaluations",
-     "test", "examples", "checkpoints", "jobs", "base")
+    ("kind", "version", "machine", "arms", "task", "constraints", "dependent", "seed", "out", "resume", "json",
+     "evaluations", "test", "examples", "checkpoints", "jobs", "base")
 )  # fmt: skip
 _MEND = "remove that line, or omit this run"
 
@@ -117,11 +117,13 @@ class ArmChapter:
     constraints: str
     dependent: float
     groups: list[ArmGroup]
+    task: str = "words"
 
     @property
     def title(self) -> str:
         some = f", {self.dependent:.0%} of them dependent" if self.dependent else ""
-        return f"{self.constraints.replace('-', '–')} constraints{some}"
+        turns = " for an agent in the task rooms" if self.task == "rooms" else ""
+        return f"{self.constraints.replace('-', '–')} constraints{some}{turns}"
 
     @property
     def runs(self) -> list[ArmRun]:
@@ -208,21 +210,21 @@ def _check_attention(file: Path, found: dict[str, Any]) -> None:
 
 
 def arm_chapters(runs: Sequence[ArmRun]) -> list[ArmChapter]:
-    """Arms by number of constraints, and within it by arm and settings."""
+    """Arms by task and number of constraints, and within it by arm and settings."""
     out = []
-    keys = sorted({(run.config["constraints"], number(run.config.get("dependent")) or 0.0) for run in runs})
-    for constraints, dependent in keys:
-        here = [
-            run
-            for run in runs
-            if (run.config["constraints"], number(run.config.get("dependent")) or 0.0) == (constraints, dependent)
-        ]
+
+    def key(run: ArmRun) -> tuple[str, str, float]:
+        task = str(run.config.get("task", "words"))
+        return task, run.config["constraints"], number(run.config.get("dependent")) or 0.0
+
+    for task, constraints, dependent in sorted({key(run) for run in runs}):
+        here = [run for run in runs if key(run) == (task, constraints, dependent)]
         groups: list[ArmGroup] = []
         for arm in sorted({run.arm for run in here}, key=_rank):
             groups += _groups(arm, [run for run in here if run.arm == arm])
         for colour, group in enumerate(groups):
             group.colour = colour % 8
-        out.append(ArmChapter(constraints, dependent, groups))
+        out.append(ArmChapter(constraints, dependent, groups, task))
     return out
 
 

@@ -15,18 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hindsight_rl.lm.sandbox.language import (
-    ANSWER,
-    END,
-    LONGEST,
-    PAD,
-    TOKEN,
-    VOCABULARY,
-    prompt_tokens,
-)
+from hindsight_rl.lm.sandbox.language import ANSWER, END, PAD, TOKEN
 from hindsight_rl.lm.sandbox.model import Model, padded, rotate
-from hindsight_rl.lm.sandbox.sampler import sample
+from hindsight_rl.lm.sandbox.sampler import Sampled, sample
 from hindsight_rl.replay.instruction import Instruction
+
+ASKED = ("word", "object", "room", "container")
+"""The kwargs of a constraint that are words for the policy to write."""
 
 
 @torch.no_grad()
@@ -66,16 +61,6 @@ def attention(model: Model, prompts: Tensor, responses: Tensor) -> tuple[Tensor,
     return torch.stack(to_prompt), torch.stack(to_own), logits
 
 
-def spans(instruction: Instruction) -> list[tuple[int, int]]:
-    """The range of each constraint's words in the prompt's tokens: first index, and last index + 1."""
-    found, at = [], 1  # after the start token of a prompt
-    for text in instruction.texts:
-        words = len(text.split())
-        found.append((at, at + words))
-        at += words + 1
-    return found
-
-
 class AttentionMaps:
     """The attention of one model to some instructions, for one given response to each.
 
@@ -84,21 +69,26 @@ class AttentionMaps:
     """
 
     def __init__(self, model: Model, instructions: Sequence[Instruction], responses: Sequence[list[int]]):
-        self.instructions, self.responses = instructions, responses
-        prompts = padded([prompt_tokens(each) for each in instructions])
-        found = attention(model, prompts, padded(list(responses), LONGEST))
+        self.instructions, self.task = instructions, model.task
+        prompts = padded([self.task.prompt_tokens(each) for each in instructions])
+        tokens = padded(list(responses), self.task.longest)
+        found = attention(model, prompts, tokens)
         self.to_prompt, self.to_own = found[0].double().numpy(), found[1].double().numpy()
-        self.lengths = [len(prompt_tokens(each)) for each in instructions]
+        self.lengths = [len(self.task.prompt_tokens(each)) for each in instructions]
+        # The steps at which the policy chose a token; others are the environment's.
+        self.steps = [np.flatnonzero(row.numpy()) for row in self.task.written(tokens)]
+        self.written = [np.array(each)[steps] for each, steps in zip(responses, self.steps, strict=True)]
 
     def matrix(self, index: int) -> np.ndarray:
-        """Share of attention on each constraint's words, token by token: [tokens, constraints], mean over layers."""
-        rows = self.to_prompt[:, index, : len(self.responses[index])].mean(0)
-        return np.stack([rows[:, a:b].sum(1) for a, b in spans(self.instructions[index])], 1)
+        """Share of attention on each constraint's words, for each token that the policy wrote: [tokens, constraints],
+        mean over layers."""
+        rows = self.to_prompt[:, index, self.steps[index]].mean(0)
+        return np.stack([rows[:, a:b].sum(1) for a, b in self.task.spans(self.instructions[index])], 1)
 
     def lifts(self, index: int) -> np.ndarray:
         """Share per word over even attention: [tokens, constraints]."""
-        widths = np.array([b - a for a, b in spans(self.instructions[index])])
-        visible = self.lengths[index] + 1 + np.arange(len(self.responses[index]))
+        widths = np.array([b - a for a, b in self.task.spans(self.instructions[index])])
+        visible = self.lengths[index] + 1 + self.steps[index]
         return self.matrix(index) / widths * visible[:, None]
 
     def summary(self) -> dict[str, Any]:
@@ -108,20 +98,21 @@ class AttentionMaps:
         layers: list[np.ndarray] = []
         kinds: dict[str, list[float]] = {}
         writing: dict[bool, list[float]] = {True: [], False: []}
-        for index, (instruction, response) in enumerate(zip(self.instructions, self.responses, strict=True)):
-            t, length = len(response), self.lengths[index]
-            by_layer = np.stack([self.to_prompt[:, index, :t, a:b].sum(2) for a, b in spans(instruction)])
+        for index, instruction in enumerate(self.instructions):
+            to_prompt = self.to_prompt[:, index, self.steps[index], : self.lengths[index]]
+            by_layer = np.stack([to_prompt[:, :, a:b].sum(2) for a, b in self.task.spans(instruction)])
             asked = float(by_layer.sum(0).mean())
-            own = float(self.to_own[:, index, :t].sum(2).mean())
-            parts.append((asked, float(self.to_prompt[:, index, :t, :length].sum(2).mean()) - asked, own))
+            own = float(self.to_own[:, index, self.steps[index]].sum(2).mean())
+            parts.append((asked, float(to_prompt.sum(2).mean()) - asked, own))
             layers.append(by_layer.sum(0).mean(1))
             lifts = self.lifts(index)
             for place, constraint in enumerate(instruction.constraints):
-                kinds.setdefault(constraint.id.removeprefix("sandbox:"), []).append(float(lifts[:, place].mean()))
-                word = constraint.kwargs.get("word")
-                if constraint.id != "sandbox:avoid" and word:
-                    for step, token in enumerate(response):
-                        writing[VOCABULARY[token].lower() == word].append(float(lifts[step, place]))
+                kind = constraint.id.partition(":")[2]
+                kinds.setdefault(kind, []).append(float(lifts[:, place].mean()))
+                words = {constraint.kwargs[name] for name in ASKED if name in constraint.kwargs}
+                if kind != "avoid" and words:
+                    for step, token in enumerate(self.written[index].tolist()):
+                        writing[self.task.vocabulary[token].lower() in words].append(float(lifts[step, place]))
         names = ("constraints", "separators", "response")
         return {
             "shares": {name: _mean([part[i] for part in parts]) for i, name in enumerate(names)},
@@ -130,6 +121,12 @@ class AttentionMaps:
             "lift_writing_the_word": _mean(writing[True]),
             "lift_writing_another": _mean(writing[False]),
         }
+
+
+def greedily(model: Model, instructions: Sequence[Instruction]) -> Sampled:
+    """A model's greedy response to each instruction."""
+    prompts = padded([model.task.prompt_tokens(each) for each in instructions])
+    return sample(model, prompts, 1, None, environment=model.task.environment(instructions, 1))
 
 
 def own_responses(
@@ -153,7 +150,7 @@ def watch(model: Model, instructions: Sequence[Instruction]) -> dict[str, float 
         constraints: share of attention on the words of all constraints. lift_met, lift_missed: lift of the words of
         the constraints that the response satisfies, and of those that it violates.
     """
-    greedy = sample(model, padded([prompt_tokens(each) for each in instructions]), 1, None)
+    greedy = greedily(model, instructions)
     found = own_responses(model, instructions, greedy.tokens[:, 0], greedy.texts())
     return {
         "constraints": found["shares"]["constraints"],

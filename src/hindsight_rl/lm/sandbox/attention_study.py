@@ -4,19 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.sandbox.attention import AttentionMaps, own_responses
+from hindsight_rl.lm.sandbox.attention import AttentionMaps, greedily, own_responses
 from hindsight_rl.lm.sandbox.config import SandboxConfig
 from hindsight_rl.lm.sandbox.evaluate import TEST_SEED
-from hindsight_rl.lm.sandbox.instructions import Instructions
-from hindsight_rl.lm.sandbox.language import VOCABULARY, prompt_tokens, response_tokens
-from hindsight_rl.lm.sandbox.model import Model, ModelRules, padded
+from hindsight_rl.lm.sandbox.model import Model, ModelRules
 from hindsight_rl.lm.sandbox.pretrain import load_base
 from hindsight_rl.lm.sandbox.run_arms import arm_folder, is_done
-from hindsight_rl.lm.sandbox.sampler import sample
+from hindsight_rl.lm.sandbox.task import Task
+from hindsight_rl.lm.sandbox.words_task import WORDS
 from hindsight_rl.run import Run
 
 STUDIED = 48
@@ -31,16 +31,20 @@ def study(run: Run, config: SandboxConfig, base: Path) -> dict[str, Any]:
     skipped.
     """
     rng = np.random.default_rng([config.seed, TEST_SEED])
-    low, high = config.regime
-    source = Instructions(low, high, config.model.room, config.dependent)
+    source = config.source(held_out=True)
+    task = config.the_task
     drawn = [source.draw(rng) for _ in range(min(STUDIED, config.test))]
     instructions = [instruction for instruction, _ in drawn]
-    witnesses = [response_tokens(response) for _, response in drawn]
+    witnesses = [task.response_tokens(response) for _, response in drawn]
     models: dict[str, Any] = {}
     shown: list[dict[str, Any]] = [
         {
             "constraints": list(instructions[i].texts),
-            "response": [VOCABULARY[token] for token in witnesses[i]],
+            "response": [
+                task.vocabulary[token]
+                for token, own in zip(witnesses[i], task.written(torch.tensor(witnesses[i])).tolist(), strict=True)
+                if own
+            ],
             "models": {},
         }
         for i in range(min(SHOWN, len(drawn)))
@@ -49,9 +53,9 @@ def study(run: Run, config: SandboxConfig, base: Path) -> dict[str, Any]:
         name: arm_folder(run, name) / "model.safetensors" for name in config.names if is_done(run, name)
     }
     for name, file in files.items():
-        model = load_base(file, config.model) if name == "base" else load_arm(file, config.model)
+        model = load_base(file, config.model, task) if name == "base" else load_arm(file, config.model, task)
         try:
-            own = sample(model, padded([prompt_tokens(each) for each in instructions]), 1, None)
+            own = greedily(model, instructions)
         except HindsightError:
             continue
         same = AttentionMaps(model, instructions, witnesses)
@@ -64,13 +68,13 @@ def study(run: Run, config: SandboxConfig, base: Path) -> dict[str, Any]:
     return {"instructions": len(drawn), "models": models, "examples": shown}
 
 
-def load_arm(path: Path, rules: ModelRules) -> Model:
+def load_arm(path: Path, rules: ModelRules, task: Task = WORDS) -> Model:
     """The final model of a method.
 
     Raises:
         HindsightError: the file is missing, damaged, or holds a model of another size.
     """
-    model = Model(rules)
+    model = Model(rules, task)
     try:
         held = load_file(path)
         model.load_state_dict({name[6:]: value for name, value in held.items() if name.startswith("model.")})

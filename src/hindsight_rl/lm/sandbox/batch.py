@@ -8,7 +8,6 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from hindsight_rl.lm.sandbox import reinforce
-from hindsight_rl.lm.sandbox.language import PAD, TOKEN, prompt_tokens, response_tokens
 from hindsight_rl.lm.sandbox.model import Model, padded
 from hindsight_rl.lm.sandbox.reinforce import ReinforceRules
 from hindsight_rl.lm.sandbox.sampler import Sampled
@@ -72,11 +71,12 @@ def assemble(
     count, longest = len(sources), tokens.shape[1]
     replay_tokens, replay_mask = tokens[sources], mask[sources]
     if buffered:
-        buffered_tokens = padded([response_tokens(each.completion) for each in buffered])
+        buffered_tokens = padded([model.task.response_tokens(each.completion) for each in buffered])
         longest = max(longest, buffered_tokens.shape[1])
         replay_tokens = torch.cat((_wide(replay_tokens, longest), _wide(buffered_tokens, longest)))
-        replay_mask = torch.cat((_wide(replay_mask, longest), _wide((buffered_tokens != TOKEN[PAD]).float(), longest)))
-    asked = [prompt_tokens(each.prompt) for each in items]
+        written = model.task.written(buffered_tokens).float()
+        replay_mask = torch.cat((_wide(replay_mask, longest), _wide(written, longest)))
+    asked = [model.task.prompt_tokens(each.prompt) for each in items]
     replay_prompts = padded(asked) if asked else prompts[:0]
     original, original_mask = _wide(sampled.tokens, longest), _wide(sampled.mask, longest)
     old = _wide(sampled.log_probs, longest)

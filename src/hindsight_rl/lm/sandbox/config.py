@@ -1,5 +1,6 @@
 """The settings of training in the sandbox, and their checks."""
 
+import argparse
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -8,11 +9,12 @@ import tyro
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.methods import Layout, Method, method
-from hindsight_rl.lm.sandbox.instructions import MOST_DEMANDS
 from hindsight_rl.lm.sandbox.judge_errors import JudgeErrors
 from hindsight_rl.lm.sandbox.model import ModelRules
 from hindsight_rl.lm.sandbox.pretrain import PretrainRules
 from hindsight_rl.lm.sandbox.reinforce import ReinforceRules
+from hindsight_rl.lm.sandbox.task import Source, Task
+from hindsight_rl.lm.sandbox.tasks import TASKS, TaskName
 from hindsight_rl.lm.sandbox.two_anchors import TwoAnchorRules
 from hindsight_rl.replay.config import BufferConfig, ReplayConfig, RewriterName
 from hindsight_rl.replay.selection import Scope, Strategy
@@ -86,6 +88,9 @@ class SandboxConfig:
 
     arms: str = "rlvr,fraction,hir,retarget"
     """Methods to train, separated by commas."""
+    task: TaskName = "words"
+    """`words`: a response of a few words that meets demands. `rooms`: an agent that acts in turns in a house. `--task
+    rooms` has defaults of its own (:data:`ROOMS_DEFAULTS`)."""
     constraints: str = "7-8"
     """Constraints per instruction: a number or a range."""
     rollouts: int = 30_720
@@ -140,6 +145,17 @@ class SandboxConfig:
             return int(low), int(high or low)
         except ValueError:
             raise HindsightError(f"--constraints {self.constraints}: a number, or a range such as 7-8") from None
+
+    @property
+    def the_task(self) -> Task:
+        """The task."""
+        return TASKS[self.task]
+
+    def source(self, *, held_out: bool = False) -> Source:
+        """A new source of instructions. held_out: for evaluations."""
+        low, high = self.regime
+        room = self.model.room(self.the_task)
+        return self.the_task.source(low, high, room, dependent=self.dependent, held_out=held_out)
 
     @property
     def steps(self) -> int:
@@ -199,8 +215,11 @@ class SandboxConfig:
         for name in self.names:
             method(name)
         low, high = self.regime
-        if not 1 <= low <= high <= MOST_DEMANDS:
-            raise HindsightError(f"--constraints {self.constraints}: between 1 and {MOST_DEMANDS}, the lower one first")
+        most = self.the_task.most_constraints
+        if not 1 <= low <= high <= most:
+            raise HindsightError(f"--constraints {self.constraints}: between 1 and {most}, the lower one first")
+        if self.task == "rooms" and self.dependent:
+            raise HindsightError(f"--dependent {self.dependent}: goals of the task rooms do not presuppose each other")
         for place, value in (
             ("test", self.test),
             ("jobs", self.jobs),
@@ -243,6 +262,9 @@ class SandboxConfig:
             raise HindsightError(f"--two-anchors.mix {self.two_anchors.mix}: a share between 0 and 1")
         for name in self.names:
             chosen = self.chosen(name)
+            known = (*self.the_task.layouts, "shuffled", "mixed")
+            if chosen.layout not in known:
+                raise HindsightError(f"--layout {chosen.layout}: the task {self.task} has {', '.join(known)}")
             if chosen.two_anchors and (chosen.rewriter or chosen.buffer or chosen.reward != "fraction"):
                 raise HindsightError(
                     f"--arms {name}: its update knows neither replays nor another reward than fraction"
@@ -255,13 +277,35 @@ class SandboxConfig:
                 raise HindsightError(f"--{place} {rate}: between 0 and 1, e.g. 0.001")
         if not 0 <= self.dependent <= 1:
             raise HindsightError(f"--dependent {self.dependent}: a share between 0 and 1")
+        if not 0 <= self.pretrain.noise < 1:
+            raise HindsightError(f"--pretrain.noise {self.pretrain.noise}: a share from 0 to below 1")
         if self.model.width % (2 * self.model.heads):
             raise HindsightError(
                 f"--model.width {self.model.width}: must be a multiple of twice --model.heads ({self.model.heads})"
             )
-        if self.model.room < 2:
-            raise HindsightError(f"--model.context {self.model.context}: no room for a prompt; try 64")
+        if self.model.room(self.the_task) < 2:
+            enough = DEFAULTS[self.task].model.context
+            raise HindsightError(f"--model.context {self.model.context}: no room for a prompt; try {enough}")
         return self
+
+
+ROOMS_DEFAULTS = SandboxConfig(
+    task="rooms",
+    constraints="2-5",
+    model=ModelRules(context=96),
+    pretrain=PretrainRules(steps=600, low=1, high=1),
+)
+"""The defaults of ``--task rooms``."""
+DEFAULTS: dict[TaskName, SandboxConfig] = {"words": SandboxConfig(), "rooms": ROOMS_DEFAULTS}
+
+
+def parsed(argv: list[str], prog: str = "hindsight sandbox train") -> SandboxConfig:
+    """The settings of a command line; `--task` chooses the defaults of the other options."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--task")
+    name = parser.parse_known_args(argv)[0].task
+    default = DEFAULTS.get(name, DEFAULTS["words"])
+    return tyro.cli(SandboxConfig, args=argv, prog=prog, description=SandboxConfig.__doc__, default=default)
 
 
 def to_json(config: SandboxConfig) -> dict[str, Any]:

@@ -22,8 +22,10 @@ MOST_WORDS, MOST_BULLETS = 6, 3
 LONGEST = MOST_WORDS + MOST_BULLETS + 1  # tokens of a response, its end included
 BULLET = "-"
 PAD, BEGIN, ANSWER, END = "<pad>", "<begin>", "<answer>", "<end>"
+SPECIAL = (PAD, BEGIN, ANSWER, END)
+"""The first tokens of the vocabulary of every task."""
 VOCABULARY = (
-    *(PAD, BEGIN, ANSWER, END, ";", BULLET),
+    *(*SPECIAL, ";", BULLET),
     *WORDS,
     *(word.upper() for word in WORDS),
     *("include", "words", "start", "end", "avoid", "all", "capitals", "sorted", "bullets", "no", "e"),

@@ -20,9 +20,7 @@ from hindsight_rl.lm.sandbox import reinforce
 from hindsight_rl.lm.sandbox.batch import Batch, assemble
 from hindsight_rl.lm.sandbox.config import SandboxConfig
 from hindsight_rl.lm.sandbox.evaluate import Evaluator
-from hindsight_rl.lm.sandbox.instructions import Instructions
 from hindsight_rl.lm.sandbox.judge_errors import ErringVerifier
-from hindsight_rl.lm.sandbox.language import LAYOUTS, laid_out, prompt_tokens
 from hindsight_rl.lm.sandbox.model import Model, padded
 from hindsight_rl.lm.sandbox.preferences import Probe
 from hindsight_rl.lm.sandbox.pretrain import load_base
@@ -31,7 +29,7 @@ from hindsight_rl.lm.sandbox.two_anchors import temperatures
 from hindsight_rl.replay.item import ReplayItem
 from hindsight_rl.replay.replayer import Replayed, Replayer
 from hindsight_rl.replay.rollout import Rollout
-from hindsight_rl.replay.verification import Checks, verify_batch, verifying
+from hindsight_rl.replay.verification import AnswerVerifier, Checks, verify_batch, verifying
 
 # Streams of random numbers; all methods of a seed get the same instructions.
 INSTRUCTIONS, SELECTION, ORDER = 1, 2, 3
@@ -73,35 +71,40 @@ class Learner:
 
     def __init__(self, config: SandboxConfig, name: str, base: Path):
         self.config, self.name, self.method = config, name, config.chosen(name)
-        low, high = config.regime
-        self.source = Instructions(low, high, config.model.room, config.dependent)
-        self.model = load_base(base, config.model)
+        self.task, self.source = config.the_task, config.source()
+        self.model = load_base(base, config.model, self.task)
         self.base: Model | None = None
         if config.reinforce.kl or self.method.two_anchors:
-            self.base = load_base(base, config.model)
+            self.base = load_base(base, config.model, self.task)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), self.method.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
         )
         self.rngs = {n: np.random.default_rng([config.seed, n]) for n in (INSTRUCTIONS, SELECTION, ORDER)}
         self.generator = torch.Generator().manual_seed(config.seed)
         self.totals = Totals()
-        self.evaluator = Evaluator(
-            Instructions(low, high, config.model.room, config.dependent), config.seed, config.test
-        )
+        self.evaluator = Evaluator(self.task, config.source(held_out=True), config.seed, config.test)
         erring = verifying(ErringVerifier(Checks(), config.judge, config.seed)) if config.judge.any else None
         self.verify = erring.verify_batch if erring else verify_batch
-        self.replayer = Replayer(config.replay_config(name), verifier=erring, rng=self.rngs[SELECTION])
+        self.replayer = self._replayer(erring)
         self.probe: Probe | None = None
         if config.probe:
-            self.probe = Probe(
-                load_base(base, config.model),
-                Instructions(low, high, config.model.room, config.dependent),
-                config.seed,
-                config.probe,
-            )
+            held_out = config.source(held_out=True)
+            self.probe = Probe(load_base(base, config.model, self.task), held_out, config.seed, config.probe)
         rules = config.buffer_config(name)
         self.buffer, self.buffer_rows = rules.buffer(), rules.buffer_rows_per_prompt * config.update.prompts
         self.examples: list[dict[str, Any]] = []
+
+    def _replayer(self, erring: AnswerVerifier | None) -> Replayer:
+        """The replayer of the method; the control that replays under the unchanged instruction verifies nothing."""
+        rules = self.config.replay_config(self.name)
+        plain = Replayer(rules)
+        keeps = rules.rewriter == "keep" and erring is None
+        return Replayer(
+            rules,
+            rewriter=self.task.rewriter(plain.rewriter),
+            verifier=plain.verifier if keeps else self.task.verifier(erring),
+            rng=self.rngs[SELECTION],
+        )
 
     @property
     def finished(self) -> bool:
@@ -139,10 +142,13 @@ class Learner:
         """New instructions, responses to them, and their verdicts."""
         rules = self.config.update
         drawn = [self.source.draw(self.rngs[INSTRUCTIONS])[0] for _ in range(rules.prompts)]
-        prompts = padded([prompt_tokens(each) for each in drawn])
+        prompts = padded([self.task.prompt_tokens(each) for each in drawn])
         try:
             spread = temperatures(rules.samples) if self.method.two_anchors else None
-            sampled = sample(self.model, prompts, rules.samples, self.generator, temperatures=spread)
+            environment = self.task.environment(drawn, rules.samples)
+            sampled = sample(
+                self.model, prompts, rules.samples, self.generator, temperatures=spread, environment=environment
+            )
         except HindsightError as error:
             raise HindsightError(f"arm {self.name}, step {self.totals.step}: {error}; {self._mend()}") from None
         entropies = sampled.entropy.flatten().tolist()
@@ -175,6 +181,7 @@ class Learner:
         """A rewrite as a row of `rewrites.jsonl`."""
         assert item.source is not None and item.rewrite is not None
         source = rollouts[item.source]
+        texts = item.rewrite.instruction.texts
         return {
             "step": self.totals.step,
             "rollouts": self.totals.rollouts + len(rollouts),
@@ -182,6 +189,7 @@ class Learner:
             "response": source.response,
             "verdict": source.verdict,
             "rewritten": item.prompt,
+            "texts": [list(source.instruction.texts), list(texts)],
             "changed": list(item.rewrite.changed),
             "dropped": list(item.rewrite.dropped),
             "score": round(item.score, 4),
@@ -205,10 +213,10 @@ class Learner:
     def _laid_out(self, item: ReplayItem[str]) -> str:
         asked, rng = item.instruction, self.rngs[SELECTION]
         if self.method.layout == "shuffled":
-            return laid_out(asked, order=rng.permutation(len(asked.constraints)).tolist()).prompt
+            return self.task.laid_out(asked, "list", rng.permutation(len(asked.constraints)).tolist()).prompt
         if self.method.layout == "mixed":
-            return laid_out(asked, str(rng.choice(list(LAYOUTS)))).prompt
-        return item.prompt if self.method.layout == "list" else laid_out(asked, self.method.layout).prompt
+            return self.task.laid_out(asked, str(rng.choice(list(self.task.layouts)))).prompt
+        return item.prompt if self.method.layout == "list" else self.task.laid_out(asked, self.method.layout).prompt
 
     def _extra(self) -> int:
         """Prompts that are trained on a second time."""

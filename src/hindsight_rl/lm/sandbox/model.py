@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hindsight_rl.lm.sandbox.language import ANSWER, LONGEST, PAD, TOKEN, VOCABULARY
+from hindsight_rl.lm.sandbox.language import ANSWER, PAD, TOKEN
+from hindsight_rl.lm.sandbox.task import Task
+from hindsight_rl.lm.sandbox.words_task import WORDS
 
 THETA = 1000.0  # of the rotary positions; small, because sequences are short
 
@@ -26,10 +28,9 @@ class ModelRules:
     context: int = 64
     """Tokens of prompt and response together."""
 
-    @property
-    def room(self) -> int:
+    def room(self, task: Task = WORDS) -> int:
         """The most tokens of a prompt."""
-        return self.context - LONGEST - 1
+        return self.context - task.longest - 1
 
 
 def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
@@ -94,16 +95,21 @@ class Block(nn.Module):
 
 
 class Model(nn.Module):
-    """The language model; input and output embedding are shared."""
+    """The language model; input and output embedding are shared.
+
+    Args:
+        rules: its size.
+        task: whose tokens it reads and writes.
+    """
 
     cos: Tensor
     sin: Tensor
 
-    def __init__(self, rules: ModelRules):
+    def __init__(self, rules: ModelRules, task: Task = WORDS):
         super().__init__()
-        self.rules = rules
+        self.rules, self.task = rules, task
         width, head = rules.width, rules.width // rules.heads
-        self.embedding = nn.Embedding(len(VOCABULARY), width)
+        self.embedding = nn.Embedding(len(task.vocabulary), width)
         self.blocks = nn.ModuleList(Block(width, rules.heads) for _ in range(rules.layers))
         self.norm = nn.RMSNorm(width)
         frequency = THETA ** (-torch.arange(0, head, 2) / head)
@@ -161,7 +167,7 @@ class Model(nn.Module):
         turn = (self.cos[place][:, None, None], self.sin[place][:, None, None])
         x = self.embedding(tokens)
         hidden = torch.zeros(prompts.padding.shape).masked_fill_(prompts.padding, float("-inf"))[:, None, None]
-        future = torch.full((t, t), float("-inf")).triu(1) if t > 1 else None
+        future = torch.full((t, offset + t), float("-inf")).triu(offset + 1) if t > 1 else None
         for number, block in enumerate(self.layers):
             query, key, value = block.split(x, block.qkv.weight)
             query, key = rotate(query, turn) * self.scale, rotate(key, turn)

@@ -16,10 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hindsight_rl.lm.sandbox.instructions import Instructions
-from hindsight_rl.lm.sandbox.language import PAD, TOKEN, prompt_tokens, response_tokens
 from hindsight_rl.lm.sandbox.model import Model, padded
 from hindsight_rl.lm.sandbox.sampler import sample
+from hindsight_rl.lm.sandbox.task import Source
 from hindsight_rl.replay.instruction import Instruction
 from hindsight_rl.replay.verification import verify_batch
 
@@ -44,11 +43,13 @@ class Probe:
         size: number of instructions.
     """
 
-    def __init__(self, base: Model, source: Instructions, seed: int, size: int):
+    def __init__(self, base: Model, source: Source, seed: int, size: int):
         rng = np.random.default_rng([seed, PROBE_SEED])
         asked: list[Instruction] = [source.draw(rng)[0] for _ in range(size)]
         generator = torch.Generator().manual_seed(seed * 1000 + PROBE_SEED)
-        texts = sample(base, padded([prompt_tokens(each) for each in asked]), SAMPLES, generator).texts()
+        prompts = padded([base.task.prompt_tokens(each) for each in asked])
+        environment = base.task.environment(asked, SAMPLES)
+        texts = sample(base, prompts, SAMPLES, generator, environment=environment).texts()
         groups = [asked[row // SAMPLES] for row in range(len(texts))]
         verdicts = verify_batch([(each, text) for each, (text, _) in zip(groups, texts, strict=True)])
         self.instructions: list[Pair] = []
@@ -86,7 +87,8 @@ def _margin(model: Model, pairs: Sequence[Pair]) -> dict[str, Any]:
 
 @torch.no_grad()
 def _log_probs(model: Model, rows: Sequence[tuple[str, str]]) -> Tensor:
-    """log pi(response | prompt) of each row [N]."""
-    tokens = padded([response_tokens(response) for _, response in rows])
-    found = model.log_probs(padded([prompt_tokens(prompt) for prompt, _ in rows]), tokens[:, None])[:, 0]
-    return torch.where(tokens != TOKEN[PAD], found, 0.0).sum(1)
+    """log pi(response | prompt) of each row, over the tokens that the policy wrote [N]."""
+    task = model.task
+    tokens = padded([task.response_tokens(response) for _, response in rows])
+    found = model.log_probs(padded([task.prompt_tokens(prompt) for prompt, _ in rows]), tokens[:, None])[:, 0]
+    return torch.where(task.written(tokens), found, 0.0).sum(1)

@@ -6,26 +6,29 @@ import torch
 from torch import Tensor
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.sandbox.language import ANSWER, END, LONGEST, PAD, TOKEN, decode
+from hindsight_rl.lm.sandbox.language import ANSWER, END, PAD, TOKEN
 from hindsight_rl.lm.sandbox.model import Model, Past, Prompts
+from hindsight_rl.lm.sandbox.task import Environment, Task
 
 
 @dataclass
 class Sampled:
     """Responses to P prompts, K each, of T tokens.
 
-    tokens: [P, K, T], padded after the end. mask: [P, K, T], 1 for tokens of the response, its end token included.
-    log_probs: of the tokens, under the policy that sampled them [P, K, T]. entropy: mean per token, in nats [P, K].
+    tokens: [P, K, T], padded after the end. mask: [P, K, T], 1 for tokens that the policy wrote, its end included.
+    log_probs: of these tokens, under the policy that sampled them [P, K, T]. entropy: mean over these tokens, in nats
+    [P, K]. task: whose tokens they are.
     """
 
     tokens: Tensor
     mask: Tensor
     log_probs: Tensor
     entropy: Tensor
+    task: Task
 
     def texts(self) -> list[tuple[str, bool]]:
         """Text of each response, and whether it has an end token; ordered by prompt."""
-        return [decode([t for t in row if t != TOKEN[PAD]]) for row in self.tokens.flatten(0, 1).tolist()]
+        return [self.task.decode(row) for row in self.tokens.flatten(0, 1).tolist()]
 
 
 @torch.no_grad()
@@ -34,11 +37,14 @@ def sample(
     prompts: Tensor | Prompts,
     count: int,
     generator: torch.Generator | None,
-    longest: int = LONGEST,
+    longest: int | None = None,
     temperatures: Tensor | None = None,
+    environment: Environment | None = None,
 ) -> Sampled:
     """Sample `count` responses to each prompt; with `generator` None, decode greedily.
 
+    longest: most tokens of a response; by default the task's. environment: answers the policy's actions; its tokens
+    have mask, log-probability and entropy 0.
     temperatures: of the responses to each prompt [count]; by default 1. Log-probabilities and entropy are always those
     of temperature 1.
 
@@ -51,8 +57,9 @@ def sample(
     alive = torch.ones(p, count, dtype=torch.bool)
     past = Past(model.rules.layers)
     columns: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
-    for _ in range(longest):
-        log_probs = model.answer(read, token, past)[:, :, 0].log_softmax(-1)
+    longest = model.task.longest if longest is None else longest
+    while len(columns) < longest:
+        log_probs = model.answer(read, token, past)[:, :, -1].log_softmax(-1)
         if not torch.isfinite(log_probs[..., 0]).all():
             raise HindsightError("the policy's logits are not finite")
         probs = log_probs.exp()
@@ -68,5 +75,10 @@ def sample(
         token = columns[-1][0][..., None]
         if not alive.any():
             break
+        reply = environment.reply(drawn, alive) if environment is not None else None
+        if reply is not None:
+            nothing = torch.zeros(p, count)
+            columns += [(observed, nothing, nothing, nothing) for observed in reply.unbind(-1)]
+            token = torch.cat((token, reply), -1)
     tokens, mask, chosen, entropy = (torch.stack(column, -1) for column in zip(*columns, strict=True))
-    return Sampled(tokens, mask, chosen, entropy.sum(-1) / mask.sum(-1))
+    return Sampled(tokens, mask, chosen, entropy.sum(-1) / mask.sum(-1), model.task)

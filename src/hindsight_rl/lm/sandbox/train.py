@@ -1,6 +1,7 @@
 """`hindsight sandbox train`: train a tiny language model with several methods, all from the same base model.
 
 hindsight sandbox train --arms rlvr,fraction,hir,retarget --constraints 7-8 --seed 0 --out runs/lm
+hindsight sandbox train --task rooms --arms fraction,retarget --out runs/rooms
 """
 
 import dataclasses
@@ -45,7 +46,8 @@ def train(config: Any) -> Path:
     torch.set_num_threads(1)
     with Progress(config) as progress:
         folder = Path(config.base) if config.base else run.path / "base"
-        base = base_model(folder, config.pretrain, config.model, config.seed, progress.pretraining)
+        rules = (config.pretrain, config.model, config.seed)
+        base = base_model(folder, *rules, progress.pretraining, config.the_task)
         errors = run_arms(config, run, base, progress.show)
     run.write("eval.json", results(run, config.names))
     run.write("attention.json", study(run, config, base))
@@ -56,12 +58,10 @@ def train(config: Any) -> Path:
 
 def main(argv: list[str]) -> int:
     """`hindsight sandbox train`; returns the exit code."""
-    import tyro
-
-    from hindsight_rl.lm.sandbox.config import SandboxConfig
+    from hindsight_rl.lm.sandbox.config import parsed
     from hindsight_rl.run import Run
 
-    config = tyro.cli(SandboxConfig, args=argv, prog="hindsight sandbox train", description=SandboxConfig.__doc__)
+    config = parsed(argv)
     path = train(config)
     print(f"run: {path}   next: hindsight report {path}", file=sys.stderr if config.json else sys.stdout)
     if config.json:
