@@ -497,7 +497,7 @@ def test_what_cannot_work_is_refused_before_training(
     )
     refused(model, tmp_path, "further reward functions", advantage="pooled", others={"reward_funcs": len})
     refused(model, tmp_path, "loss_type=grpo averages over rows", loss_type="grpo", entropy_coef=0.01)
-    refused(model, tmp_path, "tools: a replay has one turn", others={"tools": [len]})
+    refused(model, tmp_path, "give one environment", others={"environment_factory": {"one": object}})
     refused(model, tmp_path, "the prompt of 0 has .* tokens, 12 fit", max_completion_length=116)
     refused(model, tmp_path, "leaves no room", max_completion_length=128)
     refused(model, tmp_path, "no prompt fits", max_prompt_tokens=3, long_prompts="skip")
