@@ -41,6 +41,8 @@ _HOME = {
     "Policy": "agent.policy.policy",
     "Environment": "agent.envs.environment",
     "Event": "agent.envs.events",
+    "Composition": "agent.envs.environment",
+    "Language": "agent.instructions.language",
     "Step": "agent.envs.environment",
     "Encoder": "encoder",
     "load_encoder": "encoder",
@@ -49,6 +51,7 @@ _HOME = {
 }
 __all__ = [
     "ComposeConfig",
+    "Composition",
     "Encoder",
     "Environment",
     "Event",
@@ -56,6 +59,7 @@ __all__ = [
     "HiRTrainer",
     "HindsightError",
     "Instruction",
+    "Language",
     "Policy",
     "ReplayConfig",
     "Replayer",
@@ -77,8 +81,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from hindsight_rl.agent.envs.environment import Environment, Step
+    from hindsight_rl.agent.envs.environment import Composition, Environment, Step
     from hindsight_rl.agent.envs.events import Event
+    from hindsight_rl.agent.instructions.language import Language
     from hindsight_rl.agent.policy.policy import Policy
     from hindsight_rl.agent.training.config import TrainConfig
     from hindsight_rl.agent.training.train import train

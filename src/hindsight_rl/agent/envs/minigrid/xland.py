@@ -168,14 +168,24 @@ class MiniGrid(Environment):
         return self._observe(state, self._timestep(state).observation)
 
     def _observe(self, state: GridState, view: jax.Array) -> jax.Array:
-        cells = self._encode(view.reshape(-1, 2)).reshape(-1)
+        return self.features(view, state.pocket, state.direction, state.position)
+
+    def features(self, view: jax.Array, pocket: jax.Array, direction: jax.Array, position: jax.Array) -> jax.Array:
+        """The observation, float32 [observation_size].
+
+        Args:
+            view: uint8 [VIEW, VIEW, 2], tile and colour of the cells in front of the agent, which looks up.
+            pocket: uint8 [2], what it carries.
+            direction: int32, 0 to 3: up, right, down, left.
+            position: int32 [2], row and column.
+        """
         return jnp.concatenate(
             [
-                cells,
-                self._encode(state.pocket[None])[0],
-                jax.nn.one_hot(state.direction, 4),
-                jax.nn.one_hot(state.position[0], self._height),
-                jax.nn.one_hot(state.position[1], self._width),
+                self._encode(view.reshape(-1, 2)).reshape(-1),
+                self._encode(pocket[None])[0],
+                jax.nn.one_hot(direction, 4),
+                jax.nn.one_hot(position[0], self._height),
+                jax.nn.one_hot(position[1], self._width),
             ]
         ).astype(jnp.float32)
 
