@@ -293,7 +293,7 @@ ROOMS_DEFAULTS = SandboxConfig(
     task="rooms",
     constraints="2-5",
     model=ModelRules(context=96),
-    pretrain=PretrainRules(steps=600, low=1, high=1),
+    pretrain=PretrainRules(steps=1000, low=1, high=1),
 )
 """The defaults of ``--task rooms``."""
 DEFAULTS: dict[TaskName, SandboxConfig] = {"words": SandboxConfig(), "rooms": ROOMS_DEFAULTS}
