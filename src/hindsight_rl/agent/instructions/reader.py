@@ -26,6 +26,7 @@ from hindsight_rl.agent.instructions.words import (
     VERB,
     Vocabulary,
     Word,
+    imperative,
     tidy,
 )
 
@@ -389,7 +390,10 @@ class Reader:
             probability = self.reward.probabilities([text])[0][:-1]
             if self.reward.events[int(np.argmax(probability))].name == hint and probability.max() >= AGREEING:
                 event = hint
-        if event is None or known or not any(self._fits(event, sense) for sense in senses):
+        fits = (
+            any(self._fits(event, sense) for sense in senses) if self.meanings.frames else self._worded(event, clause)
+        )
+        if event is None or known or not fits:
             raise InstructionError(f"'{self.said(clause)}' is not understood: {self.reward.why_nothing(text)}")
         self._remember(context, clause, senses[0], event)
         return [(event, text)]
@@ -406,10 +410,37 @@ class Reader:
                 return word.text
         return None
 
-    def _fits(self, event: str, sense: Sense) -> bool:
+    def _worded(self, event: str | None, clause: Clause) -> bool:
+        """Without a lexicon: is every verb one that an event's texts have, and every other word of the environment's
+        texts, such as a colour, one of this event's? And does the clause hold a word that tells it from other events of
+        which this is true?"""
+        if event is None:
+            return False
+        verbs = [word for word in clause.words if word.values(VERB)]
+        verbs = [word for word in verbs if not word.values(FILLER)] or verbs
+        spoken = {noun for word in clause.words if word not in verbs for noun in _nouns(word.text)}
+        spoken &= frozenset().union(*self._words_of.values())
+
+        def could_be(name: str) -> bool:
+            known = self._about(name)[1]
+            return spoken <= self._words_of[name] and all(word.values(VERB) & known for word in verbs)
+
+        own, others = self._words_of[event], [name for name in self.events if name != event and could_be(name)]
+        return could_be(event) and all(spoken & (own ^ self._words_of[other]) for other in others)
+
+    @cached_property
+    def _words_of(self) -> dict[str, frozenset[str]]:
+        """The words of each event's captions and known phrasings."""
+        texts = {name: list(event.captions) for name, event in self.events.items()}
+        for text, name in self.language.known.items():
+            if name in texts:
+                texts[name].append(text)
+        return {name: frozenset(noun for text in own for noun in _nouns(text)) for name, own in texts.items()}
+
+    def _fits(self, event: str | None, sense: Sense) -> bool:
         """Could the words that the lexicon knows be about this event?"""
-        if not self.meanings.frames:
-            return True
+        if event is None:
+            return False
         things, actions = self._about(event)
         return sense.things <= things and (not sense.actions or any(verb & actions for verb in sense.actions))
 
@@ -494,6 +525,14 @@ class Reader:
         return Vocabulary(self.language.actions, self.language.things, {}, self._verbs())
 
     def _verbs(self) -> Iterator[str]:
-        """Verbs with which the environment's phrasings begin."""
+        """Verbs with which the environment's phrasings and captions begin."""
         for text in self.language.known:
             yield text.split()[0]
+        for event in self.events.values():
+            for caption in event.captions:
+                yield imperative(caption.split()[0])
+
+
+def _nouns(text: str) -> list[str]:
+    """The words of a text, without the ending of a plural."""
+    return [word.removesuffix("s") for word in tidy(text).lower().split()]

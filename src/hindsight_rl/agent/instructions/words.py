@@ -105,6 +105,15 @@ def verb_forms(base: str) -> tuple[str, ...]:
 
 
 @cache
+def imperative(form: str) -> str:
+    """The imperative of a form of a verb: "opened" -> "open"; regular verbs need not be listed."""
+    for verb in english()["verbs"]:
+        if form in verb_forms(verb):
+            return verb
+    return form.removesuffix("ed")
+
+
+@cache
 def noun_forms(entry: str) -> tuple[str, ...]:
     """Singular and plural: "young tree" -> young tree, young trees."""
     if entry.endswith(("s", "x", "ch", "sh")):
