@@ -193,11 +193,13 @@ def _arms(chapter: ArmChapter) -> dict[str, Any]:
     """The chapter on the sandbox's arms at one number of constraints."""
     groups = chapter.groups
     skip = ("seed", "out", "resume", "kind", "json", "arms", "jobs", "base")
+    rooms = chapter.task == "rooms"
+    pretrained = "a scripted agent's episodes" if rooms else "instructions with one or two constraints"
     return {
         "template": "sandbox.html",
         "name": f"sandbox, {chapter.title}",
         "title": f"The sandbox: {chapter.title}",
-        "about": "A tiny language model, pretrained on instructions with one or two constraints, learns to follow "
+        "about": f"A tiny language model, pretrained on {pretrained}, learns to follow "
         f"many: {chapter.title} in every instruction of training and test.",
         "unfinished": agent_records.unfinished(groups),
         "groups": groups,
