@@ -1,7 +1,7 @@
 """The parts of the agent's training, each alone and as long as a training iteration; see agent_costs.py."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -146,7 +146,7 @@ class Varied(Protocol):
 
     preset: str
     env: str
-    num_envs: tuple[int, ...]
+    num_envs: Sequence[int]
     num_updates: int
     num_worlds: int
 
@@ -170,7 +170,7 @@ class Case:
     def begin(self) -> None:
         """Train for an iteration, act for another one: compiles both."""
         self.training.iterate()
-        self.tables, self.rules = self.trainer.tables(), self.trainer.learning
+        self.tables, self.rules = self.training.tables(), self.training.learning
         actors, self.seen, self.events, self.over = self.act(self.tables)
         self.last = actors.observation
         self.batch, self.batch_last = self.replay()
