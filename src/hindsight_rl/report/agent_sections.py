@@ -18,10 +18,10 @@ KIND_TITLES = {
     "held_out": "held-out events",
 }
 KIND_NOTES = {
-    "canonical": "one for each event that is asked for from the start (in Craftax, the game's achievements)",
+    "canonical": "one for each event that is asked for from the start (in a game, its achievements)",
     "paraphrased": "the same in words that training does not use",
     "composed": "two or three of these events in one sentence",
-    "others": "sentences for events that are not asked for from the start (in Craftax, what is no achievement)",
+    "others": "sentences for events that are not asked for from the start (in a game, what is no achievement)",
     "held_out": "sentences for events that no instruction in training asks for",
 }
 STATUSES = ("new", "failing", "learning boundary", "mastered")

@@ -14,8 +14,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from hindsight_rl.agent.envs.craftax.captions import CANONICAL, CLASSIC_EVENTS
-from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
+from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.envs.events import fulfilling
 from hindsight_rl.agent.instructions.language import NOTHING, SPLITS
 from hindsight_rl.agent.reward.calibration import best_global
@@ -32,6 +31,8 @@ FALSE_POSITIVE_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 class RewardConfig:
     """Measure precision, recall and ROC of the semantic reward, for canonical instructions and paraphrases."""
 
+    env: str = "classic-32"
+    """The environment whose language is measured: a name that `hindsight agent envs` lists, or `module:Class`."""
     encoder: str = "default"
     """Sentence encoder: 'default', the path of a sentence-transformers folder, or an id on the Hugging Face hub."""
     delta: float | None = None
@@ -61,23 +62,26 @@ def run(argv: list[str]) -> int:
 
 def measure(config: RewardConfig) -> dict[str, Any]:
     """Everything that the command prints, as JSON types."""
-    encoder = load_encoder(config.encoder)
-    sets: dict[str, tuple[list[str], list[int]]] = {"canonical": (list(CANONICAL), list(range(len(CANONICAL))))}
+    encoder, env = load_encoder(config.encoder), make_env(config.env)
+    events, language, asked = env.events, env.language, list(env.instructions)
+    sets: dict[str, tuple[list[str], list[int]]] = {"canonical": (asked, list(range(len(asked))))}
     for split in SPLITS:
-        sets[split] = LANGUAGE.labelled(split, CLASSIC_EVENTS)
+        sets[split] = language.labelled(split, events)
+        if not sets[split][0]:
+            raise HindsightError(f"environment '{config.env}' has no '{split}' phrasings in its language to measure")
     texts, owners = sets["heldout"]
-    few = [i for i, owner in enumerate(owners) if owner < len(CANONICAL)]
+    few = [i for i, owner in enumerate(owners) if owner < len(asked)]
     sets["heldout_achievements"] = ([texts[i] for i in few], [owners[i] for i in few])
     modes: dict[str, Any] = {}
     deltas: dict[Mode, float | None] = {"calibrated": config.calibrated_delta, "global": config.delta}
     for mode, delta in deltas.items():
-        reward = SemanticReward.fit(encoder, CLASSIC_EVENTS, LANGUAGE, mode=mode, delta=delta)
+        reward = SemanticReward.fit(encoder, events, language, mode=mode, delta=delta)
         modes[mode] = {
             "delta": reward.delta,
             "sets": {name: _score(reward, *labels) for name, labels in sets.items()},
             "sweep_heldout": _sweep(reward, *sets["heldout"]),
             "unrelated_rejected": {
-                split: _share(~np.any(reward.table(LANGUAGE.phrases(NOTHING, split)), axis=0)) for split in SPLITS
+                split: _share(~np.any(reward.table(language.phrases(NOTHING, split)), axis=0)) for split in SPLITS
             },
         }
         if mode == "calibrated":
@@ -86,10 +90,10 @@ def measure(config: RewardConfig) -> dict[str, Any]:
             modes[mode]["affinity_top1"] = {
                 name: _share(reward.affinity(t).argmax(1) == np.array(o)) for name, (t, o) in sets.items()
             }
-    fulfils = np.array(fulfilling(CLASSIC_EVENTS))
+    fulfils = np.array(fulfilling(events))
     return {
         "encoder": encoder.id,
-        "events": len(CLASSIC_EVENTS),
+        "events": len(events),
         "fitted": ["canonical", "train", "calibration"],
         "modes": modes,
         "best_global_delta": {name: best_global(reward.cosines(t), fulfils.T[o]) for name, (t, o) in sets.items()},
@@ -98,7 +102,7 @@ def measure(config: RewardConfig) -> dict[str, Any]:
 
 
 def _score(reward: SemanticReward, texts: list[str], owners: list[int]) -> dict[str, Any]:
-    truth = np.array(fulfilling(CLASSIC_EVENTS))[:, owners]
+    truth = np.array(fulfilling(reward.events))[:, owners]
     fired = reward.table(texts)
     names = [event.name for event in reward.events]
     scores = reward.scores(texts).T
@@ -120,7 +124,7 @@ def _sweep(reward: SemanticReward, texts: list[str], owners: list[int]) -> dict[
     chosen, rows = reward.delta, {}
     for delta in SWEEP:
         reward.delta = delta
-        row = _cells(reward.table(texts), np.array(fulfilling(CLASSIC_EVENTS))[:, owners])
+        row = _cells(reward.table(texts), np.array(fulfilling(reward.events))[:, owners])
         rows[str(delta)] = [row["precision"], row["recall"]]
     reward.delta = chosen
     return rows

@@ -76,7 +76,7 @@ _NOTHING: Texts = {
     "train": (
         "write a poem", "fly to the moon", "buy a hat at the market", "play the guitar", "solve this equation",
         "paint the wall blue", "ride a bicycle", "read a book", "call your mother", "bake a cake", "juggle", "dance",
-        "what is the capital of France", "chop down a tree", "kill a zombie", "drink some water", "eat an apple",
+        "what is the capital of France", "water the lawn", "wash the car", "drink some water", "eat an apple",
         "turn off the light", "break the window", "climb the ladder",
     ),
     "calibration": (
