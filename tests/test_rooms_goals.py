@@ -11,7 +11,7 @@ from hindsight_rl.lm.rooms.episode import MOST_MOVES, Episode
 from hindsight_rl.lm.rooms.goals import KINDS, Goal
 from hindsight_rl.lm.rooms.house import House
 from hindsight_rl.lm.rooms.instructions import Instructions, read_instruction
-from hindsight_rl.lm.rooms.replays import DIFFERS, InHouse, SameObservations
+from hindsight_rl.lm.rooms.replays import DIFFERS, NOTHING, InHouse, SameObservations
 from hindsight_rl.replay.config import ReplayConfig
 from hindsight_rl.replay.instruction import Achieving, Constraint, Instruction, MaybeVacuous
 from hindsight_rl.replay.replayer import Replayed, Replayer
@@ -117,9 +117,11 @@ ASKED = read_instruction(
 
 def test_drop_and_retarget_say_what_happened() -> None:
     text = played(*BROUGHT, asked=ASKED)
-    (dropped,) = replays(ASKED, text, "drop").replays
-    # The box was closed from the start, so nobody should be praised for it.
-    assert dropped.prompt == f"{TEXT} Never enter the cellar." and dropped.completion == text
+    # The box was closed from the start, so it counts for nothing; what is left only forbids.
+    assert replays(ASKED, text, "drop").rejected == {NOTHING: 1}
+    more = read_instruction(f"{ASKED.prompt} Enter the kitchen.")
+    (dropped,) = replays(more, text, "drop").replays
+    assert dropped.prompt == f"{TEXT} Never enter the cellar. Enter the kitchen." and dropped.completion == text
     (retargeted,) = replays(ASKED, text, "retarget").replays
     assert retargeted.prompt == f"{TEXT} Bring the lamp to the kitchen. Use at most 3 moves. Never enter the cellar."
 
@@ -128,7 +130,7 @@ def test_a_goal_of_another_house_is_judged_in_the_house_of_the_episode() -> None
     other = "Doors: hall and kitchen, kitchen and attic. The lamp is in the kitchen. You are in the hall."
     lender = read_instruction(f"{other} Bring the lamp to the kitchen.")
     text = played(*BROUGHT, asked=ASKED)
-    found = replays(ASKED, text, "drop", (lender,), relabels=2)
+    found = replays(read_instruction(f"{ASKED.prompt} Enter the kitchen."), text, "drop", (lender,), relabels=2)
     own, lent = found.replays
     assert own.own and not lent.own
     # In its own house the lamp lay in the kitchen from the start; in this one the agent brought it there.
@@ -136,15 +138,16 @@ def test_a_goal_of_another_house_is_judged_in_the_house_of_the_episode() -> None
 
 
 def test_a_replay_is_rejected_if_an_observation_would_differ() -> None:
-    text = played(*BROUGHT[:2], "check goals", "put floor", asked=ASKED)
-    assert "check goals: kitchen, 2" in text  # never in the cellar; the box is closed
-    dropped = replays(ASKED, text, "drop")
+    more = read_instruction(f"{ASKED.prompt} Enter the kitchen.")
+    text = played(*BROUGHT[:2], "check goals", "put floor", asked=more)
+    assert "check goals: kitchen, 3" in text  # never in the cellar; the box is closed; in the kitchen
+    dropped = replays(more, text, "drop")
     assert not dropped.replays and dropped.rejected == {DIFFERS: 1}
     # The goal that is dropped did not hold when the agent asked, and the one that changes its value neither.
-    asked = read_instruction(f"{TEXT} Never enter the cellar. Bring the coin to the attic. Use at most 2 moves.")
+    asked = read_instruction(f"{TEXT} Enter the kitchen. Bring the coin to the attic. Use at most 2 moves.")
     text = played(*BROUGHT[:2], "check goals", "put floor", asked=asked)
     (kept,) = replays(asked, text, "drop").replays
-    assert "check goals: kitchen, 1" in text and kept.prompt == f"{TEXT} Never enter the cellar."
+    assert "check goals: kitchen, 1" in text and kept.prompt == f"{TEXT} Enter the kitchen."
     # Forged observations are no transcript of this house.
     forged = replays(replace(asked), text.replace("kitchen, nothing", "kitchen, coin"), "drop")
     assert not forged.replays and forged.rejected == {DIFFERS: 1}

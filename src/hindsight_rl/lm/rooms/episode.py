@@ -48,6 +48,11 @@ class Outcome:
     handled: frozenset[str]
     moves: int
 
+    @property
+    def changed(self) -> bool:
+        """Whether any action had an effect."""
+        return bool(self.entered or self.handled or self.held or self.places != dict(self.house.objects))
+
     def room_of(self, name: str) -> str | None:
         """The room in which an object lies, on the floor or in a container; None if it is held or unknown."""
         place = self.places.get(name)

@@ -28,7 +28,7 @@ class Kind:
 
     wording: with the names of the kwargs in braces. holds: the check. achieved: other kwargs at which an outcome
     fulfils this kind of goal; None if there are none. vacuous: whether it holds only because nothing was done.
-    repeats: how often an instruction may have it.
+    repeats: how often an instruction may have it. forbids: it asks for no action.
     """
 
     wording: str
@@ -36,6 +36,7 @@ class Kind:
     achieved: Callable[[Outcome, Values], Values | None]
     vacuous: Callable[[Outcome, Values], bool] = lambda o, v: False
     repeats: int = 1
+    forbids: bool = False
 
 
 def _draw(choices: list[Values], *seed: object) -> Values | None:
@@ -114,8 +115,9 @@ KINDS: dict[str, Kind] = {
     "moves": Kind(
         "Use at most {count} moves.",
         lambda o, v: o.moves <= v["count"],
-        lambda o, v: {"count": o.moves} if 0 < o.moves < MOST_MOVES else None,
-        lambda o, v: o.moves == 0 or v["count"] >= MOST_MOVES,
+        lambda o, v: {"count": o.moves} if o.changed and o.moves < MOST_MOVES else None,
+        lambda o, v: not o.changed or v["count"] >= MOST_MOVES,
+        forbids=True,
     ),
     "avoid": Kind(
         "Never enter the {room}.",
@@ -123,6 +125,7 @@ KINDS: dict[str, Kind] = {
         _avoided,
         lambda o, v: not o.entered,
         repeats=2,
+        forbids=True,
     ),
     "visit": Kind(
         "Enter the {room}.",

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hindsight_rl.lm.rooms.episode import true_of
-from hindsight_rl.lm.rooms.goals import Goal
+from hindsight_rl.lm.rooms.goals import KINDS, Goal
 from hindsight_rl.lm.rooms.house import House
 from hindsight_rl.replay.instruction import Constraint, Verdict
 from hindsight_rl.replay.rollout import Rejected, Rewrite, Rewriter, Rollout
 from hindsight_rl.replay.verification import Checks, Pairs, Verifier
 
 DIFFERS = "an observation would differ"
+NOTHING = "nothing is asked for"
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,18 @@ class SameObservations:
         return self.inner.verify_batch(pairs)
 
 
+def asks(constraints: Sequence[Constraint]) -> bool:
+    """Whether one of the constraints asks for an action."""
+    return any(not (isinstance(each, Goal) and KINDS[each.kind].forbids) for each in constraints)
+
+
 @dataclass(frozen=True)
 class InHouse:
-    """A rewriter whose goals lent by other instructions are judged in the house of the episode.
+    """A rewriter for episodes.
 
-    inner: does everything else.
+    A rewritten instruction that only forbids ("Never enter ...", "Use at most ... moves") is rejected: an agent that
+    stops at once fulfils it. Goals lent by other instructions are judged in the house of the episode. inner: does
+    everything else.
     """
 
     inner: Rewriter
@@ -61,8 +69,15 @@ class InHouse:
         return self.inner.eligible(rollout)
 
     def rewrite(self, rollout: Rollout) -> Rewrite | None:
-        """As the inner rewriter."""
-        return self.inner.rewrite(rollout)
+        """As the inner rewriter.
+
+        Raises:
+            Rejected: what is left of the instruction only forbids.
+        """
+        made = self.inner.rewrite(rollout)
+        if made is not None and not asks(made.instruction.constraints):
+            raise Rejected(NOTHING)
+        return made
 
     def lend(
         self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
