@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hindsight_rl.agent.policy.action_selection import (
+    CLOSE,
     IDLE_STEPS,
     WALK_STEPS,
     ActionKeys,
@@ -68,9 +69,10 @@ def test_a_goal_that_is_asked_for_twice_is_reached_at_the_second_time() -> None:
 def test_only_the_best_action_for_something_forbidden_that_is_close_is_not_taken() -> None:
     psi = jnp.asarray([[[0.95], [0.9], [0.1]], [[0.75], [0.1], [0.1]]])  # two environments, three actions
     avoid = jnp.ones((2, 2, 1))
-    found = makes_happen(psi, avoid, jnp.asarray([[True, False]] * 2))
+    found = makes_happen(psi, avoid, jnp.asarray([[True, False]] * 2), CLOSE)
+    assert not makes_happen(psi, avoid, jnp.ones((2, 2), bool), 0.96).any()
     assert found.tolist() == [[True, False, False], [False, False, False]]
-    assert not makes_happen(psi, avoid, jnp.zeros((2, 2), bool)).any()  # padding forbids nothing
+    assert not makes_happen(psi, avoid, jnp.zeros((2, 2), bool), CLOSE).any()  # padding forbids nothing
 
 
 def test_draws_follow_their_odds() -> None:

@@ -31,9 +31,10 @@ from hindsight_rl.agent.policy.prerequisites import (
 IDLE_STEPS, WALK_STEPS = 24, 8
 """Where walking is allowed: after IDLE_STEPS steps without a new event, the agent walks WALK_STEPS steps in one
 direction."""
-IMMINENT = 0.8
-"""Value of a forbidden event's goal from which on its best action is not taken: with the default discount, some four
-steps before the event."""
+IMMINENT, CLOSE = 0.95, 0.8
+"""Values of a forbidden event's goal from which on its best action is not taken: IMMINENT by choice, CLOSE at random.
+With the default discount the event is then one step away, or some four. By choice, only the last step is not taken,
+because the steps before it may serve the goals too: a pickaxe and a forbidden sword need the same wood."""
 
 
 class Waypoints(NamedTuple):
@@ -251,9 +252,9 @@ def select_action(
             to_waypoint = jnp.einsum("ear,er->ea", psi, view.waypoint_omega[waypoint])
             values = jnp.where(by_waypoint[:, None], to_waypoint, values)
 
-    imminent = None
+    close = None
     if task.avoid is not None and task.avoiding is not None:
-        imminent = makes_happen(psi, task.avoid, task.avoiding)
+        imminent, close = (makes_happen(psi, task.avoid, task.avoiding, value) for value in (IMMINENT, CLOSE))
         values = jnp.where(imminent, -jnp.inf, values)
 
     random = jax.random.uniform(keys.whether, (n,)) < exploration.epsilon
@@ -264,8 +265,8 @@ def select_action(
         assert keys.repeat is not None and exploration.last is not None
         repeat = jax.random.uniform(keys.repeat, (n,)) < exploration.sticky
         drawn = jnp.where(repeat, exploration.last, drawn)
-    if imminent is not None:
-        random = random & ~jnp.take_along_axis(imminent, drawn[:, None], axis=1)[:, 0]
+    if close is not None:
+        random = random & ~jnp.take_along_axis(close, drawn[:, None], axis=1)[:, 0]
     best = jnp.argmax(values, axis=1)
     if exploration.moves:
         assert keys.walk is not None
@@ -342,11 +343,10 @@ def goals_reached(
     return counted, reached, (reached | ~there).all(axis=1)
 
 
-def makes_happen(psi: jax.Array, avoid: jax.Array, avoiding: jax.Array) -> jax.Array:
+def makes_happen(psi: jax.Array, avoid: jax.Array, avoiding: jax.Array, value: float) -> jax.Array:
     """The actions that are about to make something forbidden happen, bool [E, A].
 
-    Only the best action for a forbidden event is one, and only where the event is close: everything else may also serve
-    the goals.
+    Such an action is the best one for a forbidden event, where the value of its goal is at least ``value``.
 
     Args:
         psi: float32 [E, A, R].
@@ -355,7 +355,7 @@ def makes_happen(psi: jax.Array, avoid: jax.Array, avoiding: jax.Array) -> jax.A
     """
     values = jnp.einsum("ear,efr->efa", psi, avoid)
     best = values.max(axis=2, keepdims=True)
-    return (avoiding[:, :, None] & (values >= best) & (best >= IMMINENT)).any(axis=1)
+    return (avoiding[:, :, None] & (values >= best) & (best >= value)).any(axis=1)
 
 
 def drawn_by(odds: jax.Array, luck: jax.Array) -> jax.Array:
