@@ -1,5 +1,7 @@
 """Grids of XLand-MiniGrid: the package's own steps, events, what each world allows, mirror images, the language."""
 
+from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -14,6 +16,7 @@ from xminigrid.core.constants import TILES_REGISTRY, Colors, Tiles
 
 from hindsight_rl import HindsightError
 from hindsight_rl.agent.envs import make_env
+from hindsight_rl.agent.envs.bank import load_bank
 from hindsight_rl.agent.envs.environment import check_environment, step_each
 from hindsight_rl.agent.envs.minigrid.xland import (
     FORWARD,
@@ -26,7 +29,9 @@ from hindsight_rl.agent.envs.minigrid.xland import (
     MiniGrid,
 )
 from hindsight_rl.agent.envs.symmetries import reflect
+from hindsight_rl.agent.evaluation.attempt import _allowing
 from hindsight_rl.agent.instructions.language import SPLITS
+from hindsight_rl.agent.training.instruction_choice import Allowed, drawn_by_each
 
 IDS = ("MiniGrid-DoorKey-8x8", "MiniGrid-BlockedUnlockPickUp", "XLand-MiniGrid-R2-9x9")
 FLOOR = (Tiles.FLOOR, Colors.BLACK)
@@ -195,6 +200,37 @@ def test_no_instruction_of_training_asks_for_a_held_out_pair(rooms: MiniGrid) ->
         trained = [e.name for e in rooms.events if e.trained]
         assert any(colour in name for name in trained) and any(name.endswith(thing) for name in trained)
         assert not any(colour in text and thing in text for text in rooms.instructions)
+
+
+def test_an_instruction_is_tried_and_evaluated_where_the_world_allows_it(rooms: MiniGrid) -> None:
+    bank = load_bank(rooms, "eval", 64)
+    index = {event.name: i for i, event in enumerate(rooms.events)}
+
+    def table(goals: Sequence[str]) -> np.ndarray:
+        return np.eye(len(rooms.events), dtype=bool)[:, [index[goal] for goal in goals]]
+
+    policy: Any = SimpleNamespace(env=rooms, reward=SimpleNamespace(table=table))
+    found = _allowing(policy, ("pick_up_blue_ball", "open_green_door"), bank)
+    assert 0 < len(found) < 32
+    for world in range(64):
+        grid = np.asarray(bank.states.grid[world]).reshape(-1, 2).tolist()
+        has_both = [Tiles.BALL, Colors.BLUE] in grid and [Tiles.DOOR_CLOSED, Colors.GREEN] in grid
+        assert has_both == (world in found)
+
+
+def test_instructions_are_drawn_where_the_world_allows_them() -> None:
+    """Two worlds, three events; goal i asks for event i; instruction 3 asks for events 0 and 1."""
+    tables: Any = SimpleNamespace(
+        fires=jnp.eye(3, dtype=bool),
+        goals=jnp.array([[0, -1], [1, -1], [2, -1], [0, 1]]),
+        chance=jnp.array([0.25, 0.25, 0.25, 0.25]),
+        initial=jnp.array([0.0, 0.0, 1.0, 0.0]),
+    )
+    allowed = Allowed.of(tables, jnp.array([[True, True, False], [False, False, False]]))
+    np.testing.assert_allclose(allowed.by_chance, [[0.25, 0.5, 0.5, 0.75], [0.25, 0.5, 0.75, 1.0]])
+    assert not allowed.initial.any()
+    drawn = drawn_by_each(allowed.by_chance, jnp.array([[0.1, 0.5, 0.9], [0.1, 0.6, 0.9]]))
+    np.testing.assert_array_equal(drawn, [[0, 1, 3], [0, 2, 3]])
 
 
 def test_the_picture_is_the_packages_own(rooms: MiniGrid) -> None:

@@ -4,6 +4,7 @@ The agent follows its progress by its own semantic reward, which also decides `A
 is judged by true events instead, and keeps only the outcome.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from hindsight_rl.agent.envs.bank import Bank, load_bank
 from hindsight_rl.agent.envs.environment import Environment, exploration_odds
-from hindsight_rl.agent.evaluation.suite import EPSILON, EVAL_WORLDS
+from hindsight_rl.agent.evaluation.suite import EPSILON, EVAL_WORLDS, possible_events
 from hindsight_rl.agent.evaluation.trials import Tasks
 from hindsight_rl.agent.instructions.parser import MAX_PARSED_GOALS
 from hindsight_rl.agent.policy.action_selection import (
@@ -175,14 +176,26 @@ def attempt(
         raise HindsightError(f"--epsilon {epsilon}: from 0 to 1")
     parsed = policy.reward.check(text)
     bank = load_bank(policy.env, "eval", EVAL_WORLDS)
-    first = world_index if world_index is not None else int(np.random.default_rng(seed).integers(EVAL_WORLDS))
+    worlds = np.arange(EVAL_WORLDS)
+    if world_index is None:
+        worlds = _allowing(policy, parsed.goals, bank)
+        first = int(np.random.default_rng(seed).integers(len(worlds)))
+    else:
+        first = world_index
     made: Attempt | None = None
     for n in range(max(1, tries)):
-        made = _attempt(policy, parsed, bank, (first + n) % EVAL_WORLDS, steps, seed, epsilon, n + 1)
+        made = _attempt(policy, parsed, bank, int(worlds[(first + n) % len(worlds)]), steps, seed, epsilon, n + 1)
         if made.success:
             break
     assert made is not None
     return made
+
+
+def _allowing(policy: Policy, goals: Sequence[str], bank: Bank) -> np.ndarray:
+    """The worlds in which every goal can be reached (see `Environment.possible`); all if there is none."""
+    possible = possible_events(policy.env, bank).astype(int) @ policy.reward.table(goals).astype(int) > 0
+    found = np.flatnonzero(possible.all(axis=1))
+    return found if len(found) else np.arange(bank.size)
 
 
 def _attempt(

@@ -109,7 +109,7 @@ def evaluate_instructions(
     horizon = env.horizon if horizon is None else horizon
     bank = load_bank(env, "eval", EVAL_WORLDS)
     truth, index = np.asarray(fulfilling(env.events)).T, {e.name: i for i, e in enumerate(env.events)}
-    possible = _possible(env, bank)
+    possible = possible_events(env, bank)
     allowing = {q: np.flatnonzero(possible[:, [index[name] for name in q.events]].all(1)) for q in asked}
     by_length: dict[int, list[EvalInstruction]] = {}
     for q in asked:
@@ -170,7 +170,7 @@ def evaluate_instructions(
     return [rows[q] for q in asked if q in rows]
 
 
-def _possible(env: Environment, bank: Bank) -> np.ndarray:
+def possible_events(env: Environment, bank: Bank) -> np.ndarray:
     """bool [worlds, n_events]: which events can happen in each world of the bank."""
     found = jax.vmap(env.possible)(bank.states)
     return np.ones((bank.size, len(env.events)), bool) if found is None else np.asarray(found)

@@ -54,7 +54,8 @@ class Policy:
             instruction: e.g. "collect wood, then place a table".
             steps: at most this many environment steps.
             seed: of the actions and, without ``world_index``, of the choice of the world.
-            world_index: which held-out world, from 0 to 255.
+            world_index: which held-out world, from 0 to 255. By default the seed chooses one of those in which the
+                instruction can be fulfilled.
             epsilon: rate of random actions. A greedy policy can get stuck in a loop.
             tries: worlds to try, one after another, until the instruction is fulfilled in one.
 
