@@ -48,10 +48,21 @@ def tiny(tmp_path: Path, bases: Path) -> Any:
 
     def make(arms: str, name: str = "run", **changes: Any) -> SandboxConfig:
         base = dataclasses.replace(
-            ROOMS_DEFAULTS, arms=arms, constraints="2-3", rollouts=128, out=str(tmp_path / name),
-            base=str(bases), jobs=1, test=20, evaluations=2, checkpoints=4, model=RULES, pretrain=PretrainRules(steps=200, batch=32, low=1, high=1),
-            update=UpdateRules(prompts=4, samples=8, minibatch=32), replay=ReplayRules(replays_per_prompt=3),
-        )  # fmt: skip
+            ROOMS_DEFAULTS,
+            arms=arms,
+            constraints="2-3",
+            rollouts=128,
+            out=str(tmp_path / name),
+            base=str(bases),
+            jobs=1,
+            test=20,
+            evaluations=2,
+            checkpoints=4,
+            model=RULES,
+            pretrain=PretrainRules(steps=200, batch=32, low=1, high=1),
+            update=UpdateRules(prompts=4, samples=8, minibatch=32),
+            replay=ReplayRules(replays_per_prompt=3),
+        )
         return dataclasses.replace(base, **changes)
 
     return make
