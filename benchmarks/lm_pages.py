@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 from grounding import write_between
-from studies import RESULTS
+from lm_runs import reached
+from studies import RESULTS, interval
 
 from hindsight_rl.report.figures import Chart, Paint, Series, save
 
@@ -278,6 +279,83 @@ class Shares:
         axes.set_ylim(0, None)
 
 
+# -- preferences -----------------------------------------------------------------------------------------------------
+
+
+def _half_way(xs: Sequence[float], values: Sequence[float]) -> str:
+    """Rollouts at which a mean curve has made half of its change; "-" where it changes by less than a tenth."""
+    change = values[-1] - values[0]
+    if abs(change) < 0.1:
+        return "-"
+    return f"{reached(xs, [(value - values[0]) / change for value in values], 0.5) or 0:,.0f}"
+
+
+def _over(condition: dict[str, Any], name: str, reference: str) -> str:
+    """The final instruction margin less that of the reference, seed by seed."""
+    final = {(row["name"], row["seed"]): row["margins"]["instruction"][-1] for row in condition["runs"]}
+    seeds = [seed for other, seed in final if other == name]
+    return "" if name == reference else cell_signed(interval([final[name, s] - final[reference, s] for s in seeds]))
+
+
+def _from_to(points: Sequence[dict[str, float] | None]) -> str:
+    """A measure before training and at the end."""
+    known = [point for point in points if point is not None]
+    return f"{known[0]['mean']:+.2f} to {cell_signed(known[-1])}" if known else "-"
+
+
+def cell_signed(value: dict[str, float]) -> str:
+    """Mean with its sign, and half of the 95 % interval."""
+    return f"{value['mean']:+.2f} ± {value['half']:.2f}"
+
+
+def preferences(found: dict[str, Any]) -> str:
+    """Both margins, attention and accuracy, before and after, for each normalisation of advantages."""
+    lines = []
+    for condition, each in found["conditions"].items():
+        names = each["table"]["names"]
+        rows = []
+        for name, row in names.items():
+            xs = row["curve"]["rollouts"]
+            accuracy = [point["mean"] for point in row["curve"]["accuracy"]]
+            margin = [point["mean"] for point in row["margins"]["instruction"]]
+            attention = row["attention"]["constraints"]
+            rows.append([
+                f"`{name}`", _from_to(row["margins"]["instruction"]), _over(each, name, found["study"]["reference"]),
+                _from_to(row["margins"]["response"]),
+                _half_way(xs, margin), _half_way(xs, accuracy), cell(row["accuracy"]),
+                f"{attention[0]['mean']:.2f} to {attention[-1]['mean']:.2f} ± {attention[-1]['half']:.2f}",
+            ])  # fmt: skip
+        head = ["method", "instruction margin", f"over `{found['study']['reference']}`, paired", "response margin",
+                "half of the first one's change at", "half of accuracy's at",
+                "all constraints met", "attention to constraints"]  # fmt: skip
+        seeds = len(next(iter(names.values()))["seeds"])
+        title = f"**`--advantage {condition}`: 5-7 constraints, {rollouts(each):,} rollouts, {seeds} seeds**"
+        lines += [title, "", *markdown(head, rows), ""]
+    return "\n".join(
+        [*lines, f"Margins in nats, before training and at the end. ({source('preferences')}) {kind(found)}"]
+    )
+
+
+def margins(found: dict[str, Any]) -> list[Chart]:
+    """Both margins and accuracy over rollouts, under the sandbox's normalisation; bands are 95 % intervals."""
+    names = found["conditions"]["split"]["table"]["names"]
+    measures = {
+        "instruction margin, nats": lambda row: row["margins"]["instruction"],
+        "response margin, nats": lambda row: row["margins"]["response"],
+        "instructions with all constraints met": lambda row: row["curve"]["accuracy"],
+    }
+    charts = []
+    for label, of in measures.items():
+        lines = []
+        for colour, (name, row) in enumerate(names.items()):
+            kept = [(x, point) for x, point in zip(row["curve"]["rollouts"], of(row), strict=True) if point]
+            x = np.array([each for each, _ in kept], float)
+            mean, half = (np.array([point[key] for _, point in kept]) for key in ("mean", "half"))
+            lines.append(Series(name, colour, x, mean, mean - half, mean + half))
+        charts.append(Chart("", lines, "rollouts", label, size=(330, 290)))
+    return charts
+
+
 def main() -> None:
     """Write every figure and table."""
     arms = result("arms")
@@ -307,6 +385,9 @@ def main() -> None:
     shares = result("dependent")
     write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent", dependent(shares))
     save([Shares(shares)], IMAGES / "lm_dependent.png")
+    measured = result("preferences")
+    write_between(EXPERIMENTS / "sandbox_preferences.md", "lm_preferences", preferences(measured))
+    save(margins(measured), IMAGES / "lm_preferences.png")
 
 
 if __name__ == "__main__":
