@@ -20,7 +20,7 @@ FILES = [
 TERMS = re.compile(
     r"craftax|xminigrid|zombie|skeleton|sapling|pickaxe|furnace|\bcows?\b|\bnoop\b|"
     r"(?:collect|place|make|defeat|eat|hit|find|reach)_(?:wood|drink|stone|coal|iron|diamond|table|plant|cow|tree|water)|"
-    r"pick_up_|go_to_|put_down_|open_\w+_door|reach_goal|\b(?:22|44|67) (?:achievements|events)",
+    r"collect wood|pick_up_|go_to_|put_down_|open_\w+_door|reach_goal|\b(?:22|44|67) (?:achievements|events)",
     re.IGNORECASE,
 )
 # A benchmark of one game is about that game.

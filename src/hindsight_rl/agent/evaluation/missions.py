@@ -3,9 +3,9 @@
     from hindsight_rl.agent.envs.minigrid.farama import FaramaGrid
     evaluate_missions(policy, FaramaGrid("BabyAI-PickupLoc-v0", policy.env), episodes=50)
 
-Such an environment is not written in JAX, so it runs outside of the compiled program, one episode after another: some
-hundred steps per second instead of many thousands. That is enough to evaluate, not to train. It reports no events, so
-the agent cannot track several goals: a mission of more than one goal is not tried.
+Such an environment is not written in JAX, so it runs outside of the compiled program, one episode after another, many
+times slower. That is enough to evaluate, not to train. It reports no events, so the agent cannot track several goals: a
+mission of more than one goal is not tried.
 """
 
 from dataclasses import dataclass

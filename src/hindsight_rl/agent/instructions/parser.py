@@ -61,7 +61,7 @@ def parse(text: str, reward: "SemanticReward") -> ParsedInstruction:
     """
     text = " ".join(text.split())
     if not text:
-        raise InstructionError("instruction: it is empty: say what the agent should do, e.g. 'collect wood'")
+        raise InstructionError("instruction: it is empty: say what the agent should do")
     if len(text) > MAX_CHARACTERS:
         raise InstructionError(
             f"instruction '{text[:40]}…': {len(text)} characters, at most {MAX_CHARACTERS}: shorten it"

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.relabeling.relabeler import Relabeler
 from hindsight_rl.agent.training.config import TrainConfig, load_config
 from hindsight_rl.agent.training.loop import train_runs
@@ -66,6 +67,6 @@ def main(argv: list[str]) -> int:
     else:
         paths = [train(config)]
     if first_process():
-        several = " ".join(map(str, paths))
-        print(f'run: {several}   next: hindsight report {several}   hindsight agent watch {paths[0]} "collect wood"')
+        several, first = " ".join(map(str, paths)), make_env(config.env, config.observation).instructions[0]
+        print(f'run: {several}   next: hindsight report {several}   hindsight agent watch {paths[0]} "{first}"')
     return 0
