@@ -149,3 +149,11 @@ def test_a_bad_row_is_named(tmp_path: Path) -> None:
     file = written(tmp_path / "rows.jsonl", [ROWS[0], {**ROWS[0], "ids": ["punctuation:no_coma"]}])
     with pytest.raises(HindsightError, match=r"rows.jsonl:2: unknown constraint id 'punctuation:no_coma'"):
         list(InstructionTaskset(InstructionConfig(id="hindsight-if", data=str(file))))
+
+
+def test_rows_for_a_judge_can_be_an_error(tmp_path: Path) -> None:
+    row = {"prompt": "Sing.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}], "soft": ["It is warm."]}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    config = InstructionConfig(id="hindsight-if", data=str(tmp_path / "rows.jsonl"), judged="reject")
+    with pytest.raises(HindsightError, match=r"rows\.jsonl:1: 1 of its demands need a judge"):
+        list(InstructionTaskset(config))

@@ -38,7 +38,7 @@ class InstructionConfig(vf.TasksetConfig):
     """The prompts of `ifeval` or `ifbench` as a local file, in place of the hub's."""
     split: str = "train"
     """Of a dataset on the hub."""
-    judged: Literal["skip", "refuse"] = "skip"
+    judged: Literal["skip", "reject"] = "skip"
     """Rows with demands that no program checks."""
     inline: Literal["keep", "skip"] = "keep"
     """Rows whose constraints are part of the prose."""
