@@ -49,7 +49,7 @@ NOTHING = "nothing"
 """Stands for an event where texts are meant that ask for none; see :meth:`Language.phrases`."""
 
 _TABLES = ("phrasings", NOTHING, "nothing_but", "actions", "things", "lexicon", "meanings", "forbids")
-_LEXICON = ("steps", "materials", "empty")
+_LEXICON = ("steps", "materials", "empty", "wide")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,7 @@ class Language:
         steps: families of actions that are only a step where another action follows ("find and collect").
         materials: things that a list may share ("a stone pickaxe and sword").
         empty: things that carry no meaning beside others.
+        wide: families of actions with a wide meaning ("get", "put"), which many events can be said with.
         forbids: events whose prohibition forbids another one too.
     """
 
@@ -78,6 +79,7 @@ class Language:
     steps: frozenset[str] = frozenset()
     materials: frozenset[str] = frozenset()
     empty: frozenset[str] = frozenset()
+    wide: frozenset[str] = frozenset()
     forbids: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod

@@ -124,6 +124,8 @@ class Reader:
         context = Context()
         waiting: list[int] = []  # clauses that are only a step towards one that follows
         for index, clause in enumerate(clauses.items):
+            if clause.problem and len(clauses.items) == 1 and (event := self._conditional(clause)):
+                return [Unit(event, self._text, False, 1, 0)], clauses
             if clause.problem:
                 raise InstructionError(f"'{self.said(clause)}': {clause.problem}")
             forbidden = self._forbidden(clause, context)
@@ -136,9 +138,34 @@ class Reader:
                 unit = Unit(event, said, forbidden, 1 if clause.count is None else clause.count, index)
                 units = self._joined(units, unit, clause, context)
             context.negation = (clause.negation or context.negation) if forbidden else None
+        if len(clauses.items) == 1 and len(units) == 1 and not clauses.items[0].holds(KNOWN):
+            self._agreed(units[0])
         if waiting:
             raise InstructionError(f"'{self.said(clauses.items[waiting[0]])}' is not understood")
         return units, clauses
+
+    def _agreed(self, unit: Unit) -> None:
+        """A sentence of one clause has a second judge, its embedding.
+
+        Raises:
+            InstructionError: it is sure of another event.
+        """
+        other = self.reward.meaning(unit.text)
+        if other is None or other == unit.event or unit.forbidden:
+            return
+        if unit.event not in self.events[other].implies and other not in self.events[unit.event].implies:
+            raise InstructionError(f"'{unit.text}' may mean {unit.event} or {other}: say which one")
+
+    def _conditional(self, clause: Clause) -> str | None:
+        """The event of a sentence with a condition that belongs to the event: "wait until you are thirsty to drink"."""
+        if clause.negation or clause.count is not None or "is a condition" not in (clause.problem or ""):
+            return None
+        event = self.reward.meaning(self._text)
+        if event is None or not any(self._fits(event, sense) for sense in self._senses(clause)):
+            return None
+        texts = [*self.events[event].captions, *(text for text, name in self.language.known.items() if name == event)]
+        words = [word for text in texts for word in self._plain_vocabulary.words(tidy(text))]
+        return event if any(word.values("condition") for word in words) else None
 
     def certain(self, text: str) -> set[tuple[str, bool]]:
         """The clauses that are understood even if others are not: pairs of an event, and whether it is forbidden."""
@@ -220,7 +247,13 @@ class Reader:
         if whole and self._only_steps(whole[0]) and following is not None and following.link == "and":
             self._remember(context, clause, whole[0], None)
             return None
-        return self._by_embedding(clause, senses, context, forbidden)
+        if whole and self.meanings.frames and (len(clauses) > 1 or forbidden):
+            # All words are known, and they make no event. In a whole sentence, the embedding may know better.
+            raise InstructionError(f"'{self.said(clause)}' is not understood: {self._why_nothing(clause, context)}")
+        return self._by_embedding(clause, senses, context, forbidden, len(clauses) == 1 and not forbidden)
+
+    def _why_nothing(self, clause: Clause, context: Context) -> str:
+        return self.reward.why_nothing(self.command(clause, context.verb))
 
     def _settled(self, events: set[str], sense: Sense, clause: Clause, context: Context) -> list[tuple[str, str]]:
         if len(events) > 1:
@@ -371,17 +404,18 @@ class Reader:
         return None
 
     def _by_embedding(
-        self, clause: Clause, senses: Sequence[Sense], context: Context, forbidden: bool
+        self, clause: Clause, senses: Sequence[Sense], context: Context, forbidden: bool, alone: bool
     ) -> list[tuple[str, str]]:
-        """What the embedding says, if it fits the words that the lexicon knows."""
+        """What the embedding says, if it fits the words that the lexicon knows.
+
+        In a sentence that stands alone, a verb of a wide meaning need not be one that the lexicon has for the event, as
+        the embedding has seen the whole of it.
+        """
         text = self.command(clause, context.verb if not senses[0].actions else "")
         if any(word.values("something") for word in clause.words) and self.meanings.frames:
             raise InstructionError(f"'{self.said(clause)}' does not say of what: say it")
         if self.meanings.frames and (odd := self._before_the_verb(clause)):
             raise InstructionError(f"'{self.said(clause)}' is not understood: '{odd}' is unknown here")
-        known = any(not sense.rest and (sense.things or sense.actions) for sense in senses) and bool(
-            self.meanings.frames
-        )
         hints = set().union(*(self._events(sense, forbidden) for sense in senses if sense.rest))
         event = self.reward.meaning(text)
         named = any(word.values(VERB) for word in clause.words)
@@ -391,9 +425,11 @@ class Reader:
             if self.reward.events[int(np.argmax(probability))].name == hint and probability.max() >= AGREEING:
                 event = hint
         fits = (
-            any(self._fits(event, sense) for sense in senses) if self.meanings.frames else self._worded(event, clause)
+            any(self._fits(event, sense, alone) for sense in senses)
+            if self.meanings.frames
+            else self._worded(event, clause)
         )
-        if event is None or known or not fits:
+        if event is None or not fits:
             raise InstructionError(f"'{self.said(clause)}' is not understood: {self.reward.why_nothing(text)}")
         self._remember(context, clause, senses[0], event)
         return [(event, text)]
@@ -437,12 +473,15 @@ class Reader:
                 texts[name].append(text)
         return {name: frozenset(noun for text in own for noun in _nouns(text)) for name, own in texts.items()}
 
-    def _fits(self, event: str | None, sense: Sense) -> bool:
+    def _fits(self, event: str | None, sense: Sense, alone: bool = False) -> bool:
         """Could the words that the lexicon knows be about this event?"""
         if event is None:
             return False
         things, actions = self._about(event)
-        return sense.things <= things and (not sense.actions or any(verb & actions for verb in sense.actions))
+        listed = [verb for verb in sense.actions if verb & set(self.language.actions)]
+        if alone:
+            listed = [verb for verb in listed if not verb & self.language.wide]
+        return sense.things <= things and (not listed or any(verb & actions for verb in listed))
 
     def _about(self, event: str) -> tuple[frozenset[str], frozenset[str]]:
         """All things and actions in the frames, captions and known phrasings of an event."""
@@ -450,10 +489,14 @@ class Reader:
             texts = [*self.events[event].captions, *(t for t, e in self.language.known.items() if e == event)]
             words = [word for text in texts for word in self._plain_vocabulary.words(tidy(text))]
             things = frozenset().union(*(word.values(THING) for word in words), self.meanings.things_of(event))
-            actions = frozenset().union(*(word.values(VERB) for word in words))
-            own = [frame.actions for frame in self.meanings.frames if frame.event == event]
+            own = frozenset().union(*(frame.actions for frame in self.meanings.frames if frame.event == event))
+            first = [self._plain_vocabulary.words(tidy(text))[0] for text in texts] if own else []
+            verbs = [word.values(VERB) for word in first if not word.values(FILLER)]
+            actions = own.union(*(verb for verb in verbs if not verb & own))  # "build" is no reason to allow "put"
+            if not own:
+                actions = frozenset().union(*(word.values(VERB) for word in words))
             self._things_of[event] = things | self.language.empty
-            self._actions_of[event] = actions.union(*own)
+            self._actions_of[event] = actions
         return self._things_of[event], self._actions_of[event]
 
     # What clauses say about each other.
