@@ -127,6 +127,20 @@ def test_the_installed_package_gives_scenarios_with_their_truth():
     assert any(each.forbidden for each in scenarios)
 
 
+def test_the_installed_checker_judges_states_of_the_game():
+    pytest.importorskip("craftext")
+    env, scenarios = make_env("classic-32"), [each for each in load("easy") if each.forbidden][:2]
+    state = jax.vmap(env.generate)(jax.random.split(jax.random.key(0), 2))
+    target = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(each.target for each in scenarios))
+    done = np.zeros((2, 22), bool)
+    for row, each in zip(done, scenarios, strict=True):
+        row[list(each.required)] = True
+    for achieved, verdict in ((np.zeros_like(done), False), (done, True), (np.ones_like(done), False)):
+        after = state.replace(game=state.game.replace(achievements=jnp.asarray(achieved)))
+        judged = jax.jit(jax.vmap(module._judge()))(state, after, jnp.zeros(2, jnp.int32), target)
+        assert judged.tolist() == [verdict] * 2
+
+
 def test_counts_and_prohibitions_are_compared_with_the_same_without(policy, monkeypatch):
     env = policy.env
     chosen = [each for each in env.strict_compositions if each.text in ("drink twice", "wake up but do not drink")]

@@ -161,7 +161,8 @@ def _judge() -> Judge:
     from craftext.environment.states.state_classic import GameDataClassic
 
     def judge(before: Any, after: Any, action: jax.Array, target: Any) -> jax.Array:
-        verdict: jax.Array = checker_achievments(GameDataClassic.from_state(before.game, after.game, action), target)
+        data = GameDataClassic.from_state(before.game, after.game, action)
+        verdict: jax.Array = checker_achievments(data, target.achievements)
         return verdict
 
     return judge
