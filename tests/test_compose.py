@@ -76,7 +76,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_rows_are_read_as_instructions_that_can_be_rewritten(files: Path) -> None:
     rows = lines(files / "train.jsonl")
-    loaded = read_dataset(files / "train.jsonl", judged="refuse", inline="refuse", bad="refuse")
+    loaded = read_dataset(files / "train.jsonl", judged="reject", inline="reject", bad="reject")
     assert len(loaded.instructions) == len(rows) == 300 and not loaded.skipped
     for row, made in zip(rows, loaded.instructions, strict=True):
         assert made.prompt == row["messages"][0]["content"]
