@@ -73,7 +73,7 @@ def rows() -> list[dict[str, Any]]:
 
 def judged(path: Path, of: str) -> Iterator[tuple[dict[str, Any], Instruction, bool]]:
     """Each row with what it asks for and whether its response meets that."""
-    loaded = read_dataset(path, judged="refuse", inline="keep", bad="refuse")
+    loaded = read_dataset(path, judged="reject", inline="keep", bad="reject")
     for row, asked in zip(lines(path), loaded.instructions, strict=True):
         chat = row.get("messages") or row.get("prompt") or row["conversations"]
         said = [
