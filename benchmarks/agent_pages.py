@@ -140,8 +140,8 @@ def tuning(name: str, result: dict[str, Any]) -> str:
     seeds, margin = result["settings"]["seeds"], result["settings"]["margin"]
     defaults = ", ".join(f"{k} {v}" for k, v in next(iter(methods.values()))["defaults"].items())
     note = (
-        f"Canonical success, `game`: share of the 22 per trial; seed {seeds[0]}, where two stand in brackets "
-        f"also {seeds[1]}. Defaults here: {defaults}. Bold: what the method gets, the defaults unless "
+        f"Canonical success, `game`: share of the 22 per trial; seed {seeds[0]}; a cell with two values "
+        f"in brackets was run on seed {seeds[1]}, too. Defaults here: {defaults}. Bold: what the method gets, the defaults unless "
         f"another cell is ahead by more than {margin} over both seeds. {source(name, result)}"
     )
     return "\n".join([*lines, "", note])

@@ -246,8 +246,8 @@ def _compute_score(
 def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any], **_: Any) -> dict[str, Any]:
     """OpenRLHF's reward function, mode "all": "rewards", "scores" and "extra_logs", as tensors.
 
-    The constraints are read from the labels. OpenRLHF hands over queries with their special tokens: here those at the
-    end are taken off by what they look like. For another mode, or to name the end marks, write into a file of your own
+    The constraints are read from the labels. OpenRLHF passes queries with special tokens; those at the end are
+    recognised by their form and removed. For another mode, or to name the end marks, write into a file of your own
     ``reward_func = constraint_reward("fraction", convention="openrlhf", ends=AutoTokenizer.from_pretrained(MODEL))``.
     """
     result: dict[str, Any] = _default_reward_func()(queries, prompts, labels)
