@@ -141,8 +141,9 @@ def tuning(name: str, result: dict[str, Any]) -> str:
     defaults = ", ".join(f"{k} {v}" for k, v in next(iter(methods.values()))["defaults"].items())
     note = (
         f"Canonical success, `game`: share of the 22 per trial; seed {seeds[0]}; a cell with two values "
-        f"in brackets was run on seed {seeds[1]}, too. Defaults here: {defaults}. Bold: what the method gets, the defaults unless "
-        f"another cell is ahead by more than {margin} over both seeds. {source(name, result)}"
+        f"in brackets was run on seed {seeds[1]}, too. Defaults here: {defaults}. Bold: what "
+        f"the method gets, the defaults unless another cell is ahead by more than {margin} over both "
+        f"seeds. {source(name, result)}"
     )
     return "\n".join([*lines, "", note])
 
