@@ -72,7 +72,7 @@ def test_trains_saves_and_goes_on(model: str, rows: Path, tmp_path: Path, capsys
     assert [row["step"] for row in run.lines("metrics.jsonl") if "reward" in row] == [1, 2, 3]
     assert cli.main(["report", str(out)]) == 0
     page = (out / "report.html").read_text("utf-8")
-    assert "hir, seed" in page and "<figcaption>replays<" in page and "<figcaption>no signal<" in page
+    assert "hir, seed" in page and "<span>replays<" in page and "<span>no signal<" in page
 
 
 def test_held_out_instructions_replays_and_a_table(
