@@ -175,7 +175,8 @@ def table(result: dict[str, Any]) -> str:
             f"{name} {was[what]['seconds'] / now[what]['seconds']:.1f} times the time and {was[what]['mib']:.0f} MiB"
             for what, name in (("read", "reading took"), ("score", "scoring"))
         )
-        lines += ["", f"Before rows were read one by one, measured in turn on the same machine: {told}."]
+        which = result.get("before_is", "an earlier version")
+        lines += ["", f"An earlier version ({which}), measured in turn on the same machine: {told}."]
     return "\n".join(
         [
             f"{result['rows']:,} composed rows with as many responses:",
