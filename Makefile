@@ -10,7 +10,7 @@ export JAX_PLATFORMS ?= cpu
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[agent,constraints,lm,smol,llm,dev]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[agent,minigrid,constraints,lm,smol,llm,dev]'
 	touch $@
 
 demo: $(STAMP)
