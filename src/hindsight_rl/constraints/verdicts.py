@@ -46,9 +46,8 @@ def both(constraints: Sequence[Checker], response: str | Text, prompt: str | Non
     strict = [each.check(text, prompt) for each in constraints]
     if all(strict):
         return strict, list(strict)
-    variants = text.loose[1:]
     loose = [
-        held or any(each.check(variant, prompt) for variant in variants)
+        held or any(each.check(variant, prompt) for variant in text.variants)
         for each, held in zip(constraints, strict, strict=True)
     ]
     return strict, loose

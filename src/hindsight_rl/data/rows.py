@@ -21,11 +21,9 @@ rewritten prompt would still ask for what was dropped. Every row is read before 
 
 from __future__ import annotations
 
-import gc
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -37,6 +35,7 @@ from hindsight_rl.constraints.rows import RowConstraints, row_constraints
 from hindsight_rl.data.chats import asked
 from hindsight_rl.data.envelopes import opened
 from hindsight_rl.data.files import is_file
+from hindsight_rl.data.garbage import without_collection
 from hindsight_rl.data.separation import separated
 from hindsight_rl.data.stream import rows
 from hindsight_rl.errors import HindsightError
@@ -111,7 +110,7 @@ def instructions(found: Iterable[tuple[str, Row]], source: str = "the data", cho
     choices = choices or Choices()
     made: list[Instruction] = []
     skipped: Counter[str] = Counter()
-    with _without_collection():
+    with without_collection():
         for where, row in found:
             try:
                 made.append(instruction(row, where, choices))
@@ -121,18 +120,6 @@ def instructions(found: Iterable[tuple[str, Row]], source: str = "the data", cho
         why = "; ".join(f"{count} skipped: {reason}" for reason, count in skipped.items()) or "it has no rows"
         raise HindsightError(f"{source}: nothing to train on ({why})")
     return Loaded(made, dict(skipped))
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """No garbage collection meanwhile: all that is made stays, and would be searched through again and again."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 def instruction(row: Row, where: str, choices: Choices | None = None) -> Instruction:

@@ -24,6 +24,7 @@ from hindsight_rl.constraints.core import CURRENT
 from hindsight_rl.constraints.rows import row_constraints
 from hindsight_rl.data.chats import asked
 from hindsight_rl.data.files import file_rows
+from hindsight_rl.data.garbage import without_collection
 from hindsight_rl.data.hub import HUB, hub_rows
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Instruction
@@ -41,7 +42,8 @@ def read(name: str, path: str | Path | None = None, version: str = CURRENT) -> l
     reader = _READERS.get(name)
     if reader is None:
         raise HindsightError(f"unknown benchmark {name!r}; one of: {', '.join(_READERS)}")
-    found = [reader(row, where, version) for where, row in rows(name, path)]
+    with without_collection():
+        found = [reader(row, where, version) for where, row in rows(name, path)]
     if not found:
         raise HindsightError(f"{path or name}: it holds no prompts")
     return found

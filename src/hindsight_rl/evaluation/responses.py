@@ -17,6 +17,7 @@ from typing import Any
 
 from hindsight_rl.data.chats import chat_of, user_turn
 from hindsight_rl.data.files import file_rows
+from hindsight_rl.data.garbage import without_collection
 from hindsight_rl.data.responses import is_batch, is_sample, request_failed, responses
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Instruction
@@ -77,21 +78,22 @@ def match(instructions: Sequence[Instruction], path: str | Path, requests: str |
     duplicate, extra, failed = [], [], []
     first_id = None
     where = ""
-    for found in file_rows(Path(path)):
-        row, where = found.read(), found.where
-        at = find.place(row, where)
-        if is_batch(row):
-            first_id = first_id if first_id is not None else row["custom_id"]
-            if request_failed(row):
-                failed.append(where)
+    with without_collection():
+        for found in file_rows(Path(path)):
+            row, where = found.read(), found.where
+            at = find.place(row, where)
+            if is_batch(row):
+                first_id = first_id if first_id is not None else row["custom_id"]
+                if request_failed(row):
+                    failed.append(where)
+                    continue
+            response = _one(row, where)
+            if at is None:
+                extra.append(where)
                 continue
-        response = _one(row, where)
-        if at is None:
-            extra.append(where)
-            continue
-        if at in given and not (is_sample(row) and given[at] == response):  # lm-eval has a row for each filter
-            duplicate.append(where)
-        given[at] = response
+            if at in given and not (is_sample(row) and given[at] == response):  # lm-eval has a row for each filter
+                duplicate.append(where)
+            given[at] = response
     if not where:
         raise HindsightError(f"{path}: it holds no responses")
     if not given and extra and first_id is not None:

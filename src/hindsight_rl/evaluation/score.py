@@ -5,7 +5,6 @@ hindsight score ifeval responses.jsonl --prompts prompts.jsonl --verdicts verdic
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from hindsight_rl.constraints.core import CURRENT, VERSIONS
 from hindsight_rl.constraints.text.sentences import splitter, splitter_version, use_splitter
 from hindsight_rl.constraints.verdicts import both
 from hindsight_rl.data.files import file_rows
+from hindsight_rl.data.garbage import without_collection
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.evaluation import cfbench
 from hindsight_rl.evaluation.accuracy import SEEN_BY_HIR, accuracy, by_seen
@@ -81,7 +81,6 @@ def main(argv: list[str]) -> int:
     versions = list(dict.fromkeys(("hir" if older else CURRENT) if name == "auto" else name for name in named))
     if config.verdicts and len(versions) > 1:
         raise HindsightError("--verdicts takes the verdicts of one --version")
-    gc.freeze()  # what was read stays to the end, so garbage collection need not search it
     matched = match(instructions, config.responses, config.requests)
     _complain(matched, config.strict_input)
     if marks := matched.marks(config.answer_after):
@@ -119,10 +118,11 @@ def verdicts_of(
 
     answer_after: see :func:`hindsight_rl.replay.verification.answer_of`.
     """
-    pairs = [
-        both(each.constraints, answer_of(response or "", answer_after), each.prompt)  # type: ignore[arg-type]
-        for each, response in zip(instructions, responses, strict=True)
-    ]
+    with without_collection():
+        pairs = [
+            both(each.constraints, answer_of(response or "", answer_after), each.prompt)  # type: ignore[arg-type]
+            for each, response in zip(instructions, responses, strict=True)
+        ]
     return [strict for strict, _ in pairs], [loose for _, loose in pairs]
 
 

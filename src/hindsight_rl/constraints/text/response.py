@@ -58,9 +58,16 @@ class Text:
     def language(self) -> str:
         return language(self.raw)
 
-    @cached_property
+    @property
     def loose(self) -> list[Text]:
-        """The variants that the loose mode accepts, this one first, blank ones and duplicates dropped.
+        """The variants that the loose mode accepts, this one first."""
+        return [self, *self.variants]
+
+    @cached_property
+    def variants(self) -> list[Text]:
+        """The other variants that the loose mode accepts, blank ones and duplicates dropped.
+
+        Without this text itself: a cycle of references would wait for the garbage collector.
 
         As IFEval defines them: without the first line, without the last, without both (each stripped), and
         all of these, and the response itself, without asterisks.
@@ -72,7 +79,7 @@ class Text:
         variants = dict.fromkeys(cut)
         if "*" in self.raw:
             variants.update(dict.fromkeys(part.replace("*", "") for part in cut))
-        return [self] + [Text(part) for part in variants if part != self.raw and part.strip()]
+        return [Text(part) for part in variants if part != self.raw and part.strip()]
 
 
 def as_text(response: str | Text) -> Text:
