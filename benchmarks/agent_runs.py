@@ -10,10 +10,10 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import tyro
-from studies import RESULTS, Settings
+from studies import RESULTS, Settings, StudyConfig
 
 from hindsight_rl.agent.training.config import TrainConfig
 from hindsight_rl.agent.training.presets import preset_of
@@ -71,22 +71,6 @@ class Study(Settings):
         if of not in chosen:
             raise HindsightError(f"{file} has no method '{of}': tune it, or name another one under tuned_as")
         return dict(chosen[of]["chosen"])
-
-
-@dataclass
-class StudyConfig:
-    """Run a study of the agent."""
-
-    study: Annotated[str, tyro.conf.Positional]
-    """The name of a file in benchmarks/agent_studies, or the path of a settings file."""
-    jobs: int = 2
-    """Runs at a time, one core each."""
-    runs: Path = Path("runs")
-    """Folder of the run folders."""
-    out: Path | None = None
-    """The result file; by default results/agent_STUDY.json."""
-    quick: bool = False
-    """Tiny sizes, one seed and two methods, to see that all of it runs. Nothing is written unless --out is given."""
 
 
 class Runner:

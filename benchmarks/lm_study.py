@@ -15,11 +15,11 @@ import statistics
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import tyro
 from lm_runs import Wanted, make, read, show, table
-from studies import RESULTS, Settings, write
+from studies import RESULTS, Settings, StudyConfig, write
 
 from hindsight_rl.lm.sandbox.config import to_json
 
@@ -45,22 +45,6 @@ class Study(Settings):
     tuning_seeds: list[int] = field(default_factory=list)
     best_for_each: list[str] = field(default_factory=list)
     """Options of the grid that tuning does not choose: the best cell is reported for each of their values."""
-
-
-@dataclass
-class StudyConfig:
-    """Run a study of the sandbox's methods."""
-
-    study: Annotated[str, tyro.conf.Positional]
-    """The name of a file in benchmarks/lm_studies, or the path of a settings file."""
-    jobs: int = 2
-    """Runs at a time, one thread each."""
-    runs: Path = Path("runs")
-    """Folder of the run folders and base models."""
-    out: Path | None = None
-    """The result file; by default results/lm_STUDY.json."""
-    quick: bool = False
-    """Tiny sizes, one seed and one condition, to see that all of it runs. Nothing is written unless --out is given."""
 
 
 Cell = dict[str, float]

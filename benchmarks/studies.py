@@ -8,12 +8,30 @@ import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
+import tyro
 from scipy.stats import t
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import machine
+
+
+@dataclasses.dataclass
+class StudyConfig:
+    """Run a study from its settings file."""
+
+    study: Annotated[str, tyro.conf.Positional]
+    """The name of a settings file, or its path."""
+    jobs: int = 2
+    """Runs at a time, one thread each."""
+    runs: Path = Path("runs")
+    """Folder of the run folders and base models."""
+    out: Path | None = None
+    """The result file; by default results/lm_STUDY.json or results/agent_STUDY.json."""
+    quick: bool = False
+    """Tiny sizes, one seed, few methods or conditions: does all of it run? Without --out nothing is written."""
+
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results"

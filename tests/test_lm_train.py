@@ -20,11 +20,11 @@ from safetensors.torch import load_file, save_file
 
 from hindsight_rl.cli import main as cli
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.judge_noise import JudgeErrors
 from hindsight_rl.lm.methods import METHODS
 from hindsight_rl.lm.sandbox import learner as learning
 from hindsight_rl.lm.sandbox import reinforce
 from hindsight_rl.lm.sandbox.config import ReplayRules, SandboxConfig, UpdateRules, from_json, to_json
-from hindsight_rl.lm.sandbox.judge_errors import JudgeErrors
 from hindsight_rl.lm.sandbox.language import KINDS, Demand, decode
 from hindsight_rl.lm.sandbox.model import ModelRules
 from hindsight_rl.lm.sandbox.pretrain import PretrainRules, base_model

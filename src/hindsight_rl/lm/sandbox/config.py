@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.judge_noise import JudgeErrors
 from hindsight_rl.lm.methods import Layout, Method, method
-from hindsight_rl.lm.sandbox.judge_errors import JudgeErrors
 from hindsight_rl.lm.sandbox.model import ModelRules
 from hindsight_rl.lm.sandbox.pretrain import PretrainRules
 from hindsight_rl.lm.sandbox.reinforce import ReinforceRules
@@ -130,6 +130,7 @@ class SandboxConfig:
     update: UpdateRules = field(default_factory=UpdateRules)
     reinforce: Annotated[ReinforceRules, tyro.conf.OmitArgPrefixes] = field(default_factory=ReinforceRules)
     judge: JudgeErrors = field(default_factory=JudgeErrors)
+    """Errors of the verdicts in training. Evaluations always use true verdicts."""
     two_anchors: TwoAnchorRules = field(default_factory=TwoAnchorRules)
 
     @property
@@ -254,12 +255,12 @@ class SandboxConfig:
             ("update.decay", self.update.decay or 0.0),
             ("replay-end", self.reinforce.replay_end),
             ("replay-hold", self.reinforce.replay_hold),
+            ("judge.false-positive", self.judge.false_positive),
+            ("judge.false-negative", self.judge.false_negative),
+            ("two-anchors.mix", self.two_anchors.mix),
         ):
             if not 0 <= share <= 1:
                 raise HindsightError(f"--{place} {share}: a share between 0 and 1")
-        self.judge.checked()
-        if not 0 <= self.two_anchors.mix <= 1:
-            raise HindsightError(f"--two-anchors.mix {self.two_anchors.mix}: a share between 0 and 1")
         for name in self.names:
             chosen = self.chosen(name)
             known = (*self.the_task.layouts, "shuffled", "mixed")

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from hindsight_rl.atomic_files import replacing
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.lm.judge_noise import NoisyVerifier
 from hindsight_rl.lm.sandbox import reinforce
 from hindsight_rl.lm.sandbox.batch import Batch, assemble
 from hindsight_rl.lm.sandbox.config import SandboxConfig
 from hindsight_rl.lm.sandbox.evaluate import Evaluator
-from hindsight_rl.lm.sandbox.judge_errors import ErringVerifier
 from hindsight_rl.lm.sandbox.model import Model, padded
 from hindsight_rl.lm.sandbox.preferences import Probe
 from hindsight_rl.lm.sandbox.pretrain import load_base
@@ -83,7 +83,7 @@ class Learner:
         self.generator = torch.Generator().manual_seed(config.seed)
         self.totals = Totals()
         self.evaluator = Evaluator(self.task, config.source(held_out=True), config.seed, config.test)
-        erring = verifying(ErringVerifier(Checks(), config.judge, config.seed)) if config.judge.any else None
+        erring = verifying(NoisyVerifier(Checks(), config.judge, config.seed)) if config.judge.any else None
         self.verify = erring.verify_batch if erring else verify_batch
         self.replayer = self._replayer(erring)
         self.probe: Probe | None = None
