@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tyro
 from studies import RESULTS, Settings, StudyConfig
 
+from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.training.config import TrainConfig
 from hindsight_rl.agent.training.presets import preset_of
 from hindsight_rl.errors import HindsightError
@@ -57,6 +59,8 @@ class Study(Settings):
     margin: float = 0.0
     costs: dict[str, Any] = field(default_factory=dict)
     """Settings of agent_costs.py, for a study of costs."""
+    give_half: bool = False
+    """Each seed is given half of the environment's instructions, drawn at random; all methods of a seed the same."""
 
     def own(self, method: str) -> dict[str, str]:
         """The tuned settings of a method.
@@ -83,11 +87,25 @@ class Runner:
     def options(self, method: str, seed: int, cell: str = "") -> list[str]:
         """The options of `hindsight agent train` for one run, without its folder."""
         name, *own = shlex.split(self.study.methods[method])
-        words = ["--method", name, "--seed", str(seed), *shlex.split(self.study.options), *own]
+        words = ["--method", name, "--seed", str(seed), *shlex.split(self.study.options)]
+        words += ["--initial-instructions", str(self.half(seed))] if self.study.give_half else []
+        words += own
         words += [f"--{option}={value}" for option, value in self.study.own(method).items()]
         words += [f"--{each}" for each in cell.split()]
         words += ["--num-evals", "0"] if self.study.cells else []
         return words + (shlex.split(QUICK) if self.config.quick else [])
+
+    def half(self, seed: int) -> Path:
+        """The file with half of the environment's instructions that a seed is given."""
+        words = shlex.split(self.study.options)
+        with READING:
+            env = make_env(tyro.cli(TrainConfig, args=words, default=preset_of(words)).env)
+        order = np.random.default_rng([seed, len(env.instructions)]).permutation(len(env.instructions))
+        chosen = sorted(order[: len(env.instructions) // 2])
+        file = self.folder / f"given-{seed}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(f"{env.instructions[i]}\n" for i in chosen), "utf-8")
+        return file
 
     def settings(self, method: str, seed: int, cell: str = "") -> TrainConfig:
         """The settings of one run."""
@@ -144,13 +162,18 @@ def summary(runner: Runner, method: str, path: Path) -> dict[str, Any]:
     run = Run.open(path, kind="agent")
     result, metrics = run.read("eval.json"), run.lines("metrics.jsonl")
     evaluations = [row for row in metrics if row.get("success")]
+    mean = result["mean"]
+    if runner.study.give_half:
+        file = path / "initial_instructions.txt"
+        given = file.read_text("utf-8").splitlines() if file.exists() else []
+        mean = split(mean, result["canonical"], given)
     further = {name: run.read(f"evaluations/{name}.json")["mean"] for name in runner.study.evaluations}
     return {
         "method": method,
         "seed": result["seed"],
         "steps": result["steps"],
         "settings": runner.study.own(method),
-        "mean": result["mean"],
+        "mean": mean,
         "achievements_per_trial": result["achievements_per_trial"],
         "canonical": {row["event"]: row["success"] for row in result["canonical"]},
         "lost": {row["event"]: row["lost"] for row in result["forgetting"]},
@@ -159,6 +182,15 @@ def summary(runner: Runner, method: str, path: Path) -> dict[str, Any]:
         "clusters": metrics[-1]["clusters"],
         "seconds": metrics[-1]["seconds"],
     } | ({"evaluations": further} if further else {})
+
+
+def split(mean: dict[str, float], rows: list[dict[str, Any]], given: list[str]) -> dict[str, float]:
+    """The means of an evaluation, the canonical instructions split into those that were given and the others."""
+    parts = {
+        "given": [row["success"] for row in rows if row["text"] in given],
+        "not given": [row["success"] for row in rows if row["text"] not in given],
+    }
+    return {name: round(statistics.mean(values), 4) for name, values in parts.items() if values} | mean
 
 
 def shares(given: list[dict[str, int]]) -> dict[str, float]:

@@ -69,7 +69,8 @@ def methods(runner: Runner) -> dict[str, Any]:
     stored = Run(runner.run(*wanted[0])).read("config.json")
     found = compare(rows)
     for name, row in found.items():
-        means = "  ".join(f"{k} {row[k]['mean']:.3f} ± {row[k]['standard_error']:.3f}" for k in rows[0]["mean"])
+        sets = next(each["mean"] for each in rows if each["method"] == name)
+        means = "  ".join(f"{k} {row[k]['mean']:.3f} ± {row[k]['standard_error']:.3f}" for k in sets)
         print(f"{name:13} {means}")
     settings = {k: v for k, v in stored.items() if k not in ignored}
     return {"env": stored["env"], "settings": settings, "methods": found, "runs": rows}

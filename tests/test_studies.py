@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 import tyro
 
+from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.training.config import TrainConfig
 from hindsight_rl.agent.training.presets import preset_of
 from hindsight_rl.errors import HindsightError
@@ -125,7 +126,7 @@ words = "--parts paraphrased held_out"
 """
 EVALUATED = {
     "seed": 0, "steps": 2048, "mean": {"canonical": 0.5}, "achievements_per_trial": 2.0,
-    "canonical": [{"event": "wood", "success": 0.5, "achievements": 2.0}],
+    "canonical": [{"event": "wood", "text": "collect wood", "success": 0.5, "achievements": 2.0}],
     "forgetting": [{"event": "wood", "lost": 0.1}],
 }  # fmt: skip
 
@@ -210,6 +211,28 @@ def test_a_study_of_the_agent_compares_and_does_nothing_twice(
     file.write_text(TINY_AGENT.replace("--delta 0.3", "--delta 0.4"))
     with pytest.raises(HindsightError, match="low threshold-0 was made with another --delta: choose other --runs"):
         run(agent_study, monkeypatch, *arguments)
+
+
+def test_half_of_the_instructions_are_given_and_the_others_evaluated(
+    agent_study: ModuleType, called: Hindsight, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file, out = tmp_path / "half.toml", tmp_path / "half.json"
+    file.write_text("give_half = true\n" + TINY_AGENT.replace("seeds_of", "# "))
+    arguments = [str(file), "--runs", str(tmp_path / "runs"), "--out", str(out), "--jobs", "1"]
+    run(agent_study, monkeypatch, *arguments)
+    given = [(tmp_path / "runs" / "agent_half" / f"given-{seed}.txt").read_text().splitlines() for seed in (0, 1)]
+    every = set(make_env("classic-32").instructions)
+    assert all(len(set(each)) == 11 and set(each) < every for each in given) and given[0] != given[1]
+    sources = {
+        (words[words.index("--method") + 1], Path(text).name)
+        for words in called.calls if words[0] == "train"
+        for name, text in pairwise(words) if name == "--initial-instructions"
+    }  # fmt: skip
+    assert sources >= {("oir", "given-0.txt"), ("oir", "given-1.txt"), ("oir", "none")}
+    config = Run(tmp_path / "runs" / "agent_half" / "no instructions-0").read("config.json")
+    assert config["initial_instructions"] == "none"  # a method's own options win
+    means = {row["method"]: row["mean"] for row in json.loads(out.read_text("utf-8"))["runs"]}
+    assert means["no instructions"] == {"not given": 0.5, "canonical": 0.5}
 
 
 def test_tuning_keeps_the_defaults_unless_a_cell_is_well_ahead(
