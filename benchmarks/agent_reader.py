@@ -1,12 +1,17 @@
-"""How are sentences that other people wrote understood?
+"""How are sentences understood that the reader has never seen?
 
     pip install --no-deps craftext==0.2.2
-    python benchmarks/agent_reader.py --set easy other_parameters --out results/agent_reader.json
+    python benchmarks/agent_reader.py --set easy other_parameters own --out results/agent_reader.json
 
 Each sentence of CrafText's conditional achievements is read as `hindsight agent read` does, without training anything.
 It is *right* if the achievements that it asks for and forbids are exactly the true ones, *refused* if the reader says
 that it does not understand it, and else *misread*. What the reader forbids beyond achievements (a blow at a skeleton)
 does not count. The set `paraphrased` is held out: no part of the reader was made with its sentences.
+
+The set `own` is this project's held-out phrasings of the 44 events, one event each, and texts that ask for none. Beside the
+shares it has precision and recall over all pairs of a text and an event, counted as `hindsight agent reward` counts them,
+for the reader and for the semantic reward alone. The reader refuses a harmful event as a goal, but says which one it
+is: that counts as understood.
 """
 
 import json
@@ -15,13 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tyro
 from grounding import write_between
 
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
+from hindsight_rl.agent.envs.events import fulfilling
 from hindsight_rl.agent.evaluation.craftext import DEVELOPMENT, Scenario, load
-from hindsight_rl.agent.instructions.clauses import InstructionError
+from hindsight_rl.agent.instructions.clauses import HarmfulError, InstructionError
+from hindsight_rl.agent.instructions.language import NOTHING
 from hindsight_rl.agent.instructions.parser import parse
 from hindsight_rl.agent.reward.semantic import SemanticReward
 from hindsight_rl.atomic_files import write_text
@@ -32,6 +40,10 @@ ACHIEVEMENTS = {event.name: event.achievement for event in CLASSIC_EVENTS if eve
 
 
 GENERAL = {event.name: event.implies for event in CLASSIC_EVENTS}
+FULFILS = np.asarray(fulfilling(CLASSIC_EVENTS))
+INDEX = {event.name: place for place, event in enumerate(CLASSIC_EVENTS)}
+OWN = "own"
+KINDS = ("right", "refused", "misread")
 
 
 def achievement(event: str) -> int:
@@ -48,7 +60,7 @@ class ReaderConfig:
     """Which sets to read."""
 
     set: tuple[str, ...] = DEVELOPMENT
-    """`easy`, `other_parameters`, and the held-out `paraphrased`."""
+    """`easy`, `other_parameters`, the held-out `paraphrased`, and this project's held-out phrasings, `own`."""
     encoder: str = "default"
     """Sentence encoder."""
     out: str | None = None
@@ -56,7 +68,7 @@ class ReaderConfig:
     docs: str | None = None
     """Write the table into this page, between its `reader` marks."""
     show: bool = False
-    """Print what was misread or refused. Not for the held-out set."""
+    """Print what was misread or refused. Not for the held-out sets."""
 
 
 def main(config: ReaderConfig) -> None:
@@ -66,6 +78,10 @@ def main(config: ReaderConfig) -> None:
     command = "python benchmarks/agent_reader.py --set " + " ".join(config.set)
     result: dict[str, Any] = {"command": command, "machine": machine(), "encoder": encoder.id, "sets": {}}
     for name in config.set:
+        if name == OWN:
+            result["sets"][name], result[OWN] = own_phrasings(reward)
+            print(name, json.dumps(result["sets"][name]), json.dumps(result[OWN]))
+            continue
         scenarios = load(name)
         verdicts = [verdict(reward, each) for each in scenarios]
         result["sets"][name] = shares(scenarios, [kind for kind, _ in verdicts])
@@ -85,9 +101,59 @@ def table(result: dict[str, Any]) -> str:
     lines = ["| set | sentences | right | not understood | misread |", "|---|--:|--:|--:|--:|"]
     for name, rows in result["sets"].items():
         for group, row in rows.items():
-            counts = [f"{row[kind]['share']:.1%}" for kind in ("right", "refused", "misread")]
+            counts = [f"{row[kind]['share']:.1%}" for kind in KINDS]
             lines.append(f"| `{name}`, {group} | {row['sentences']} | " + " | ".join(counts) + " |")
+    if OWN in result:
+        lines += ["", "| `own`, all pairs of a text and an event | precision | recall |", "|---|--:|--:|"]
+        for judge, row in result[OWN].items():
+            lines.append(f"| {judge.replace('_', ' ')} | {row['precision']:.3f} | {row['recall']:.3f} |")
     return "\n".join([*lines, "", f"`{result['command']}`"])
+
+
+def own_phrasings(reward: SemanticReward) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
+    """This project's held-out phrasings: shares by group of events, and precision and recall by who reads them."""
+    texts, meant = LANGUAGE.labelled("heldout", CLASSIC_EVENTS)
+    found = [understood(reward, text) for text in texts]
+    kinds = [
+        "refused" if events is None else "right" if events == [CLASSIC_EVENTS[event].name] else "misread"
+        for events, event in zip(found, meant, strict=True)
+    ]
+    groups = {
+        "all": kinds,
+        "achievements": [k for k, event in zip(kinds, meant, strict=True) if event in ACHIEVEMENTS.values()],
+        "other events": [k for k, event in zip(kinds, meant, strict=True) if event not in ACHIEVEMENTS.values()],
+        "no event": [
+            "right" if understood(reward, text) is None else "misread" for text in LANGUAGE.phrases(NOTHING, "heldout")
+        ],
+    }
+    truth = FULFILS[:, meant]
+    fired = np.stack([FULFILS[:, [INDEX[event] for event in events or ()]].any(1) for events in found], 1)
+    alone = reward.table(texts)
+    return {name: counted(group) for name, group in groups.items()}, {
+        "reader": precision_and_recall(fired, truth),
+        "semantic_reward_alone": precision_and_recall(alone, truth),
+    }
+
+
+def understood(reward: SemanticReward, text: str) -> list[str] | None:
+    """The events of a text that asks for one thing; what it forbids or counts is marked, None: it is refused."""
+    try:
+        parsed = parse(text, reward)
+    except HarmfulError:
+        return [unit.event for unit in reward.reader.units(text)[0]]
+    except InstructionError:
+        return None
+    plain = not parsed.avoid and set(parsed.times) == {1}
+    return list(parsed.events) if plain else [*parsed.events, *parsed.avoid, *parsed.events]
+
+
+def precision_and_recall(fired: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Over all cells; both bool [n_events, n_texts]."""
+    hits = int((fired & truth).sum())
+    return {
+        "precision": round(hits / max(int(fired.sum()), 1), 4),
+        "recall": round(hits / max(int(truth.sum()), 1), 4),
+    }
 
 
 def verdict(reward: SemanticReward, each: Scenario) -> tuple[str, str]:
@@ -112,14 +178,15 @@ def shares(scenarios: list[Scenario], kinds: list[str]) -> dict[str, Any]:
         "with negation": [s for s in scenarios if s.forbidden],
     }
     by_text = {id(each): kind for each, kind in zip(scenarios, kinds, strict=True)}
-    rows = {}
-    for name, group in groups.items():
-        counts = Counter(by_text[id(each)] for each in group)
-        rows[name] = {"sentences": len(group)} | {
-            kind: {"count": counts[kind], "share": round(counts[kind] / max(len(group), 1), 4)}
-            for kind in ("right", "refused", "misread")
-        }
-    return rows
+    return {name: counted([by_text[id(each)] for each in group]) for name, group in groups.items()}
+
+
+def counted(kinds: list[str]) -> dict[str, Any]:
+    """How many of each kind, and their shares."""
+    counts = Counter(kinds)
+    return {"sentences": len(kinds)} | {
+        kind: {"count": counts[kind], "share": round(counts[kind] / max(len(kinds), 1), 4)} for kind in KINDS
+    }
 
 
 if __name__ == "__main__":

@@ -178,6 +178,7 @@ def summary(runner: Runner, method: str, path: Path) -> dict[str, Any]:
         "canonical": {row["event"]: row["success"] for row in result["canonical"]},
         "lost": {row["event"]: row["lost"] for row in result["forgetting"]},
         "curve": [[row["step"], round(statistics.mean(row["success"].values()), 4)] for row in evaluations],
+        "early_success": early(metrics, result["steps"]),
         "given": shares([row["given"] for row in metrics if "given" in row]),
         "clusters": metrics[-1]["clusters"],
         "seconds": metrics[-1]["seconds"],
@@ -191,6 +192,12 @@ def split(mean: dict[str, float], rows: list[dict[str, Any]], given: list[str]) 
         "not given": [row["success"] for row in rows if row["text"] not in given],
     }
     return {name: round(statistics.mean(values), 4) for name, values in parts.items() if values} | mean
+
+
+def early(metrics: list[dict[str, Any]], steps: int) -> float:
+    """How often the reward said that the instruction given was fulfilled, in the first tenth of training."""
+    first = [row["success_of_given"] for row in metrics if row["step"] <= max(steps / 10, metrics[0]["step"])]
+    return round(statistics.mean(first), 4)
 
 
 def shares(given: list[dict[str, int]]) -> dict[str, float]:

@@ -35,6 +35,8 @@ def compare(rows: list[dict[str, Any]]) -> dict[str, Any]:
         table[method]["achievements_per_trial"] = spread([row["achievements_per_trial"] for row in own])
         for name, means in first.get("evaluations", {}).items():
             table[method][name] = {part: spread([row["evaluations"][name][part] for row in own]) for part in means}
+        table[method]["early_success"] = spread([row["early_success"] for row in own])
+        table[method]["forgotten"] = spread([statistics.mean(row["lost"].values()) for row in own])
         table[method]["given"] = _means(own, "given")
         table[method]["canonical_by_event"] = _means(own, "canonical")
         table[method]["curve"] = [

@@ -148,6 +148,7 @@ class Hindsight:
         row = {
             "step": 2048,
             "success": {"wood": 0.5},
+            "success_of_given": 0.125,
             "given": {"initial": 3},
             "clusters": 1,
             "seconds": {"train": 1.0},
@@ -199,6 +200,8 @@ def test_a_study_of_the_agent_compares_and_does_nothing_twice(
     assert [row["method"] for row in result["runs"]].count("few candidates") == 1 and len(result["runs"]) == 9
     assert result["methods"]["oir"]["canonical"]["mean"] == 0.5
     assert result["methods"]["oir"]["words"]["paraphrased"]["mean"] == 0.25
+    assert result["methods"]["oir"]["early_success"]["mean"] == 0.125
+    assert result["methods"]["oir"]["forgotten"]["mean"] == 0.1
     assert len(called.calls) == 18 and ("--relabels", "1") in pairwise(called.calls[2])
     evaluated = next(words for words in called.calls if words[0] == "eval")
     assert evaluated[2:] == ("--json", "--parts", "paraphrased", "held_out")
