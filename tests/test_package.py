@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "hindsight_rl"
-READ = {".toml", ".jsonl", ".txt", ".css", ".html", ".typed"}
+READ = {".toml", ".jsonl", ".txt", ".css", ".html", ".js", ".typed"}
 """Endings of files that the package reads or marks itself with, beside its modules."""
 
 

@@ -19,6 +19,11 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str, str]] = {
         "evaluate an agent per instruction in held-out worlds",
     ),
     ("agent", "watch"): ("hindsight_rl.agent.video.film", "main", "record a video of the policy that follows any text"),
+    ("agent", "rate"): (
+        "hindsight_rl.agent.evaluation.rating.command",
+        "main",
+        "let people rate relabels, and measure how much they agree",
+    ),
     ("agent", "read"): (
         "hindsight_rl.agent.instructions.read",
         "main",

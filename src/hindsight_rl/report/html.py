@@ -1,4 +1,7 @@
-"""Pages from the templates in `templates/`: one HTML file each, without scripts or requests. Text is always escaped."""
+"""Pages from the templates in `templates/`: one HTML file each, without requests. Text is always escaped.
+
+Only the page on which people rate relabels has a script.
+"""
 
 import re
 from functools import cache

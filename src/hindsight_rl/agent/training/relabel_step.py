@@ -1,5 +1,6 @@
 """Relabeling in a training iteration: propose what trajectories achieved, verify it, offer it to the buffer."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,19 @@ from hindsight_rl.run import Run
 
 ALL_SAMPLES, EVERY = 400, 10
 """The first relabels of each kind are all written to `relabels.jsonl`, later only one in EVERY."""
+
+
+def life_to_relabel(events: np.ndarray, over: np.ndarray, wanted: np.ndarray) -> slice:
+    """The steps of the life that is relabeled: the one with the rarest event; if all are equal, the one that continues.
+
+    Args:
+        events: bool [T, n_events].
+        over: bool [T], where a life ended.
+        wanted: float [n_events], the weight of each event (see `Library.wanted`).
+    """
+    edges = [0, *(np.flatnonzero(over) + 1).tolist(), len(events)]
+    lives = [slice(begin, end) for begin, end in itertools.pairwise(edges)]
+    return max(reversed(lives), key=lambda life: (events[life].any(0) * wanted).max(initial=0.0))
 
 
 class RelabelStep:
@@ -78,9 +92,7 @@ class RelabelStep:
         tally: dict[str, Any] = {"accepted": 0, "rejected": 0}
         trajectories = []
         for r in range(events.shape[1]):
-            lives = np.split(events[:, r], np.flatnonzero(over[:, r]) + 1)
-            # Of several lives, take the one with the rarest event; if all are equal, the one that continues.
-            trajectory = max(reversed(lives), key=lambda life: (life.any(0) * wanted).max(initial=0.0))
+            trajectory = events[life_to_relabel(events[:, r], over[:, r], wanted), r]
             trajectories.append(trajectory)
             for relabel in relabeler.propose(trajectory, self.config.relabels, self.rng):
                 self._offer(relabel, trajectory, rarity, tally)
