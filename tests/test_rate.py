@@ -455,3 +455,180 @@ def test_two_verdicts_of_one_annotator_and_files_without_answers_are_named(
     (tmp_path / "key.json").write_text('{"study": "x"}', "utf-8")
     assert hindsight(["agent", "rate", str(run), "--out", str(tmp_path), "--agreement", str(one)]) == 2
     assert "key.json is damaged or of another version" in capsys.readouterr().err
+
+
+# ---- the page in a browser
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """The system's Chromium, without a window."""
+    api = pytest.importorskip("playwright.sync_api")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+    if program is None:
+        pytest.skip("no Chromium: install it to try the page")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program)
+        yield browser
+        browser.close()
+
+
+class Annotator:
+    """Someone with a browser of their own at the page.
+
+    Attributes:
+        faults: errors and requests of the page; there must be none.
+    """
+
+    def __init__(self, chromium: Any, page: Path, width: int = 1200, storage: bool = True):
+        self.context = chromium.new_context(
+            viewport={"width": width, "height": 840}, accept_downloads=True, has_touch=width < 500
+        )
+        if not storage:
+            self.context.add_init_script("Storage.prototype.setItem = () => { throw new Error('full'); }")
+        self.file, self.faults = page, []
+        self.page = self.tab()
+
+    def tab(self) -> Any:
+        """The page in a new tab."""
+        tab = self.context.new_page()
+        tab.set_default_timeout(10_000)
+        tab.on("pageerror", lambda error: self.faults.append(str(error)))
+        tab.on("console", lambda message: self.faults.append(message.text))
+        tab.on("request", lambda request: self.faults.append(request.url) if "http" in request.url[:5] else None)
+        tab.goto(self.file.as_uri())
+        return tab
+
+    def start(self, name: str, tab: Any = None) -> None:
+        tab = tab or self.page
+        tab.fill("#name", name)
+        tab.press("#name", "Enter")
+
+    def count(self) -> str:
+        return str(self.page.inner_text("#count"))
+
+    def chosen(self) -> list[str]:
+        return [each.get_attribute("data-verdict") for each in self.page.query_selector_all("[aria-pressed=true]")]
+
+    def exported(self, out: Path) -> list[dict[str, Any]]:
+        with self.page.expect_download() as download:
+            self.page.click("#export")
+        download.value.save_as(out)
+        return rows_of(out)
+
+
+@pytest.mark.slow
+def test_forty_items_are_rated_with_the_keyboard_exported_and_measured(
+    chromium: Any, run: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study, truth = Study.read(folder), {row["item"]: row["verdict"] for row in rows_of(folder / "true-events.jsonl")}
+    ann = Annotator(chromium, folder / "rate.html")
+    ann.start("  Ann   B. ")
+    keys = ({"yes": "1", "partly": "2", "no": "3"}, {"yes": "y", "partly": "P", "no": "n"})
+    for n, item in enumerate(study.items):
+        assert ann.page.inner_text("#sentence") == item.text
+        if n == 20:  # closed and opened again: everything is there
+            ann.page.reload()
+            assert "20 of 40" in ann.page.inner_text("#names")
+            ann.page.click("text=Ann B.")
+        assert ann.count() == f"Sentence {n + 1} of 40"
+        if n == 10:  # a slip, gone back to and mended; then forward again
+            ann.page.keyboard.press("ArrowLeft")
+            assert ann.chosen() == [truth[study.items[9].item]]
+            ann.page.keyboard.press("ArrowRight")
+        ann.page.keyboard.press("Control+1")  # the browser's, not the page's
+        ann.page.keyboard.press(keys[n % 2][truth[item.item]])
+    assert "all 40 rated" in ann.page.inner_text("#pause-title")
+    rows = ann.exported(tmp_path / "ann.jsonl")
+    assert [(row["item"], row["verdict"], row["text"]) for row in rows] == [
+        (item.item, truth[item.item], item.text) for item in study.items
+    ]
+    assert {(row["study"], row["annotator"]) for row in rows} == {(study.study, "Ann B.")}
+    assert all(row["seconds"] >= 0 and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", row["at"]) for row in rows)
+    assert ann.page.input_value("#copy") == (tmp_path / "ann.jsonl").read_text("utf-8")
+    assert ann.faults == []
+
+    ben = Annotator(chromium, folder / "rate.html", width=390)  # a phone, other answers
+    ben.start("Ben")
+    assert ben.page.evaluate("document.documentElement.scrollWidth") == 390
+    for n in range(40):
+        ben.page.tap(f"[data-verdict={'partly' if n % 5 == 0 else truth[study.items[n].item]}]")
+    assert len(ben.exported(tmp_path / "ben.jsonl")) == 40 and ben.faults == []
+    files = [str(tmp_path / f"{name}.jsonl") for name in ("ann", "ben")]
+    assert hindsight(["agent", "rate", str(run), "--agreement", *files]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^Ann B\. +40 .*40 of 40$", said, re.M)
+    assert re.search(r"alpha \(ordinal\): 0\.[5-9]\d \(0\.\d\d to [01]\.\d\d\), 40 items", said)
+
+
+def test_answers_move_to_another_browser_and_two_tabs_lose_none(chromium: Any, folder: Path, tmp_path: Path) -> None:
+    here = Annotator(chromium, folder / "rate.html")
+    here.start("Cleo")
+    second = here.tab()
+    here.start("Cleo", second)
+    here.page.keyboard.press("1")
+    second.keyboard.press("ArrowRight")
+    second.keyboard.press("3")
+    here.page.keyboard.press("ArrowRight")
+    here.page.keyboard.press("2")
+    here.page.click("#leave")
+    rows = here.exported(tmp_path / "cleo.jsonl")
+    assert [row["verdict"] for row in rows] == ["yes", "no", "partly"]
+
+    there = Annotator(chromium, folder / "rate.html")
+    there.start("Cleo")
+    there.page.keyboard.press("2")  # newer than the answer in the file
+    there.page.click("#leave")
+    there.page.click("#other")
+    there.page.click("text=Import answers")
+    bad = tmp_path / "bad.jsonl"
+    for changes, said in (
+        ({"study": "ffff"}, 'bad.jsonl, line 2, key "study": this answer belongs to another page (ffff)'),
+        ({"verdict": "maybe"}, 'bad.jsonl, line 2, key "verdict": "maybe" is none of yes, partly, no'),
+        ({"item": "ffff"}, 'bad.jsonl, line 2, key "item": this page has no sentence ffff'),
+    ):
+        bad.write_text(f"{json.dumps(rows[0])}\n{changed(rows[1], **changes)}\n", "utf-8")
+        there.page.set_input_files("#import", bad)
+        there.page.wait_for_function("said => document.getElementById('imported').textContent.includes(said)", arg=said)
+    there.page.set_input_files("#import", tmp_path / "cleo.jsonl")
+    there.page.wait_for_selector("text=Imported: 3 of Cleo")
+    there.page.click("#names button")
+    assert there.count() == "Sentence 4 of 40"
+    there.page.click("#leave")
+    assert [row["verdict"] for row in there.exported(tmp_path / "again.jsonl")] == ["partly", "no", "partly"]
+    assert here.faults == there.faults == []
+
+
+def test_a_browser_that_stores_nothing_says_so_and_exports_all(chromium: Any, folder: Path, tmp_path: Path) -> None:
+    dora = Annotator(chromium, folder / "rate.html", storage=False)
+    dora.start("Dora")
+    assert dora.page.is_visible("#no-storage")
+    for key in "123":
+        dora.page.keyboard.press(key)
+    dora.page.click("#leave")
+    dora.page.click("#other")
+    dora.start("Dora")  # the same name has its answers as long as the page is open
+    assert dora.count() == "Sentence 4 of 40"
+    dora.page.click("#leave")
+    assert [row["verdict"] for row in dora.exported(tmp_path / "dora.jsonl")] == ["yes", "partly", "no"]
+
+
+def test_the_page_can_be_used_without_seeing_it(chromium: Any, folder: Path) -> None:
+    eve = Annotator(chromium, folder / "rate.html")
+    eve.start("Eve")
+    names = "e => [e.tagName, e.textContent.trim() || e.alt || e.getAttribute('aria-label') || e.title]"
+    assert eve.page.evaluate("document.activeElement.id") == "sentence"  # what a screen reader reads first
+    for element in eve.page.query_selector_all("button:visible, img:visible"):
+        tag, name = element.evaluate(names)
+        assert name, tag
+    for element in eve.page.query_selector_all("input, textarea"):
+        assert element.evaluate("e => e.labels.length") == 1
+    eve.page.keyboard.press("Tab")
+    eve.page.keyboard.press("Enter")  # the first button behind the sentence: yes
+    eve.page.keyboard.press("ArrowLeft")
+    assert eve.chosen() == ["yes"]
+    eve.page.click(".film button >> nth=1")
+    assert eve.page.is_visible("#large-picture") and eve.page.inner_text("#large-said").startswith("step ")
+    eve.page.keyboard.press("3")  # not while a picture is large
+    eve.page.keyboard.press("Escape")
+    assert eve.chosen() == ["yes"] and eve.page.is_hidden("#large-picture")
