@@ -8,10 +8,10 @@ It is *right* if the achievements that it asks for and forbids are exactly the t
 that it does not understand it, and else *misread*. What the reader forbids beyond achievements (a blow at a skeleton)
 does not count. The set `paraphrased` is held out: no part of the reader was made with its sentences.
 
-The set `own` is this project's held-out phrasings of the 44 events, one event each, and texts that ask for none. Beside the
-shares it has precision and recall over all pairs of a text and an event, counted as `hindsight agent reward` counts them,
-for the reader and for the semantic reward alone. The reader refuses a harmful event as a goal, but says which one it
-is: that counts as understood.
+The set `own` is this project's held-out phrasings of the 44 events, one event each, and texts that ask for none. It
+also has precision and recall over all pairs of a text and an event, counted as `hindsight agent reward` counts them:
+of the reader, and of the semantic reward alone. A harmful event is no goal, but the reader says which one it is: that
+counts as understood.
 """
 
 import json

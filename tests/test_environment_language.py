@@ -57,6 +57,7 @@ def test_craftax_has_phrasings_for_each_event():
         ("[phrasings.x]\ntrain = 'go'", "phrasings.x.train must be a list of texts"),
         ("[phrasings.x]\ntrain = ['go', ' ']", "phrasings.x.train must be a list of texts"),
         ("[phrasings", "Expected"),
+        ("[tools]\ncollect_coal = 'hammer'", r"tools.collect_coal: 'hammer' is not listed in \[things\]"),
     ],
 )
 def test_an_error_names_the_file_and_the_place(tmp_path, text, error):

@@ -49,6 +49,8 @@ class Clause:
         count: how often; None where the text does not say.
         start, end: its place in the tidied text.
         problem: why it cannot be followed, apart from its meaning.
+        condition: the word that makes a condition of it: "if", "when"; None where the problem is another one.
+        words_before: how many of `words` stand before this word.
         on_order: it says that the order does not matter.
         scaffold: it begins with fillers such as "you must", as a clause of its own does.
     """
@@ -62,6 +64,8 @@ class Clause:
     start: int = -1
     end: int = -1
     problem: str | None = None
+    condition: str | None = None
+    words_before: int = 0
     on_order: bool = False
     scaffold: bool = False
 
@@ -221,12 +225,14 @@ class ClauseParser:
             return  # "do not drink either"
         for kind, reason in _PROBLEMS.items():
             if word.values(kind) and not (word.values(KNOWN)):
+                if kind == "condition" and not clause.problem:
+                    clause.condition, clause.words_before = word.text, len(clause.words)
                 clause.problem = clause.problem or f"'{word.text}' {reason}"
                 return
         if word.text == "all" and self.at + 1 < len(self.words) and self.words[self.at + 1].values(THING):
             clause.problem = clause.problem or f"'all' {_PROBLEMS['vague']}"
             return
-        number = self._number(word)
+        number = self._number(word, clause.words[-1] if clause.words else None)
         if number == _NOT_A_COUNT:
             return
         if number is not None:
@@ -247,15 +253,15 @@ class ClauseParser:
         clause.words.append(word)
         clause.spoken.append(word)
 
-    def _number(self, word: Word) -> int | None:
+    def _number(self, word: Word, behind: Word | None) -> int | None:
         """ "3", "three", "twice", "once"; `_NOT_A_COUNT` for "two tasks", None for another word."""
         if (repeats := word.value("repeats")) is not None:
             return {"once": 1, "twice": 2, "thrice": 3}[repeats.split()[0]]
         if word.text == "once" and self._ends_here(self.at + 1):
             return 1
         value = word.value(COUNT)
-        if value is None:
-            return None
+        if value is None or (word.text == "one" and behind is not None and behind.values(THING)):
+            return None  # "a wooden one"
         following = self.words[self.at + 1] if self.at + 1 < len(self.words) else None
         if following is not None and following.values("tasks") and not following.values(THING):
             return _NOT_A_COUNT

@@ -28,6 +28,9 @@ its captions alone.
 
     [forbids]                            # who must not hit a zombie must not defeat one
     hit_zombie = "defeat_zombie"
+
+    [tools]                              # the things of a tool that an event cannot do without
+    collect_coal = "pickaxe"
 """
 
 import tomllib
@@ -48,8 +51,8 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 NOTHING = "nothing"
 """Stands for an event where texts are meant that ask for none; see :meth:`Language.phrases`."""
 
-_TABLES = ("phrasings", NOTHING, "nothing_but", "actions", "things", "lexicon", "meanings", "forbids")
-_LEXICON = ("steps", "materials", "empty", "wide")
+_TABLES = ("phrasings", NOTHING, "nothing_but", "actions", "things", "lexicon", "meanings", "forbids", "tools")
+_LEXICON = ("steps", "materials", "empty", "wide", "states", "wielding")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +70,9 @@ class Language:
         materials: things that a list may share ("a stone pickaxe and sword").
         empty: things that carry no meaning beside others.
         wide: families of actions with a wide meaning ("get", "put"), which many events can be said with.
+        states: things that are a state of the agent, so that a condition with them is a part of the event ("thirst").
+        wielding: families of actions that name a tool ("use").
+        tools: things that an event cannot do without, as far as they are a tool.
         forbids: events whose prohibition forbids another one too.
     """
 
@@ -80,6 +86,9 @@ class Language:
     materials: frozenset[str] = frozenset()
     empty: frozenset[str] = frozenset()
     wide: frozenset[str] = frozenset()
+    states: frozenset[str] = frozenset()
+    wielding: frozenset[str] = frozenset()
+    tools: Mapping[str, frozenset[str]] = field(default_factory=dict)
     forbids: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -107,13 +116,14 @@ class Language:
             {name: tuple(entries(text)) for name, text in values.get("things", {}).items()},
             {name: _texts(file, f"meanings.{name}", texts) for name, texts in values.get("meanings", {}).items()},
             forbids=values.get("forbids", {}),
+            tools={event: frozenset(entries(text)) for event, text in values.get("tools", {}).items()},
             **lists,
         )
         made._check(file)
         return made
 
     def _check(self, file: Path | Traversable) -> None:
-        """Every action and thing of a meaning must be listed."""
+        """Every action and thing of a meaning, and every thing of a tool, must be listed."""
         for event, texts in self.meanings.items():
             for text in texts:
                 frame = Frame.read(event, text)
@@ -123,6 +133,10 @@ class Language:
                             f"language file {file}: meanings.{event}: '{unknown[0]}' in '{text}' is listed in neither "
                             "[actions] nor [things]"
                         )
+
+        for event, tool in self.tools.items():
+            if unknown := sorted(tool - set(self.things)):
+                raise HindsightError(f"language file {file}: tools.{event}: '{unknown[0]}' is not listed in [things]")
 
     @cached_property
     def known(self) -> Mapping[str, str]:
