@@ -8,6 +8,7 @@ Reads the result files of agent_study.py (methods, methods_defaults, her, tuning
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,15 @@ TUNING = "agent_tuning.json"
 DEFAULTS = "agent_methods_defaults.json"
 HER = "agent_her.json"
 PAPER = "agent_paper.json"
+MINIGRID = ("agent_minigrid_doors.json", "agent_minigrid_objects.json")
+NOT_GIVEN = "agent_not_given.json"
+ABLATIONS = ("agent_threshold.json", "agent_buffer_size.json", "agent_candidates.json")
 GROUPS = ("canonical", "paraphrased", "others", "composed")
+LABELS = {
+    "canonical": "canonical", "given": "given", "not given": "not given", "paraphrased": "held-out paraphrases",
+    "others": "events without an instruction", "composed": "compositions", "like held out": "pairs in training",
+    "held_out": "pairs held out",
+}  # fmt: skip
 
 
 def table(name: str, result: dict[str, Any]) -> str:
@@ -56,14 +65,16 @@ def source(name: str, result: dict[str, Any]) -> str:
     return f"(`results/{name}`: `{result['command'].strip()}`{renamed})"
 
 
-def learning_curves(result: dict[str, Any], colours: Sequence[str]) -> Chart:
+def learning_curves(
+    result: dict[str, Any], colours: Sequence[str], title: str = "Learning", asked: str = "22 canonical instructions"
+) -> Chart:
     """Mean success over training; bands are the range over seeds."""
     lines = []
     for name, row in result["methods"].items():
         steps = np.array([step for step, _ in row["curve"]], float)
         low, mean, high = (np.array([point[key] for _, point in row["curve"]]) for key in ("min", "mean", "max"))
         lines.append(Series(name, colours.index(name), steps, mean, low, high))
-    return Chart("Learning", lines, "environment steps", "mean success, 22 canonical instructions", size=(400, 380))
+    return Chart(title, lines, "environment steps", f"mean success, {asked}", size=(400, 380))
 
 
 @dataclass
@@ -183,6 +194,47 @@ def relabeling(before: dict[str, Any], her: dict[str, Any], paper: dict[str, Any
     return "\n".join([*lines, "", note])
 
 
+def plus_minus(cell: dict[str, float]) -> str:
+    """Mean and standard error."""
+    return f"{cell['mean']:.3f} ± {cell['standard_error']:.3f}"
+
+
+def sets(name: str, result: dict[str, Any], groups: Sequence[str]) -> str:
+    """Mean success per method on some sets of instructions, as Markdown."""
+    methods = result["methods"]
+    lines = ["| method | " + " | ".join(LABELS[group] for group in groups) + " |", "|---" * (1 + len(groups)) + "|"]
+    for method, row in methods.items():
+        cells = [plus_minus(row[group]) if group in row else "" for group in groups]
+        lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
+    first, machine = result["runs"][0], result["machine"]
+    seeds = len({run["seed"] for run in result["runs"]})
+    note = (
+        f"Environment `{result['env']}`, {first['steps']:,} steps, {seeds} seeds, "
+        f"± standard error over seeds. One core of {machine['cores']} ({machine['processor']}) per run. "
+        f"{source(name, result)}"
+    )
+    return "\n".join([*lines, "", note])
+
+
+def ablation(name: str, result: dict[str, Any], label: str) -> str:
+    """What a setting does to early reward, final success and forgetting, as Markdown."""
+    head = [
+        label,
+        "early reward",
+        "canonical, final",
+        "held-out paraphrases",
+        "events without an instruction",
+        "forgotten",
+    ]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for method, row in result["methods"].items():
+        keys = ("early_success", "canonical", "paraphrased", "others", "forgotten")
+        lines.append(f"| {method} | " + " | ".join(plus_minus(row[key]) for key in keys) + " |")
+    seeds = len({run["seed"] for run in result["runs"]})
+    note = f"{result['runs'][0]['steps']:,} steps, {seeds} seeds, ± standard error. {source(name, result)}"
+    return "\n".join([*lines, "", note])
+
+
 def sources(*results: tuple[str, dict[str, Any]]) -> str:
     """The share of instructions that each source chose, per method, of named result files, as Markdown."""
     lines = ["| method | " + " | ".join(SOURCES.values()) + " |", "|---" * (1 + len(SOURCES)) + "|"]
@@ -214,6 +266,14 @@ def main() -> None:
     for page in (ROOT / "README.md", EXPERIMENTS / "agent_methods.md"):
         write_between(page, "agent_her", relabeling(before, her, paper))
     write_between(EXPERIMENTS / "agent_methods.md", "agent_sources", sources((HER, her), (PAPER, paper)))
+    for name in MINIGRID:
+        found = json.loads((RESULTS / name).read_text("utf-8"))
+        groups = [group for group in LABELS if group in found["methods"]["oir"]]
+        write_between(EXPERIMENTS / "agent_minigrid.md", Path(name).stem, sets(name, found, groups))
+    grids = [json.loads((RESULTS / name).read_text("utf-8")) for name in MINIGRID]
+    names = list(grids[0]["methods"])
+    charts = [learning_curves(grid, names, grid["env"], "instructions of training") for grid in grids]
+    save(charts, ROOT / "docs" / "images" / "agent_minigrid.png")
     tuned = json.loads((RESULTS / TUNING).read_text("utf-8"))
     write_between(EXPERIMENTS / "agent_tuning.md", "agent_tuning", tuning(TUNING, tuned))
 

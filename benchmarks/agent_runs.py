@@ -167,6 +167,7 @@ def summary(runner: Runner, method: str, path: Path) -> dict[str, Any]:
         file = path / "initial_instructions.txt"
         given = file.read_text("utf-8").splitlines() if file.exists() else []
         mean = split(mean, result["canonical"], given)
+    mean |= like_held_out(result)
     further = {name: run.read(f"evaluations/{name}.json")["mean"] for name in runner.study.evaluations}
     return {
         "method": method,
@@ -192,6 +193,21 @@ def split(mean: dict[str, float], rows: list[dict[str, Any]], given: list[str]) 
         "not given": [row["success"] for row in rows if row["text"] not in given],
     }
     return {name: round(statistics.mean(values), 4) for name, values in parts.items() if values} | mean
+
+
+def like_held_out(result: dict[str, Any]) -> dict[str, float]:
+    """Success on events that are like the held-out ones, which training never asks for, in the same phrasings.
+
+    Alike are events that imply the same event, e.g. `pick_up_red_ball` and `pick_up_blue_ball`. {} where the
+    environment holds no event out.
+    """
+    if not result.get("held_out"):
+        return {}
+    events = make_env(result["env"]).events
+    implied = {name for event in events if event.held_out for name in event.implies}
+    alike = {event.name for event in events if implied & set(event.implies) and not event.held_out}
+    rows = [row["success"] for part in ("canonical", "paraphrased") for row in result[part] if row["event"] in alike]
+    return {"like held out": round(statistics.mean(rows), 4)}
 
 
 def early(metrics: list[dict[str, Any]], steps: int) -> float:

@@ -8,7 +8,7 @@ from hindsight_rl.agent.policy.action_selection import (
     CLOSE,
     IDLE_STEPS,
     WALK_STEPS,
-    ActionKeys,
+    ActionLuck,
     Exploration,
     PolicyView,
     Progress,
@@ -92,21 +92,21 @@ def asked_for(goal: int, n: int = 1) -> Task:
     return Task(jnp.full((n, 1), goal), jnp.zeros(n, bool), jnp.repeat(jnp.eye(2, dtype=bool)[goal][None, None], n, 0))
 
 
-def keys(seed: int) -> ActionKeys:
+def luck(seed: int, n: int = 1) -> ActionLuck:
     whether, which, repeat, walk = jax.random.split(jax.random.key(seed), 4)
-    return ActionKeys(whether, which, repeat, walk)
+    return ActionLuck(*(jax.random.uniform(key, (n,)) for key in (whether, which, repeat)), walk)
 
 
 def test_the_best_action_of_the_goal_is_taken_and_else_a_random_one() -> None:
     odds, seen = jnp.cumsum(jnp.asarray([1.0, 0.0])), jnp.zeros((400, 3))
     nothing = Progress.none(400, 1, 2)
-    greedy = select_action(view(), asked_for(TABLE, 400), nothing, seen, Exploration(odds, 0.0), keys(0))
+    greedy = select_action(view(), asked_for(TABLE, 400), nothing, seen, Exploration(odds, 0.0), luck(0, len(seen)))
     assert greedy.action.tolist() == [1] * 400 and not greedy.random.any() and not greedy.by_waypoint.any()
-    half = select_action(view(), asked_for(TABLE, 400), nothing, seen, Exploration(odds, 0.5), keys(0))
+    half = select_action(view(), asked_for(TABLE, 400), nothing, seen, Exploration(odds, 0.5), luck(0, len(seen)))
     assert half.action.tolist() == [0 if r else 1 for r in half.random.tolist()]
     assert 0.4 < np.asarray(half.random).mean() < 0.6
     always = Exploration(odds, 0.0, always=jnp.asarray([True] * 400), sticky=1.0, last=jnp.full(400, 1))
-    assert select_action(view(), asked_for(WOOD, 400), nothing, seen, always, keys(0)).action.tolist() == [1] * 400
+    assert select_action(view(), asked_for(WOOD, 400), nothing, seen, always, luck(0, 400)).action.tolist() == [1] * 400
 
 
 def test_a_goal_is_pursued_by_way_of_what_it_requires_until_that_is_at_hand() -> None:
@@ -118,7 +118,7 @@ def test_a_goal_is_pursued_by_way_of_what_it_requires_until_that_is_at_hand() ->
     progress, task, taken, done = Progress.none(1, 1, 2), asked_for(TABLE), [], []
     exploration = Exploration(jnp.cumsum(jnp.ones(2)), 0.0)
     for step in range(3):
-        selection = select_action(with_waypoints, task, progress, jnp.zeros((1, 3)), exploration, keys(step))
+        selection = select_action(with_waypoints, task, progress, jnp.zeros((1, 3)), exploration, luck(step))
         taken.append((int(selection.action[0]), bool(selection.by_waypoint[0])))
         events = jnp.eye(2, dtype=bool)[selection.action]  # action i does event i
         progress, fulfilled = update_progress(task, progress, selection.slot, events, found)
@@ -137,13 +137,13 @@ def test_what_is_forbidden_is_not_done_and_is_no_waypoint() -> None:
     )  # fmt: skip
     task, progress, seen = asked_for(TABLE), Progress.none(1, 1, 2), jnp.zeros((1, 3))
     odds = jnp.cumsum(jnp.ones(2))
-    free = select_action(ways, task, progress, seen, Exploration(odds, 0.0), keys(0))
+    free = select_action(ways, task, progress, seen, Exploration(odds, 0.0), luck(0, len(seen)))
     assert bool(free.by_waypoint[0]) and int(free.action[0]) == WOOD
     forbidden = task._replace(
         forbidden=jnp.asarray([[True, False]]), avoid=jnp.eye(2)[None, :1], avoiding=jnp.ones((1, 1), bool)
     )
     for seed in range(20):  # not at random either
-        made = select_action(ways, forbidden, progress, seen, Exploration(odds, seed % 2), keys(seed))
+        made = select_action(ways, forbidden, progress, seen, Exploration(odds, seed % 2), luck(seed, len(seen)))
         assert not bool(made.by_waypoint[0]) and int(made.action[0]) == TABLE
     assert forbidden.violated(jnp.asarray([[True, False]])).all()
     assert not forbidden.violated(jnp.asarray([[False, True]])).any()

@@ -19,7 +19,7 @@ from hindsight_rl.agent.evaluation.suite import EPSILON, EVAL_WORLDS, possible_e
 from hindsight_rl.agent.evaluation.trials import Tasks
 from hindsight_rl.agent.instructions.parser import MAX_PARSED_GOALS
 from hindsight_rl.agent.policy.action_selection import (
-    ActionKeys,
+    ActionLuck,
     Exploration,
     PolicyView,
     Progress,
@@ -127,7 +127,7 @@ def _follow(
         waypoints: what the policy knows about prerequisites.
         carry: state, observation, and the progress in one environment.
         keys: one for each step.
-        walk: of `ActionKeys`.
+        walk: of `ActionLuck`.
 
     Returns:
         the carry afterwards, and of each step: state, events, reached [K], the goal pursued, done.
@@ -138,8 +138,8 @@ def _follow(
     def one_step(carry: Any, key: jax.Array) -> Any:
         state, observation, progress = carry
         whether, which, k_step = jax.random.split(key, 3)
-        action_keys = ActionKeys(whether, which, walk=walk)
-        selection = select_action(view, task, progress, observation[None], exploration, action_keys)
+        luck = ActionLuck(jax.random.uniform(whether, (1,)), jax.random.uniform(which, (1,)), walk=walk)
+        selection = select_action(view, task, progress, observation[None], exploration, luck)
         step = env.step(k_step, state, selection.action[0])
         progress, _ = update_progress(task, progress, selection.slot, step.events[None], view.prerequisites)
         seen = (plain_state(step.state), step.events, progress.reached[0], selection.slot[0], step.done)

@@ -18,7 +18,7 @@ from hindsight_rl.agent.envs.events import fulfilling
 from hindsight_rl.agent.instructions.parser import MAX_FORBIDDEN, MAX_TRAINED_GOALS
 from hindsight_rl.agent.keys import swift
 from hindsight_rl.agent.policy.action_selection import (
-    ActionKeys,
+    ActionLuck,
     Exploration,
     PolicyView,
     Progress,
@@ -179,14 +179,18 @@ def run_trials(
     key = swift(key)
     walk = jax.random.fold_in(key, 1)
 
-    def one_step(carry: Any, key: jax.Array) -> Any:
-        states, observation, progress, fulfilled, truly_counted, success, violated, alive, steps = carry
+    def draw(key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         whether, which, k_step = jax.random.split(key, 3)
+        return jax.random.uniform(whether, (n,)), jax.random.uniform(which, (n,)), jax.random.split(k_step, n)
+
+    def one_step(carry: Any, drawn: tuple[jax.Array, jax.Array, jax.Array]) -> Any:
+        states, observation, progress, fulfilled, truly_counted, success, violated, alive, steps = carry
+        whether, which, step_keys = drawn
         # The agent may believe wrongly that it has succeeded, so its belief does not end the trial.
         progress = progress.new_task(fulfilled)
-        keys = ActionKeys(whether, which, walk=walk)
-        selection = select_action(view, task, progress, observation, exploration, keys)
-        step = step_each(env, jax.random.split(k_step, n), states, selection.action)
+        luck = ActionLuck(whether, which, walk=walk)
+        selection = select_action(view, task, progress, observation, exploration, luck)
+        step = step_each(env, step_keys, states, selection.action)
         events = step.events & alive[:, None]
         progress, fulfilled = update_progress(task, progress, selection.slot, events, view.prerequisites)
         # For true events the turn is that of the first goal that was not truly reached.
@@ -205,6 +209,6 @@ def run_trials(
     states, observation = bank.take(worlds)
     no, none = jnp.zeros(n, bool), jnp.zeros((n, k), jnp.int32)
     start = (states, observation, Progress.none(n, k, len(env.events)), no, none, no, no, ~no, jnp.zeros(n, jnp.int32))
-    end, _ = jax.lax.scan(one_step, start, jax.random.split(key, horizon))
+    end, _ = jax.lax.scan(one_step, start, jax.vmap(draw)(jax.random.split(key, horizon)))
     _, _, progress, _, _, success, violated, _, steps = end
     return Outcome(success, jnp.minimum(steps, horizon), progress.event_counts > 0, violated)

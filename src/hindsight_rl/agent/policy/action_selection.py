@@ -181,15 +181,18 @@ class Exploration(NamedTuple):
     moves: tuple[int, ...] = ()
 
 
-class ActionKeys(NamedTuple):
-    """The random streams of a choice of actions.
+class ActionLuck(NamedTuple):
+    """The random numbers of a choice of actions, uniform between 0 and 1.
+
+    They are drawn for all steps before the first: drawn inside a loop of steps, XLA would compute them again in each
+    operation that uses them, which takes most of the time of compilation.
 
     Attributes:
-        whether: act at random or not.
-        which: the random action.
-        repeat: repeat the last random action or not; used with `Exploration.sticky`.
-        walk: the direction of a walk, the same key at every step, so that it keeps its direction; used with
-            `Exploration.moves`.
+        whether: float32 [E], act at random or not.
+        which: float32 [E], the random action.
+        repeat: float32 [E], repeat the last random action or not; used with `Exploration.sticky`.
+        walk: a key, the direction of a walk. It is the same at every step, so that a walk keeps its direction; used
+            with `Exploration.moves`.
     """
 
     whether: jax.Array
@@ -230,7 +233,7 @@ def select_action(
     progress: Progress,
     observation: jax.Array,
     exploration: Exploration,
-    keys: ActionKeys,
+    luck: ActionLuck,
 ) -> Selection:
     """The next action of each of E environments.
 
@@ -257,20 +260,19 @@ def select_action(
         imminent, close = (makes_happen(psi, task.avoid, task.avoiding, value) for value in (IMMINENT, CLOSE))
         values = jnp.where(imminent, -jnp.inf, values)
 
-    random = jax.random.uniform(keys.whether, (n,)) < exploration.epsilon
+    random = luck.whether < exploration.epsilon
     if exploration.always is not None:
         random = exploration.always | random
-    drawn = drawn_by(exploration.odds, jax.random.uniform(keys.which, (n,)))
+    drawn = drawn_by(exploration.odds, luck.which)
     if exploration.sticky is not None:
-        assert keys.repeat is not None and exploration.last is not None
-        repeat = jax.random.uniform(keys.repeat, (n,)) < exploration.sticky
-        drawn = jnp.where(repeat, exploration.last, drawn)
+        assert luck.repeat is not None and exploration.last is not None
+        drawn = jnp.where(luck.repeat < exploration.sticky, exploration.last, drawn)
     if close is not None:
         random = random & ~jnp.take_along_axis(close, drawn[:, None], axis=1)[:, 0]
     best = jnp.argmax(values, axis=1)
     if exploration.moves:
-        assert keys.walk is not None
-        best = walk_on(best, progress.idle, exploration.moves, keys.walk)
+        assert luck.walk is not None
+        best = walk_on(best, progress.idle, exploration.moves, luck.walk)
     action = jnp.where(random, drawn, best).astype(jnp.int32)
     return Selection(action, slot, goal, waypoint, by_waypoint, drawn, random, psi, near)
 

@@ -15,8 +15,13 @@ NOISE = 0.02
 """Added to a value and to its average before they are compared, so that noise in small values does not count."""
 
 
-class ChoiceKeys(NamedTuple):
-    """The random streams of a choice of instructions."""
+class ChoiceLuck(NamedTuple):
+    """The random numbers of a choice of instructions for E environments, uniform between 0 and 1.
+
+    Attributes:
+        by_chance: float32 [E, candidates].
+        new_event, which_event, repeated_event, initial, initial_which: float32 [E].
+    """
 
     by_chance: jax.Array
     new_event: jax.Array
@@ -98,7 +103,7 @@ def next_instruction(
     selection: Selection,
     event_counts: jax.Array,
     since_new: jax.Array,
-    keys: ChoiceKeys,
+    luck: ChoiceLuck,
     allowed: "Allowed | None" = None,
 ) -> tuple[jax.Array, jax.Array]:
     """The instruction that each of E environments would be given now.
@@ -114,8 +119,8 @@ def next_instruction(
         `REPEATED_EVENT`.
     """
     n = event_counts.shape[0]
-    luck = jax.random.uniform(keys.by_chance, (n, rules.candidates))
-    drawn = drawn_by(odds.by_chance, luck) if allowed is None else drawn_by_each(allowed.by_chance, luck)
+    marks = luck.by_chance
+    drawn = drawn_by(odds.by_chance, marks) if allowed is None else drawn_by_each(allowed.by_chance, marks)
     if odds.usual is not None:
         # Of the candidates, take the one with the highest ratio of its value here to its average value.
         first_goal = jnp.maximum(tables.goals[drawn, 0], 0)
@@ -127,32 +132,31 @@ def next_instruction(
     chosen = jnp.full(n, BY_CHANCE, jnp.int32)
 
     if selection.event_values is not None and view.known is not None and rules.new_event_share:
-        repeated = jax.random.bernoulli(keys.repeated_event, rules.repeated_event_share, (n, 1))
+        repeated = (luck.repeated_event < rules.repeated_event_share)[:, None]
         left = view.known & ~jnp.where(repeated, since_new, event_counts > 0)
         if allowed is not None:
             left = left & allowed.events
         wanted = jnp.where(repeated, odds.useful, tables.rarity)
-        there_is, asking = event_instruction(selection.event_values, left, wanted, tables, keys.which_event)
-        given = (jax.random.uniform(keys.new_event, (n,)) < rules.new_event_share) & there_is
+        there_is, asking = event_instruction(selection.event_values, left, wanted, tables, luck.which_event)
+        given = (luck.new_event < rules.new_event_share) & there_is
         instruction = jnp.where(given, asking, instruction)
         chosen = jnp.where(given, jnp.where(repeated[:, 0], REPEATED_EVENT, NEW_EVENT), chosen)
 
     if rules.initial:
-        luck = jax.random.uniform(keys.initial_which, (n,))
         there_are = odds.initial[-1] > 0
         if allowed is None:
-            initial = drawn_by(odds.initial, luck)
+            initial = drawn_by(odds.initial, luck.initial_which)
         else:
-            initial = drawn_by_each(allowed.initial, luck[:, None])[:, 0]
+            initial = drawn_by_each(allowed.initial, luck.initial_which[:, None])[:, 0]
             there_are = there_are & (allowed.initial[:, -1] > 0)
-        given = (jax.random.uniform(keys.initial, (n,)) < rules.initial) & there_are
+        given = (luck.initial < rules.initial) & there_are
         instruction = jnp.where(given, initial, instruction)
         chosen = jnp.where(given, INITIAL, chosen)
     return instruction, chosen
 
 
 def event_instruction(
-    values: jax.Array, left: jax.Array, wanted: jax.Array, tables: Tables, key: jax.Array
+    values: jax.Array, left: jax.Array, wanted: jax.Array, tables: Tables, luck: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """An instruction for one of the events left. Events with a higher value and weight are more likely.
 
@@ -160,11 +164,12 @@ def event_instruction(
         values: float32 [E, n_events], of every event's goal here.
         left: bool [E, n_events], events that can be asked for and have not happened.
         wanted: float32 [E, n_events], the weight of each event.
+        luck: float32 [E], uniform random numbers.
 
     Returns:
         whether there is one, bool [E], and which, int32 [E].
     """
     odds = jnp.cumsum(jnp.where(left, (jnp.maximum(values, 0.0) + LEAST_VALUE) * wanted, 0.0), axis=1)
-    mark = jax.random.uniform(key, (values.shape[0], 1)) * odds[:, -1:]
+    mark = luck[:, None] * odds[:, -1:]
     event = jnp.minimum((odds <= mark).sum(axis=1), odds.shape[1] - 1)
     return odds[:, -1] > 0, tables.waypoint[event]

@@ -14,7 +14,7 @@ from hindsight_rl.agent.envs.bank import Bank
 from hindsight_rl.agent.envs.environment import Environment, exploration_odds, step_each
 from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS
 from hindsight_rl.agent.policy.action_selection import (
-    ActionKeys,
+    ActionLuck,
     Exploration,
     PolicyView,
     Progress,
@@ -26,7 +26,7 @@ from hindsight_rl.agent.policy.network import QNetwork, psi_of
 from hindsight_rl.agent.policy.network import omega as network_omega
 from hindsight_rl.agent.policy.prerequisites import Precedence, prerequisites, requirements
 from hindsight_rl.agent.training.acting import ActingRules
-from hindsight_rl.agent.training.instruction_choice import Allowed, ChoiceKeys, Odds, next_instruction
+from hindsight_rl.agent.training.instruction_choice import Allowed, ChoiceLuck, Odds, next_instruction
 from hindsight_rl.agent.training.tables import Tables
 
 
@@ -104,29 +104,41 @@ class Transitions(NamedTuple):
     chosen: jax.Array
 
 
-class StepKeys(NamedTuple):
-    """The random streams of one step of E environments."""
+class StepLuck(NamedTuple):
+    """What is random in one step of E environments; see `ActionLuck` for why it is drawn beforehand."""
 
-    action: ActionKeys
-    instruction: ChoiceKeys
+    action: ActionLuck
+    instruction: ChoiceLuck
     step: jax.Array
-    """Randomness of the environments."""
+    """Keys [E]: randomness of the environments."""
     life: jax.Array
-    """Which environments are reset."""
+    """float32 [E]: which environments are reset."""
     reset: jax.Array
-    """Which states they are reset to."""
+    """A key: which states they are reset to."""
     burst: jax.Array
-    """Whether random steps follow a success."""
+    """float32 [E]: whether random steps follow a success."""
 
     @classmethod
-    def of(cls, key: jax.Array) -> "StepKeys":
-        """Split a step's key into the streams."""
+    def of(cls, key: jax.Array, n: int, candidates: int) -> "StepLuck":
+        """Draw for ``n`` environments; ``candidates`` instructions are drawn by chance for each."""
         whether, which, repeat, by_chance, step, life, reset = jax.random.split(key, 7)
         new_event, which_event = jax.random.split(jax.random.fold_in(key, 7))
         initial, initial_which = jax.random.split(jax.random.fold_in(key, 11))
         repeated_event, burst = jax.random.fold_in(key, 9), jax.random.fold_in(key, 8)
-        choice = ChoiceKeys(by_chance, new_event, which_event, repeated_event, initial, initial_which)
-        return cls(ActionKeys(whether, which, repeat), choice, step, life, reset, burst)
+        each = jnp.stack(
+            [whether, which, repeat, life, burst, new_event, which_event, repeated_event, initial, initial_which]
+        )
+        numbers = jax.vmap(lambda stream: jax.random.uniform(stream, (n,)))(each)
+        whether, which, repeat, life, burst, *choice = numbers
+        chance = jax.random.uniform(by_chance, (n, candidates))
+        return cls(
+            action=ActionLuck(whether, which, repeat),
+            instruction=ChoiceLuck(chance, *choice),
+            step=jax.random.split(step, n),
+            life=life,
+            reset=reset,
+            burst=burst,
+        )
 
 
 def start(env: Environment, bank: Bank, num_envs: int, key: jax.Array) -> Actors:
@@ -205,20 +217,19 @@ def roll(
         possible = jax.vmap(env.possible)(states)
         return None if possible is None else Allowed.of(tables, possible)
 
-    def one_step(carry: Any, key: jax.Array) -> tuple[Any, Transitions]:
+    def one_step(carry: Any, luck: StepLuck) -> tuple[Any, Transitions]:
         actors, previous_goal, by_world = carry
-        keys = StepKeys.of(key)
         goals = tables.goals[actors.instruction]
         task = _task(tables, view, actors.instruction)
         pursuing = actors.explore <= 0
         selection = select_action(
             view, task, actors.progress, actors.observation,
-            exploration._replace(always=~pursuing, last=actors.exploring_action), keys.action,
+            exploration._replace(always=~pursuing, last=actors.exploring_action), luck.action,
         )  # fmt: skip
         asked = selection.goal
         goal = jnp.where(selection.by_waypoint, event_goal[selection.waypoint], asked)
 
-        step = step_each(env, jax.random.split(keys.step, n), actors.env_state, selection.action)
+        step = step_each(env, luck.step, actors.env_state, selection.action)
         progress, fulfilled = update_progress(task, actors.progress, selection.slot, step.events, view.prerequisites)
         fulfilled &= pursuing
         violated = pursuing & task.violated(step.events)
@@ -235,7 +246,7 @@ def roll(
             reward, terminal = new.sum(axis=1).astype(jnp.float32), jnp.zeros(n, bool)
 
         # Does the life end? Does the instruction end?
-        leave = ~step.done & (jax.random.uniform(keys.life, (n,)) < 1.0 / rules.mean_life)
+        leave = ~step.done & (luck.life < 1.0 / rules.mean_life)
         leave = leave | (fulfilled & ~step.done & rules.reset_on_success)
         over = step.done | leave
         times = 1 if task.times is None else task.times
@@ -248,17 +259,17 @@ def roll(
         since_new = jnp.where((over | (first > 0))[:, None], False, actors.since_new) | (step.events & ~over[:, None])
         newest = jnp.where(over, 0.0, jnp.where(first > 0, first, actors.newest))
 
-        env_state, observation = bank.renew(keys.reset, over, step.state, step.observation)
+        env_state, observation = bank.renew(luck.reset, over, step.state, step.observation)
         if by_world is not None:
             by_world = jax.lax.cond(over.any(), lambda: worlds_allow(env_state), lambda: by_world)
         instruction, chosen = next_instruction(
-            tables, odds, view, rules, selection, progress.event_counts, since_new, keys.instruction, by_world
+            tables, odds, view, rules, selection, progress.event_counts, since_new, luck.instruction, by_world
         )
         renewed = ended | (~pursuing & ((actors.explore <= 1) | over))
         # After a rare event the agent takes random steps, because its consequences are most likely found there.
         rare = jnp.where(tables.fires[goal] & step.events, tables.rarity, 0.0).max(axis=1)
         rare = jnp.maximum(rare, rules.repeated_event_share * actors.newest)
-        curious = jax.random.uniform(keys.burst, (n,)) < rare
+        curious = luck.burst < rare
         burst = ended & fulfilled & ~over & curious & (rules.explore_after > 0)
         transitions = Transitions(
             observation=actors.observation,
@@ -295,5 +306,6 @@ def roll(
         return (after, goal, by_world), transitions
 
     first = (actors, jnp.zeros(n, jnp.int32), worlds_allow(actors.env_state))
-    (actors, _, _), seen = jax.lax.scan(one_step, first, jax.random.split(key, num_steps))
+    luck = jax.vmap(lambda each: StepLuck.of(each, n, rules.candidates))(jax.random.split(key, num_steps))
+    (actors, _, _), seen = jax.lax.scan(one_step, first, luck)
     return actors, seen
