@@ -6,7 +6,8 @@
 Each sentence of CrafText's conditional achievements is read as `hindsight agent read` does, without training anything.
 It is *right* if the achievements that it asks for and forbids are exactly the true ones, *refused* if the reader says
 that it does not understand it, and else *misread*. What the reader forbids beyond achievements (a blow at a skeleton)
-does not count. The set `paraphrased` is held out: no part of the reader was made with its sentences.
+does not count. The set `paraphrased` is held out: no part of the reader was made with its sentences, and the result
+file has its first run.
 
 The set `own` is this project's held-out phrasings of the 44 events, one event each, and texts that ask for none. It
 also has precision and recall over all pairs of a text and an event, counted as `hindsight agent reward` counts them:
