@@ -2,7 +2,8 @@
 
     python benchmarks/agent_pages.py
 
-Reads the result files of agent_study.py (methods, methods_defaults, her, tuning) and of agent_speed.py.
+Reads the result files of agent_study.py (methods, methods_defaults, her, paper, tuning, minigrid_doors), of
+agent_speed.py and of agent_minigrid_speed.py.
 """
 
 import json
@@ -26,12 +27,11 @@ TUNING = "agent_tuning.json"
 DEFAULTS = "agent_methods_defaults.json"
 HER = "agent_her.json"
 PAPER = "agent_paper.json"
-MINIGRID = ("agent_minigrid_doors.json", "agent_minigrid_objects.json")
-NOT_GIVEN = "agent_not_given.json"
-ABLATIONS = ("agent_threshold.json", "agent_buffer_size.json", "agent_candidates.json")
+MINIGRID = ("agent_minigrid_doors.json",)
+MINIGRID_SPEED = "agent_minigrid_speed.json"
 GROUPS = ("canonical", "paraphrased", "others", "composed")
 LABELS = {
-    "canonical": "canonical", "given": "given", "not given": "not given", "paraphrased": "held-out paraphrases",
+    "canonical": "canonical", "half given": "given", "other half": "not given", "paraphrased": "held-out paraphrases",
     "others": "events without an instruction", "composed": "compositions", "like held out": "pairs in training",
     "held_out": "pairs held out",
 }  # fmt: skip
@@ -216,23 +216,20 @@ def sets(name: str, result: dict[str, Any], groups: Sequence[str]) -> str:
     return "\n".join([*lines, "", note])
 
 
-def ablation(name: str, result: dict[str, Any], label: str) -> str:
-    """What a setting does to early reward, final success and forgetting, as Markdown."""
-    head = [
-        label,
-        "early reward",
-        "canonical, final",
-        "held-out paraphrases",
-        "events without an instruction",
-        "forgotten",
-    ]
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for method, row in result["methods"].items():
-        keys = ("early_success", "canonical", "paraphrased", "others", "forgotten")
-        lines.append(f"| {method} | " + " | ".join(plus_minus(row[key]) for key in keys) + " |")
-    seeds = len({run["seed"] for run in result["runs"]})
-    note = f"{result['runs'][0]['steps']:,} steps, {seeds} seeds, ± standard error. {source(name, result)}"
-    return "\n".join([*lines, "", note])
+def grid_speed(name: str, result: dict[str, Any]) -> str:
+    """Steps per second in XLand-MiniGrid, as Markdown."""
+    rates, over = result["steps_per_second"], result["ours_over_stock"]
+    machine, config = result["machine"], result["config"]
+    return "\n".join([
+        "| | steps per second |",
+        "|---|---|",
+        f"| the package with plain PQN | {rates['stock']:,} |",
+        f"| ours: events, mirror images, hindsight, relabeling, buffer | {rates['ours']:,} |",
+        "",
+        f"Ours over it, per turn: {over['median']:.2f} ({over['min']:.2f} to {over['max']:.2f}). Environment "
+        f"`{config['env']}`, {config['rounds']} turns of {result['steps_per_turn']:,} steps each, in "
+        f"turn. {machine['cores']} cores ({machine['processor']}). {source(name, result)}",
+    ])  # fmt: skip
 
 
 def sources(*results: tuple[str, dict[str, Any]]) -> str:
@@ -274,6 +271,8 @@ def main() -> None:
     names = list(grids[0]["methods"])
     charts = [learning_curves(grid, names, grid["env"], "instructions of training") for grid in grids]
     save(charts, ROOT / "docs" / "images" / "agent_minigrid.png")
+    timed = json.loads((RESULTS / MINIGRID_SPEED).read_text("utf-8"))
+    write_between(EXPERIMENTS / "agent_minigrid.md", "agent_minigrid_speed", grid_speed(MINIGRID_SPEED, timed))
     tuned = json.loads((RESULTS / TUNING).read_text("utf-8"))
     write_between(EXPERIMENTS / "agent_tuning.md", "agent_tuning", tuning(TUNING, tuned))
 

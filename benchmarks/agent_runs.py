@@ -189,8 +189,8 @@ def summary(runner: Runner, method: str, path: Path) -> dict[str, Any]:
 def split(mean: dict[str, float], rows: list[dict[str, Any]], given: list[str]) -> dict[str, float]:
     """The means of an evaluation, the canonical instructions split into those that were given and the others."""
     parts = {
-        "given": [row["success"] for row in rows if row["text"] in given],
-        "not given": [row["success"] for row in rows if row["text"] not in given],
+        "half given": [row["success"] for row in rows if row["text"] in given],
+        "other half": [row["success"] for row in rows if row["text"] not in given],
     }
     return {name: round(statistics.mean(values), 4) for name, values in parts.items() if values} | mean
 

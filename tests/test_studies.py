@@ -235,7 +235,7 @@ def test_half_of_the_instructions_are_given_and_the_others_evaluated(
     config = Run(tmp_path / "runs" / "agent_half" / "no instructions-0").read("config.json")
     assert config["initial_instructions"] == "none"  # a method's own options win
     means = {row["method"]: row["mean"] for row in json.loads(out.read_text("utf-8"))["runs"]}
-    assert means["no instructions"] == {"not given": 0.5, "canonical": 0.5}
+    assert means["no instructions"] == {"other half": 0.5, "canonical": 0.5}
 
 
 def test_tuning_keeps_the_defaults_unless_a_cell_is_well_ahead(
