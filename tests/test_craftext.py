@@ -16,6 +16,8 @@ from hindsight_rl.agent.policy.network import QNetwork
 from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.errors import HindsightError
 
+pytestmark = pytest.mark.agent
+
 SOURCE = """
 from jax import numpy as jnp
 from types import SimpleNamespace as S

@@ -114,9 +114,13 @@ def matches(printed: str, claimed: str) -> bool:
 
 
 TESTED = [page for page in PAGES if "<!-- tested -->" in page.read_text("utf-8")]
+TRAINS = [ROOT / page for page, shows in PROGRAMS if shows in (".fit()", "env=")]
+"""Pages that train an agent."""
 
 
-@pytest.mark.parametrize("page", TESTED, ids=name_of)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.agent if page in TRAINS else ()) for page in TESTED], ids=name_of
+)
 def test_tested_blocks_print_what_they_claim(page: Path, tmp_path: Path) -> None:
     text = page.read_text("utf-8")
     steps = steps_of(text)

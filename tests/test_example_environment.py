@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.agent
+
 pytest.importorskip("craftax")
 pytest.importorskip("setuptools")
 

@@ -19,6 +19,8 @@ from hindsight_rl.agent.video.renderer import Caption, EventLine, Painter  # noq
 from hindsight_rl.cli import main as hindsight  # noqa: E402
 from hindsight_rl.errors import HindsightError  # noqa: E402
 
+pytestmark = pytest.mark.agent
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -117,7 +117,7 @@ def test_the_full_game_has_raw_observations_alone(tmp_path: Path, capsys: pytest
     assert "--observation raw" in capsys.readouterr().err
 
 
-@pytest.mark.slow  # compiles for minutes
+@pytest.mark.agent
 def test_the_full_game_trains(tmp_path: Path) -> None:
     learning = LearningRules(hindsight=4, windows_per_event=1, replay_windows=4, minibatch=64)
     config = tiny(

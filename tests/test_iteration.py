@@ -12,6 +12,8 @@ from hindsight_rl.agent.training.train import TrainConfig
 from hindsight_rl.agent.training.training_run import TrainingRun
 from hindsight_rl.run import Run
 
+pytestmark = pytest.mark.agent
+
 SMALL = [
     "--num-envs",
     "32",

@@ -31,6 +31,8 @@ from hindsight_rl.run import Run
 from patience import HUNG
 from test_train import tiny, without_clock
 
+pytestmark = pytest.mark.agent
+
 WORDS = {event.captions[0]: event.name.replace("_", " ") for event in CLASSIC_EVENTS}
 KEY = "sk-secret-0123456789"
 

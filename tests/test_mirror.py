@@ -10,6 +10,8 @@ from hindsight_rl.agent.envs.craftax import compact as view
 from hindsight_rl.agent.envs.craftax.mirror import SWAPS
 from hindsight_rl.agent.envs.symmetries import reflect
 
+pytestmark = pytest.mark.agent
+
 SIDES = ("left", "right", "up", "down")
 
 

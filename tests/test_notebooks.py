@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.agent
+
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed: pip install 'hindsight-rl[dev]'")
 nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: pip install 'hindsight-rl[dev]'")
 pytest.importorskip("ipykernel", reason="ipykernel is not installed: pip install 'hindsight-rl[dev]'")

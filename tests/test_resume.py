@@ -17,6 +17,8 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 from test_train import tiny
 
+pytestmark = pytest.mark.agent
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Run:

@@ -19,6 +19,8 @@ from hindsight_rl.agent.training.acting import ActingRules
 from hindsight_rl.agent.training.rollout import roll, start
 from hindsight_rl.agent.training.tables import Tables
 
+pytestmark = pytest.mark.agent
+
 N_EVENTS = len(CLASSIC_EVENTS)
 INDEX = event_index(CLASSIC_EVENTS)
 

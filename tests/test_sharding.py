@@ -27,6 +27,8 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 from patience import HUNG
 
+pytestmark = pytest.mark.agent
+
 SMALL = shlex.split(
     "--total-timesteps 8192 --num-envs 32 --num-steps 16 --num-updates 4 --num-worlds 128 --width 32 --rank 8 "
     "--depth 1 --trajectories 8 "

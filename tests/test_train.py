@@ -67,6 +67,7 @@ def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
     return trained
 
 
+@pytest.mark.agent
 @pytest.mark.parametrize("name", [m for m in METHODS if m != "oir"])
 def test_every_method_trains(name: str, run_of: Callable[[str], Run]) -> None:
     out = run_of(name)
@@ -83,6 +84,7 @@ def test_every_method_trains(name: str, run_of: Callable[[str], Run]) -> None:
     assert ("given" in rows[-1]) == METHODS[name].conditioned
 
 
+@pytest.mark.agent
 def test_the_run_tells_what_it_did(run: Run) -> None:
     rows = run.lines("metrics.jsonl")
     assert sum(row["events"]["collect_wood"] for row in rows) > 0
@@ -98,6 +100,7 @@ def test_the_run_tells_what_it_did(run: Run) -> None:
     assert all(sum(row[source] for row in given) > 0 for source in ("initial", "slots", "new_event", "repeated_event"))
 
 
+@pytest.mark.agent
 def test_evaluation_reports_every_question_with_counts(run: Run) -> None:
     policy = load_policy(run)
     result = evaluate_run(run, policy, scale=0.03, batch=64)
@@ -113,6 +116,7 @@ def test_evaluation_reports_every_question_with_counts(run: Run) -> None:
     assert again["canonical"] == result["canonical"]
 
 
+@pytest.mark.agent
 def test_a_part_of_the_evaluation_is_a_look(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     file = run.path / "eval.json"
     before = file.read_bytes() if file.exists() else None
@@ -124,12 +128,14 @@ def test_a_part_of_the_evaluation_is_a_look(run: Run, capsys: pytest.CaptureFixt
     assert "--parts cannonical" in capsys.readouterr().err
 
 
+@pytest.mark.agent
 def test_policy_of_a_method_that_cannot_see_instructions(run_of: Callable[[str], Run]) -> None:
     policy = load_policy(run_of("game"))
     conditions = policy.conditions(["collect wood", "drink water"])
     np.testing.assert_array_equal(conditions[0], conditions[1])
 
 
+@pytest.mark.agent
 def test_the_papers_method_takes_its_instructions_from_the_buffer(run_of: Callable[[str], Run]) -> None:
     run = run_of("oir-paper")
     config, rows = load_config(run), run.lines("metrics.jsonl")
@@ -194,6 +200,7 @@ def killed_and_resumed(out: Path, kills: list[int]) -> list[dict[str, Any]]:
     return Run.open(train(long(out, resume=True))).lines("metrics.jsonl")
 
 
+@pytest.mark.agent
 def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
     whole = Run.open(train(long(tmp_path / "whole")))
     rows = killed_and_resumed(tmp_path / "killed", [5])
@@ -228,6 +235,7 @@ def test_bad_settings_are_refused_before_anything_is_made(
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
+@pytest.mark.agent
 def test_an_existing_run_is_never_overwritten(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     before = (run.path / "metrics.jsonl").read_bytes()
     assert cli(["agent", "train", "--total-timesteps", "1000", "--out", str(run.path)]) == 2
@@ -235,6 +243,7 @@ def test_an_existing_run_is_never_overwritten(run: Run, capsys: pytest.CaptureFi
     assert (run.path / "metrics.jsonl").read_bytes() == before
 
 
+@pytest.mark.agent
 def test_a_corrupt_checkpoint_is_named(run: Run, tmp_path: Path) -> None:
     import shutil
 
@@ -252,11 +261,13 @@ def test_a_foreign_folder_is_no_run(tmp_path: Path) -> None:
         load_policy(Run.open(tmp_path))
 
 
+@pytest.mark.agent
 def test_diverging_training_stops_with_the_mend(tmp_path: Path) -> None:
     with pytest.raises(HindsightError, match="--learning-rate"):
         train(tiny(tmp_path / "wild", learning=LearningRules(hindsight=8, own_weight=1e39)))
 
 
+@pytest.mark.agent
 def test_a_method_is_given_the_instructions_of_a_file(tmp_path: Path) -> None:
     given = tmp_path / "given.txt"
     given.write_text(

@@ -14,6 +14,8 @@ from hindsight_rl import Environment, Event, HindsightError, Policy, Step, Train
 from hindsight_rl.agent.policy.pqn import LearningRules
 from hindsight_rl.run import Run
 
+pytestmark = pytest.mark.agent
+
 CELLS = 6
 LEFT, RIGHT, ACT = range(3)
 

@@ -14,6 +14,8 @@ from hindsight_rl.agent.envs.events import event_index
 from hindsight_rl.agent.evaluation.trials import Outcome, Tasks, run_trials
 from hindsight_rl.agent.policy.network import QNetwork
 
+pytestmark = pytest.mark.agent
+
 INDEX, N_EVENTS = event_index(CLASSIC_EVENTS), len(CLASSIC_EVENTS)
 HORIZON, TRIALS = 100, 64
 
