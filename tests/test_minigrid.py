@@ -33,6 +33,8 @@ from hindsight_rl.agent.evaluation.attempt import _allowing
 from hindsight_rl.agent.instructions.language import SPLITS
 from hindsight_rl.agent.training.instruction_choice import Allowed, drawn_by_each
 
+pytestmark = pytest.mark.agent
+
 IDS = ("MiniGrid-DoorKey-8x8", "MiniGrid-BlockedUnlockPickUp", "XLand-MiniGrid-R2-9x9")
 FLOOR = (Tiles.FLOOR, Colors.BLACK)
 

@@ -14,6 +14,8 @@ from hindsight_rl.agent.envs.craftax.classic import CraftaxClassic
 from hindsight_rl.agent.envs.craftax.nearby import MOBS, near_player
 from hindsight_rl.agent.envs.craftax.sampler import with_two_level_choice
 
+pytestmark = pytest.mark.agent
+
 LOGIC = "craftax.craftax_classic.game_logic"
 
 

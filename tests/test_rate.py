@@ -96,6 +96,7 @@ def rows_of(file: Path) -> list[dict[str, Any]]:
 # ---- the page and its key
 
 
+@pytest.mark.agent
 def test_half_of_the_relabels_are_rejected_ones_in_random_order(folder: Path) -> None:
     study = Study.read(folder)
     accepted = [item.rejected is None for item in study.items]

@@ -18,6 +18,8 @@ from hindsight_rl.agent.envs.craftax.classic import CraftaxClassic
 from hindsight_rl.agent.envs.events import event_index
 from hindsight_rl.errors import HindsightError
 
+pytestmark = pytest.mark.agent
+
 INDEX = event_index(CLASSIC_EVENTS)
 ENVS = 64
 
