@@ -16,11 +16,13 @@ import jax
 import numpy as np
 import pytest
 
+from hindsight_rl.agent.envs.bank import cache_dir
 from hindsight_rl.agent.evaluation.evaluate import evaluate_run
 from hindsight_rl.agent.instructions.buffer import BufferRules
 from hindsight_rl.agent.policy.pqn import LearningRules
 from hindsight_rl.agent.relabeling.relabeler import Relabel
 from hindsight_rl.agent.training.config import load_config
+from hindsight_rl.agent.training.loop import compile_cache
 from hindsight_rl.agent.training.methods import METHODS
 from hindsight_rl.agent.training.progress import SOURCES
 from hindsight_rl.agent.training.train import TrainConfig, train
@@ -145,6 +147,19 @@ def test_the_papers_method_takes_its_instructions_from_the_buffer(run_of: Callab
     assert first["initial"] > 0 and first["slots"] == 0, "the buffer is empty until the first relabels"
     assert all({k for k, v in row.items() if v} == {"slots"} for row in later)
     assert all(len(row["slots"]) <= 10 for row in rows)
+
+
+def test_compiled_programs_are_cached_where_the_user_says() -> None:
+    chosen = jax.config.jax_compilation_cache_dir
+    try:
+        jax.config.update("jax_compilation_cache_dir", "/somewhere")
+        compile_cache()
+        assert jax.config.jax_compilation_cache_dir == "/somewhere"
+        jax.config.update("jax_compilation_cache_dir", None)
+        compile_cache()
+        assert jax.config.jax_compilation_cache_dir == str(cache_dir() / "xla")
+    finally:
+        jax.config.update("jax_compilation_cache_dir", chosen)
 
 
 class Liar:

@@ -84,8 +84,12 @@ def train_runs(
 
 
 def compile_cache() -> None:
-    """Cache compiled programs on disk, so that the second run starts in seconds."""
-    jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "xla"))
+    """Cache compiled programs on disk, so that the second run starts in seconds.
+
+    A folder that was chosen by `JAX_COMPILATION_CACHE_DIR` or in JAX's config is kept.
+    """
+    if not jax.config.jax_compilation_cache_dir:
+        jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 
 
