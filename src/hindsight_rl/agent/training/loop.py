@@ -88,7 +88,7 @@ def compile_cache() -> None:
 
     A folder that was chosen by `JAX_COMPILATION_CACHE_DIR` or in JAX's config is kept.
     """
-    if not jax.config.jax_compilation_cache_dir:
+    if not jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 
