@@ -1,6 +1,7 @@
 """Environments are found by name: built-in ones, those of installed packages, and `module:Class`."""
 
 from importlib.metadata import EntryPoint
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,11 @@ def test_the_command_lists_the_names(capsys: pytest.CaptureFixture[str]) -> None
         "classic",
         "craftax",
     ]
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [name for name in sys.modules if name.startswith("hindsight_rl.agent.envs.minigrid.")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "xminigrid", None)
+    with pytest.raises(HindsightError, match=r"needs the package 'xminigrid': pip install 'hindsight-rl\[minigrid\]'"):
+        make_env("MiniGrid-DoorKey-6x6")

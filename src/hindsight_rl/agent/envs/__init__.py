@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hindsight_rl.errors import HindsightError
 
@@ -22,7 +22,8 @@ GROUP = "hindsight_rl.environments"
 function, that makes the environment when it is called without arguments."""
 
 BUILT_IN = ("craftax", "minigrid")
-"""Packages in this folder. Each offers `NAMES`, `PRESETS` and `make(name, observation)`."""
+"""Packages in this folder. Each offers `NAMES`, `PRESETS`, `EXTRA` (what pip installs for it) and
+`make(name, observation)`."""
 
 DEFAULT_OBSERVATION = "default"
 
@@ -56,7 +57,7 @@ def make_env(name: str, observation: str = DEFAULT_OBSERVATION) -> "Environment"
             fit the protocol.
     """
     for package in BUILT_IN:
-        if (made := _guarded(built_in(package).make, name, observation)) is not None:
+        if (made := _made(built_in(package), name, observation)) is not None:
             return made
     entries = [entry for entry in _plugins() if entry.name == name]
     if not entries and ":" not in name:
@@ -73,12 +74,12 @@ def _plugins() -> list[EntryPoint]:
     return sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
 
 
-def _guarded(make: Any, name: str, observation: str) -> "Environment | None":
+def _made(package: Any, name: str, observation: str) -> "Environment | None":
     try:
-        return make(name, observation)
+        return cast("Environment | None", package.make(name, observation))
     except ModuleNotFoundError as error:
         raise HindsightError(
-            f"environment '{name}' needs the package '{error.name}': pip install 'hindsight-rl[agent]'"
+            f"environment '{name}' needs the package '{error.name}': pip install 'hindsight-rl[{package.EXTRA}]'"
         ) from error
 
 

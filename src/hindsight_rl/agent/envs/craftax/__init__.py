@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 NAMES = ("classic-32", "classic", "craftax")
 
+EXTRA = "agent"
+
 PRESETS: dict[str, dict[str, Any]] = {
     # The full game: raw observations, 67 achievements.
     "craftax": {

@@ -17,6 +17,8 @@ NAMES = (
 )
 """Some of them; see `families.family` for the other sizes."""
 
+EXTRA = "minigrid"
+
 PRESETS: dict[str, dict[str, Any]] = {}
 
 
