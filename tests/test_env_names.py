@@ -1,7 +1,7 @@
 """Environments are found by name: built-in ones, those of installed packages, and `module:Class`."""
 
-from importlib.metadata import EntryPoint
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -114,4 +114,4 @@ def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.M
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "xminigrid", None)
     with pytest.raises(HindsightError, match=r"needs the package 'xminigrid': pip install 'hindsight-rl\[minigrid\]'"):
-        make_env("MiniGrid-DoorKey-6x6")
+        envs.make_env("MiniGrid-DoorKey-6x6")
