@@ -78,8 +78,9 @@ def _made(package: Any, name: str, observation: str) -> "Environment | None":
     try:
         return cast("Environment | None", package.make(name, observation))
     except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
         raise HindsightError(
-            f"environment '{name}' needs the package '{error.name}': pip install 'hindsight-rl[{package.EXTRA}]'"
+            f"environment '{name}' needs the package '{missing}': pip install 'hindsight-rl[{package.EXTRA}]'"
         ) from error
 
 
