@@ -132,7 +132,9 @@ def test_a_run_with_a_language_model_tells_all_about_it(
     page = tmp_path / "page.html"
     write_report([run.path], page)
     html = page.read_text()
-    assert "trajectories asked about" in html and "The endpoint" in html
+    assert "trajectories asked about" in html
+    # On a busy machine all faults may hit one question, which then fails.
+    assert any(note in html for note in ("The endpoint", "questions failed", "No question was answered"))
     for file in tmp_path.rglob("*"):
         if file.is_file():
             assert KEY.encode() not in file.read_bytes(), file
