@@ -133,8 +133,10 @@ def test_a_run_with_a_language_model_tells_all_about_it(
     write_report([run.path], page)
     html = page.read_text()
     assert "trajectories asked about" in html
-    # On a busy machine all faults may hit one question, which then fails.
-    assert any(note in html for note in ("The endpoint", "questions failed", "No question was answered"))
+    # All faults may hit one question, which then fails, and the page says so.
+    assert said["answered"]
+    failed = f"Failed questions: {said['failed']:,}"
+    assert ("The endpoint" in html) or (said["failed"] > 0 and failed in html)
     for file in tmp_path.rglob("*"):
         if file.is_file():
             assert KEY.encode() not in file.read_bytes(), file

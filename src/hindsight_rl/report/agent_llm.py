@@ -29,7 +29,7 @@ def _counts(run: RunData, said: Mapping[str, Any]) -> dict[str, Any]:
     elif away:
         note = f"The endpoint failed for {duration(away)}; templates were used in that time"
     elif number(said.get("failed")):
-        note = f"{_count(said, 'failed')} questions failed"
+        note = f"Failed questions: {_count(said, 'failed')}"
     else:
         note = "The endpoint did not fail"
     if said.get("budget_spent"):

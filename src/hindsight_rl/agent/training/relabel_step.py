@@ -32,6 +32,23 @@ def life_to_relabel(events: np.ndarray, over: np.ndarray, wanted: np.ndarray) ->
     return max(reversed(lives), key=lambda life: (events[life].any(0) * wanted).max(initial=0.0))
 
 
+def relabeler_at(
+    relabeler: Relabeler | None, step: int, composed: float, reward: SemanticReward, rarity: np.ndarray
+) -> Relabeler:
+    """What proposes relabels now: templates unless there is another relabeler, which may use templates too.
+
+    Args:
+        relabeler: None: templates.
+        step: environment steps so far.
+        composed: share of proposals with two or three goals.
+        rarity: float [n_events], of each event (see `Library.rarity`).
+    """
+    templates = TemplateRelabeler(reward.events, reward.language, weights=rarity + 0.05, composed=composed)
+    if isinstance(relabeler, RelabelSource):
+        return relabeler.at(step, templates, rarity)
+    return relabeler or templates
+
+
 class RelabelStep:
     """Relabels the trajectories of an iteration. Call it after each iteration.
 
@@ -83,12 +100,7 @@ class RelabelStep:
         """
         self._step = step
         rarity, wanted = self.library.rarity(), self.library.wanted()
-        templates = TemplateRelabeler(
-            self.events, self.reward.language, weights=rarity + 0.05, composed=self.config.composed
-        )
-        relabeler = self.relabeler or templates
-        if self.source:
-            relabeler = self.source.at(step, templates, rarity)
+        relabeler = relabeler_at(self.relabeler, step, self.config.composed, self.reward, rarity)
         tally: dict[str, Any] = {"accepted": 0, "rejected": 0}
         trajectories = []
         for r in range(events.shape[1]):

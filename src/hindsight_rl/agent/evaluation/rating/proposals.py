@@ -1,6 +1,6 @@
 """What the relabeler of a run proposes for new trajectories, and what grounding says about each proposal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +8,10 @@ import numpy as np
 from hindsight_rl.agent.evaluation.rating.trajectories import Trajectory
 from hindsight_rl.agent.relabeling.grounding import ground
 from hindsight_rl.agent.relabeling.noise import NoisyRelabeler
-from hindsight_rl.agent.relabeling.relabeler import Relabel, Relabeler, RelabelSource, TemplateRelabeler, verify
+from hindsight_rl.agent.relabeling.relabeler import Relabel, Relabeler, verify
 from hindsight_rl.agent.relabeling.snapshot import Snapshot, prompt, question
 from hindsight_rl.agent.relabeling.sources import relabeler_of
+from hindsight_rl.agent.training.relabel_step import relabeler_at
 from hindsight_rl.agent.training.training_run import TrainingRun
 from hindsight_rl.endpoint import Endpoint, EndpointError, MalformedAnswer
 from hindsight_rl.errors import HindsightError
@@ -57,23 +58,11 @@ def proposals(
         return
     if relabeler is None:
         relabeler = relabeler_of(training.config, training.reward, None, training.env.scene)
-    propose = _by_training(training, relabeler)
+    rarity = training.library.rarity()
+    now = relabeler_at(relabeler, training.step, training.config.composed, training.reward, rarity)
     for trajectory in made:
-        proposed = propose(trajectory.events, training.config.relabels, rng)
+        proposed = now.propose(trajectory.events, training.config.relabels, rng)
         yield [_verified(training, trajectory, relabel) for relabel in proposed]
-
-
-def _by_training(
-    training: TrainingRun, relabeler: Relabeler | None
-) -> Callable[[np.ndarray, int, np.random.Generator], list[Relabel]]:
-    """`propose` of the relabeler, set up as in `RelabelStep`."""
-    config, rarity = training.config, training.library.rarity()
-    templates = TemplateRelabeler(
-        training.env.events, training.reward.language, weights=rarity + 0.05, composed=config.composed
-    )
-    if isinstance(relabeler, RelabelSource):
-        relabeler = relabeler.at(training.step, templates, rarity)
-    return (relabeler or templates).propose
 
 
 def _verified(training: TrainingRun, trajectory: Trajectory, relabel: Relabel) -> Proposal:

@@ -4,6 +4,7 @@ They are made as in training: the environments of the newest checkpoint go on, u
 and with its rate of random actions, but nothing is learned.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -95,7 +96,7 @@ def trajectories(training: TrainingRun, steps: int, seed: int) -> Iterator[Traje
     epsilon = training.schedule.epsilons(fraction, training.config.num_envs)[:count]
     actors = jax.tree.map(lambda leaf: jnp.asarray(leaf)[:count], state.actors)
     key = jax.random.key(seed)  # not a swift one: a few thousand steps do not repay the longer compilation
-    for window in range(1_000_000):
+    for window in itertools.count():
         keys = jax.random.split(jax.random.fold_in(key, window), steps)
         recorder = _Recorder(steps, actors, len(training.env.events))
         for step in range(steps):
