@@ -59,6 +59,11 @@ def table(name: str, result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", source(name, result)])
 
 
+def plus_minus(cell: dict[str, float]) -> str:
+    """Mean and standard error."""
+    return f"{cell['mean']:.3f} ± {cell['standard_error']:.3f}"
+
+
 def source(name: str, result: dict[str, Any]) -> str:
     """Where figures come from, and what was renamed since the command was run."""
     renamed = f"; {result['renamed']}" if "renamed" in result else ""
@@ -164,7 +169,7 @@ def untuned(name: str, result: dict[str, Any]) -> str:
     methods = result["methods"]
     lines = ["| | " + " | ".join(f"`{method}`" for method in methods) + " |", "|---" * (1 + len(methods)) + "|"]
     for label, shown in (
-        ("canonical", lambda row: f"{row['mean']:.3f} ± {row['standard_error']:.3f}"),
+        ("canonical", plus_minus),
         ("times `none`", lambda row: f"{row['mean'] / methods['none']['canonical']['mean']:.2f}"),
     ):
         lines.append(f"| {label} | " + " | ".join(shown(row["canonical"]) for row in methods.values()) + " |")
@@ -184,7 +189,7 @@ def relabeling(before: dict[str, Any], her: dict[str, Any], paper: dict[str, Any
     for method, relabels in shown_methods.items():
         runs = [run for run in every if run["method"] == method and run["seed"] in seeds]
         shown = [spread([run["mean"][group] for run in runs]) for group in GROUPS]
-        cells = [f"{each['mean']:.3f} ± {each['standard_error']:.3f}" for each in shown]
+        cells = [plus_minus(each) for each in shown]
         lines.append(f"| `{method}` | {relabels} | " + " | ".join(cells) + " |")
     note = (
         f"Mean ± standard error over seeds {', '.join(map(str, seeds))}; all methods at the defaults, none tuned, "
@@ -192,11 +197,6 @@ def relabeling(before: dict[str, Any], her: dict[str, Any], paper: dict[str, Any
         f"{source(PAPER, paper)} The others: {source(DEFAULTS, before)}"
     )
     return "\n".join([*lines, "", note])
-
-
-def plus_minus(cell: dict[str, float]) -> str:
-    """Mean and standard error."""
-    return f"{cell['mean']:.3f} ± {cell['standard_error']:.3f}"
 
 
 def sets(name: str, result: dict[str, Any], groups: Sequence[str]) -> str:

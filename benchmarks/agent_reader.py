@@ -1,7 +1,7 @@
 """How are sentences understood that the reader has never seen?
 
     pip install --no-deps craftext==0.2.2
-    python benchmarks/agent_reader.py --set easy other_parameters own --out results/agent_reader.json
+    python benchmarks/agent_reader.py --set easy other_parameters own paraphrased --out results/agent_reader.json
 
 Each sentence of CrafText's conditional achievements is read as `hindsight agent read` does, without training anything.
 It is *right* if the achievements that it asks for and forbids are exactly the true ones, *refused* if the reader says
