@@ -8,77 +8,54 @@ from hindsight_rl import Environment, Event, Language, Step
 
 SIZE = 6
 MOVES = np.array([[-1, 0], [1, 0], [0, -1], [0, 1], [0, 0]])  # up, down, left, right, use what is in this cell
-KEY, CHEST, WELL, BELL, FLOWER = range(5)
-COLOURS = np.array([[240, 200, 60], [150, 90, 40], [60, 130, 240], [220, 220, 230], [230, 90, 160]], np.uint8)
-
-
-def phrasings(verbs: dict[str, str], thing: str) -> dict[str, tuple[str, ...]]:
-    """`train` is spoken by the relabeler, `calibration` teaches the reward more words, `heldout` is for evaluation."""
-    return {name: tuple(f"{verb} the {thing}" for verb in text.split(", ")) for name, text in verbs.items()}
+THINGS = {  # event: caption, thing, verbs for the relabeler, verbs that are held out for evaluation, colour
+    "take_key": ("took the key", "key", "take, pick up, grab", "get, fetch", (240, 200, 60)),
+    "open_chest": ("opened the chest", "chest", "open, unlock, lift the lid of", "open up, get into", (150, 90, 40)),
+    "use_well": ("drank from the well", "well", "drink from, sip from", "drink at, visit", (60, 130, 240)),
+    "ring_bell": ("rang the bell", "bell", "ring, sound, strike", "make noise with, toll", (220, 220, 230)),
+    "pick_flower": ("picked the flower", "flower", "pick, pluck, gather", "cut, collect", (230, 90, 160)),
+}
+TRAIN, HELD_OUT = ([[f"{verb} the {row[1]}" for verb in row[k].split(", ")] for row in THINGS.values()] for k in (2, 3))
 
 
 class Garden(Environment):
     """The agent walks, and uses what is in its cell. The chest opens only with the key, which is spent by that."""
 
     name = "Garden"
-    about = "a garden of 6 x 6 cells with a key, a chest, a well, a bell and a flower"
-    events = (
-        Event("take_key", ("took the key",)),
-        Event("open_chest", ("opened the chest",)),
-        Event("use_well", ("drank from the well",)),
-        Event("ring_bell", ("rang the bell",)),
-        Event("pick_flower", ("picked the flower",)),
-    )
-    instructions = ("take the key", "open the chest", "drink from the well", "ring the bell", "pick the flower")
+    events = tuple(Event(event, (row[0],)) for event, row in THINGS.items())
+    instructions = tuple(phrasings[0] for phrasings in TRAIN)  # "take the key", "open the chest", ...
     language = Language(
-        {
-            "take_key": phrasings({"train": "take, pick up, grab", "heldout": "get, fetch"}, "key"),
-            "open_chest": phrasings(
-                {"train": "open, unlock, lift the lid of", "heldout": "open up, get into"}, "chest"
-            ),
-            "use_well": phrasings(
-                {"train": "drink from, sip from, get water from", "heldout": "drink at, visit"}, "well"
-            ),
-            "ring_bell": phrasings({"train": "ring, sound, strike", "heldout": "make noise with, toll"}, "bell"),
-            "pick_flower": phrasings({"train": "pick, pluck, gather", "heldout": "cut, collect"}, "flower"),
-        },
+        {event: {"train": tuple(t), "heldout": tuple(h)} for event, t, h in zip(THINGS, TRAIN, HELD_OUT, strict=True)},
         {"train": ("write a poem", "fly to the moon", "play the guitar", "close the window", "eat an apple")},
     )
-    n_actions, observation_size, horizon = 5, 5 * 4 + 5 + 1, 40
+    n_actions, observation_size, horizon = len(MOVES), 5 * 4 + 5 + 1, 40
     settings = (
         ("acting.patience", 40), ("acting.mean_life", 200), ("num_envs", 32), ("num_worlds", 128), ("width", 64),
         ("depth", 1), ("rank", 16), ("learning_rate", 2e-3), ("total_timesteps", 65_536), ("num_evals", 1),
     )  # fmt: skip
-    cache_key = "garden/1"  # change it whenever `generate` changes
 
     def generate(self, key):
-        """All things and the agent in different cells."""
-        cells = jax.random.permutation(key, SIZE * SIZE)[:6]
-        places = jnp.stack(jnp.divmod(cells, SIZE), 1)
+        places = jnp.stack(jnp.divmod(jax.random.permutation(key, SIZE * SIZE)[:6], SIZE), 1)  # no two are equal
         return {"at": places[5], "things": places[:5], "has_key": jnp.bool_(False)}
 
     def observe(self, state):
-        """For each thing: is it up, down, left, right of the agent, is it here? And does the agent have the key?"""
-        away = state["things"] - state["at"]
-        sides = jnp.stack([away[:, 0] < 0, away[:, 0] > 0, away[:, 1] < 0, away[:, 1] > 0])
-        return jnp.concatenate([sides.ravel(), (away == 0).all(1), state["has_key"][None]]).astype(jnp.float32)
+        away = state["things"] - state["at"]  # is each thing up, down, left, right of the agent, or here?
+        sides = jnp.concatenate([away.ravel() < 0, away.ravel() > 0, (away == 0).all(1)])
+        return jnp.append(sides, state["has_key"]).astype(jnp.float32)
 
     def step(self, key, state, action):
-        """One step; a key that was taken, and a flower that was picked, appear in another cell."""
         used = (action == 4) & (state["things"] == state["at"]).all(1)
         used = used & jnp.array([~state["has_key"], state["has_key"], True, True, True])
         at = jnp.clip(state["at"] + jnp.asarray(MOVES)[action], 0, SIZE - 1)
-        elsewhere = jax.random.randint(key, (5, 2), 0, SIZE)
-        again = used & jnp.array([thing in (KEY, FLOWER) for thing in range(5)])
-        has_key = (state["has_key"] | used[KEY]) & ~used[CHEST]
-        after = {"at": at, "things": jnp.where(again[:, None], elsewhere, state["things"]), "has_key": has_key}
-        return Step(after, self.observe(after), used, used[CHEST].astype(jnp.float32), jnp.bool_(False))
+        moves = (used & jnp.array([True, False, False, False, True]))[:, None]  # the key and the flower appear again
+        things = jnp.where(moves, jax.random.randint(key, (5, 2), 0, SIZE), state["things"])
+        after = {"at": at, "things": things, "has_key": (state["has_key"] | used[0]) & ~used[1]}
+        return Step(after, self.observe(after), used, used[1].astype(jnp.float32), jnp.bool_(False))
 
     def render(self, state):
-        """Grass, the things as coloured squares, the agent as a white dot."""
         picture = np.full((SIZE * 8, SIZE * 8, 3), (80, 150, 70), np.uint8)
-        for (y, x), colour in zip(state["things"], COLOURS, strict=True):
-            picture[y * 8 + 1 : y * 8 + 7, x * 8 + 1 : x * 8 + 7] = colour
+        for (y, x), row in zip(state["things"], THINGS.values(), strict=True):
+            picture[y * 8 + 1 : y * 8 + 7, x * 8 + 1 : x * 8 + 7] = row[4]
         y, x = state["at"] * 8
         picture[y + 3 : y + 5, x + 3 : x + 5] = 255
         return picture
