@@ -14,8 +14,7 @@ from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.envs.bank import Bank
 from hindsight_rl.agent.instructions.library import Library
 from hindsight_rl.agent.keys import swift
-from hindsight_rl.agent.policy.network import QNetwork
-from hindsight_rl.agent.policy.network import psi as network_psi
+from hindsight_rl.agent.policy.network import QNetwork, psi_of
 from hindsight_rl.agent.policy.pqn import LearningRules, learn
 from hindsight_rl.agent.policy.prerequisites import (
     MAX_COUNT,
@@ -240,7 +239,7 @@ class Case:
         buffer = RareEventBuffer.none(n_events, self.rules.windows_per_event, steps, features)
         precedence, updates = Precedence.none(n_events), self.config.num_updates
         seen, batch, windows = wider(self.seen), wider(self.batch), self.rules.replay_windows
-        psi = network_psi(training.network, self.at.params, self.last)
+        psi = psi_of(training.network, self.at.params)(self.last)
         omega = jax.random.normal(jax.random.key(1), (n_events, psi.shape[-1]))
         sizes = training.network, training.env, updates
         return {
@@ -283,7 +282,7 @@ def footprint(name: str, settings: TrainConfig, embedding: int) -> dict[str, int
     actors = jax.eval_shape(lambda bank: start(env, bank, 1, key), bank)
     sizes = events, rules.windows_per_event, settings.num_steps, features
     buffer = jax.eval_shape(lambda: RareEventBuffer.none(*sizes))
-    # Transitions: the observation, five numbers, events as flags and as counts, and seven flags.
+    # Transitions: the observation, the hidden units, five numbers, events as flags and as counts, and seven flags.
     return {
         "events": events,
         "actions": env.n_actions,
@@ -291,7 +290,7 @@ def footprint(name: str, settings: TrainConfig, embedding: int) -> dict[str, int
         "parameters": _bytes(jax.eval_shape(network)) // 4,
         "env_state": _bytes(bank.states),
         "actor": _bytes(actors),
-        "transition": 4 * features + 20 + 5 * events + 7,
+        "transition": 4 * (features + settings.width) + 20 + 5 * events + 7,
         "replay": _bytes(buffer),
         "condition": 4 * (events + embedding),
     }

@@ -31,7 +31,7 @@ from hindsight_rl.agent.envs.minigrid.xland import (
 from hindsight_rl.agent.envs.symmetries import reflect
 from hindsight_rl.agent.evaluation.attempt import _allowing
 from hindsight_rl.agent.instructions.language import SPLITS
-from hindsight_rl.agent.training.instruction_choice import Allowed, drawn_by_each
+from hindsight_rl.agent.training.instruction_choice import Allowed
 
 pytestmark = pytest.mark.agent
 
@@ -229,10 +229,28 @@ def test_instructions_are_drawn_where_the_world_allows_them() -> None:
         initial=jnp.array([0.0, 0.0, 1.0, 0.0]),
     )
     allowed = Allowed.of(tables, jnp.array([[True, True, False], [False, False, False]]))
-    np.testing.assert_allclose(allowed.by_chance, [[0.25, 0.5, 0.5, 0.75], [0.25, 0.5, 0.75, 1.0]])
+    np.testing.assert_allclose(allowed.by_chance, [[0.75], [1.0]])
     assert not allowed.initial.any()
-    drawn = drawn_by_each(allowed.by_chance, jnp.array([[0.1, 0.5, 0.9], [0.1, 0.6, 0.9]]))
-    np.testing.assert_array_equal(drawn, [[0, 1, 3], [0, 2, 3]])
+    luck = jnp.array([[0.1, 0.5, 0.9, 1.0], [0.1, 0.6, 0.9, 1.0]])
+    drawn = allowed.drawn(tables.chance, allowed.by_chance, luck)
+    np.testing.assert_array_equal(drawn, [[0, 1, 3, 3], [0, 2, 3, 3]])
+
+
+def test_drawing_in_two_stages_is_drawing_from_all_that_is_allowed() -> None:
+    """Some hundred instructions, so several blocks; every second goal is possible."""
+    rng, goals, luck = np.random.default_rng(0), np.arange(300), np.linspace(0.001, 0.999, 500)
+    chance = rng.random(300) * (rng.random(300) < 0.5)
+    chance[:70] = 0.0  # a block without any
+    tables: Any = SimpleNamespace(
+        fires=jnp.eye(300, dtype=bool), goals=jnp.asarray(goals[:, None]), chance=jnp.asarray(chance, jnp.float32),
+        initial=jnp.zeros(300),
+    )  # fmt: skip
+    allowed = Allowed.of(tables, jnp.asarray(goals % 2 == 0)[None])
+    drawn = np.asarray(allowed.drawn(tables.chance, allowed.by_chance, jnp.asarray(luck, jnp.float32)[None]))[0]
+    sums = np.cumsum(np.where(goals % 2 == 0, chance, 0.0))
+    expected = np.searchsorted(sums, luck * sums[-1], side="right")
+    assert (drawn % 2 == 0).all() and (chance[drawn] > 0).all()
+    assert (drawn == expected).mean() > 0.99  # rounding may move a mark across a border
 
 
 def test_the_picture_is_the_packages_own(rooms: MiniGrid) -> None:

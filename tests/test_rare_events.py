@@ -37,6 +37,7 @@ def seen(mark: float, **events: tuple[int, int]) -> tuple[Transitions, jax.Array
     no, zero = np.zeros((T, E), bool), np.zeros((T, E), int)
     fields: dict[str, Any] = {
         "observation": np.full((T, E, F), mark, np.float32) + np.arange(E)[None, :, None] / 10,
+        "hidden": np.full((T, E, 2), mark, np.float32),
         "action": zero,
         "events": happened,
         "event_counts": np.zeros((T, E, EVENTS), np.int32),

@@ -76,7 +76,7 @@ class QNetwork(nn.Module):
         self.goal = nn.Dense(self.rank, kernel_init=nn.initializers.normal(1.0))
 
     def trunk(self, observation: jax.Array) -> jax.Array:
-        """Observations [..., F] -> [..., width]."""
+        """Observations [..., F] -> hidden units [..., width]."""
         x = observation
         for dense, norm in zip(self.layers, self.norms, strict=True):
             x = nn.relu(norm(dense(x)))
@@ -94,9 +94,13 @@ class QNetwork(nn.Module):
         """`psi` of one action each: observations [N, F] and actions [N] -> [N, rank]."""
         return self.head.taken(self.trunk(observation), action)
 
-    def values(self, observation: jax.Array, omega: jax.Array) -> jax.Array:
-        """Values for a few goals: observations [..., F] and [H, rank] -> [..., H, n_actions]."""
-        return self.head.values(self.trunk(observation), omega)
+    def psi_of_hidden(self, hidden: jax.Array) -> jax.Array:
+        """Hidden units [..., width] -> [..., n_actions, rank]."""
+        return self.head(hidden)
+
+    def values(self, hidden: jax.Array, omega: jax.Array) -> jax.Array:
+        """Values for a few goals: hidden units [..., width] and [H, rank] -> [..., H, n_actions]."""
+        return self.head.values(hidden, omega)
 
     def omega(self, condition: jax.Array) -> jax.Array:
         """Conditions of goals [..., C] -> [..., rank]."""
@@ -107,13 +111,18 @@ class QNetwork(nn.Module):
         return jnp.einsum("...ar,...r->...a", self.psi(observation), self.omega(condition))
 
 
-def psi(network: QNetwork, params: Any, observation: jax.Array) -> jax.Array:
-    """`QNetwork.psi` with parameters: [..., F] -> [..., n_actions, rank]."""
-    return cast(jax.Array, network.apply(params, observation, method=network.psi))
+def trunk(network: QNetwork, params: Any, observation: jax.Array) -> jax.Array:
+    """`QNetwork.trunk` with parameters: [..., F] -> [..., width]."""
+    return cast(jax.Array, network.apply(params, observation, method=network.trunk))
+
+
+def psi(network: QNetwork, params: Any, hidden: jax.Array) -> jax.Array:
+    """`QNetwork.psi_of_hidden` with parameters: [..., width] -> [..., n_actions, rank]."""
+    return cast(jax.Array, network.apply(params, hidden, method=network.psi_of_hidden))
 
 
 def psi_of(network: QNetwork, params: Any) -> Callable[[jax.Array], jax.Array]:
-    """:func:`psi` of these parameters, for many calls: the head's kernels are joined only once."""
+    """`QNetwork.psi` with parameters, for many calls: the head's kernels are joined only once."""
     flat = network.apply(params, method=network.flat)
 
     def psi(observation: jax.Array) -> jax.Array:
@@ -132,6 +141,6 @@ def taken(network: QNetwork, params: Any, observation: jax.Array, action: jax.Ar
     return cast(jax.Array, network.apply(params, observation, action, method=network.taken))
 
 
-def values(network: QNetwork, params: Any, observation: jax.Array, omega: jax.Array) -> jax.Array:
-    """`QNetwork.values` with parameters: [..., F] and [H, rank] -> [..., H, n_actions]."""
-    return cast(jax.Array, network.apply(params, observation, omega, method=network.values))
+def values(network: QNetwork, params: Any, hidden: jax.Array, omega: jax.Array) -> jax.Array:
+    """`QNetwork.values` with parameters: [..., width] and [H, rank] -> [..., H, n_actions]."""
+    return cast(jax.Array, network.apply(params, hidden, omega, method=network.values))

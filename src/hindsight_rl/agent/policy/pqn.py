@@ -18,6 +18,7 @@ from hindsight_rl.agent.policy.network import QNetwork
 from hindsight_rl.agent.policy.network import omega as network_omega
 from hindsight_rl.agent.policy.network import psi as network_psi
 from hindsight_rl.agent.policy.network import taken as network_taken
+from hindsight_rl.agent.policy.network import trunk as network_trunk
 from hindsight_rl.agent.policy.network import values as network_values
 from hindsight_rl.agent.training.rollout import Transitions
 from hindsight_rl.agent.training.tables import Tables
@@ -172,15 +173,13 @@ def targets(
         carry = (own, hindsight, will_reach, now.action, now.goal, ~now.dropped)
         return carry, (own, own_weight, hindsight, weight)
 
-    # The value of the next observation for the pursued goal was computed while acting, except for the last one.
-    at_last = jnp.einsum("ear,er->ea", network_psi(network, params, last_observation), omega[transitions.goal[-1]]).max(
-        axis=1
-    )
-    own_values = jnp.concatenate([transitions.previous[1:], at_last[None]])
-    next_observations = jnp.concatenate([transitions.observation[1:], last_observation[None]])
+    # What follows from the next observation was computed while acting, except after the last step and in replays.
+    hidden = _hidden_ahead(network, params, transitions, last_observation)
+    at_last = jnp.einsum("ear,er->ea", network_psi(network, params, hidden[-1]), omega[transitions.goal[-1]])
+    own_values = jnp.concatenate([transitions.previous[1:], at_last.max(axis=1)[None]])
     # For few goals, values are computed at once, without the vectors of the actions; for many, step by step from these.
     few = len(chosen) <= network.rank
-    ahead = network_values(network, params, next_observations, omega_chosen) if few else next_observations
+    ahead = network_values(network, params, hidden, omega_chosen) if few else hidden
     width = len(chosen) if rules.hindsight else 0
     first = (
         jnp.zeros(n),
@@ -204,6 +203,17 @@ def targets(
         hindsight_target=flat(hindsight),
         hindsight_weight=flat(weight),
     )
+
+
+def _hidden_ahead(network: QNetwork, params: Any, transitions: Transitions, last_observation: jax.Array) -> jax.Array:
+    """Hidden units of the next observations, float32 [T, E, width]."""
+    acted = transitions.hidden.shape[1]
+    last = network_trunk(network, params, last_observation[:acted])
+    ahead = jnp.concatenate([transitions.hidden[1:], last[None]])
+    if acted == len(last_observation):
+        return ahead
+    replayed = jnp.concatenate([transitions.observation[1:, acted:], last_observation[None, acted:]])
+    return jnp.concatenate([ahead, network_trunk(network, params, replayed)], axis=1)
 
 
 def loss(

@@ -93,7 +93,7 @@ def with_replays(
             from them.
 
     Returns:
-        transitions [T, E + windows] and the observations after the last step.
+        transitions [T, E + windows], with `hidden` of the rollout alone, and the observations after the last step.
     """
     k_event, k_place = jax.random.split(key)
     depth = buffer.action.shape[1]
@@ -113,6 +113,7 @@ def with_replays(
         "dead": replayed(buffer.dead),
         "dropped": replayed(buffer.dropped) | (buffer.count[event] == 0),
     }
-    none = {k: jnp.zeros((x.shape[0], windows, *x.shape[2:]), x.dtype) for k, x in seen._asdict().items()}
-    joined = {k: jnp.concatenate([x, known.get(k, none[k])], axis=1) for k, x in seen._asdict().items()}
-    return Transitions(**joined), jnp.concatenate([last_observation, observation[-1]])
+    seen_now = {k: x for k, x in seen._asdict().items() if k != "hidden"}
+    none = {k: jnp.zeros((x.shape[0], windows, *x.shape[2:]), x.dtype) for k, x in seen_now.items()}
+    joined = {k: jnp.concatenate([x, known.get(k, none[k])], axis=1) for k, x in seen_now.items()}
+    return Transitions(hidden=seen.hidden, **joined), jnp.concatenate([last_observation, observation[-1]])

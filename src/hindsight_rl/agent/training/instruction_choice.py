@@ -11,6 +11,8 @@ from hindsight_rl.agent.training.tables import Tables
 
 LEAST_VALUE = 0.1
 """Added to the value of every event, so that events that seem out of reach are asked for sometimes."""
+BLOCK = 64
+"""Instructions in a block; see `Allowed`."""
 NOISE = 0.02
 """Added to a value and to its average before they are compared, so that noise in small values does not count."""
 
@@ -61,38 +63,68 @@ class Odds(NamedTuple):
 class Allowed(NamedTuple):
     """The instructions that the worlds of E environments allow.
 
+    Worlds change often and there are many instructions, so they are drawn in two stages: a block of `BLOCK`
+    instructions, then one of its instructions. Sums over all instructions are only needed by block.
+
     Attributes:
         events: bool [E, n_events], events that can happen in the world (`Environment.possible`).
-        by_chance: float32 [E, I], the running sum of `Tables.chance` over the instructions that the world allows; over
-            all of them where it allows none.
-        initial: float32 [E, I], the running sum of `Tables.initial` over those.
+        instructions: bool [E, B, BLOCK], whether the world allows each instruction; padded with False.
+        by_chance: float32 [E, B], the running sum of `Tables.chance` over blocks of allowed instructions.
+        initial: float32 [E, B], the running sum of `Tables.initial` over those.
     """
 
     events: jax.Array
+    instructions: jax.Array
     by_chance: jax.Array
     initial: jax.Array
 
     @classmethod
     def of(cls, tables: Tables, possible: jax.Array) -> "Allowed":
-        """For worlds in which the events bool [E, n_events] are possible."""
-        goals = (possible.astype(jnp.float32) @ tables.fires.T.astype(jnp.float32)) > 0
-        goals = jnp.concatenate([goals, jnp.ones((len(possible), 1), bool)], axis=1)  # for padding, which is -1
-        instructions = goals[:, tables.goals].all(axis=2)
-        chance = jnp.where(instructions, tables.chance, 0.0)
-        chance = jnp.where(chance.sum(axis=1, keepdims=True) > 0, chance, tables.chance)
-        initial = jnp.where(instructions, tables.initial, 0.0)
-        return cls(possible, jnp.cumsum(chance, axis=1), jnp.cumsum(initial, axis=1))
+        """For worlds in which the events bool [E, n_events] are possible.
+
+        Where a world allows no instruction with a chance, all of them may be drawn by chance, and no initial one.
+        """
+        goals = (tables.fires.astype(jnp.float32) @ possible.T.astype(jnp.float32)) > 0
+        goals = jnp.concatenate([goals, jnp.ones((1, len(possible)), bool)])  # for padding, which is -1
+        allows = blocks(goals[tables.goals].all(axis=1).T)
+        chance, initial = (jnp.where(allows, blocks(odds), 0.0).sum(axis=2) for odds in (tables.chance, tables.initial))
+        none = chance.sum(axis=1, keepdims=True) <= 0
+        chance = jnp.where(none, blocks(tables.chance).sum(axis=1), chance)
+        initial = jnp.where(none, 0.0, initial)
+        return cls(possible, allows | none[..., None], jnp.cumsum(chance, axis=1), jnp.cumsum(initial, axis=1))
+
+    def drawn(self, odds: jax.Array, sums: jax.Array, luck: jax.Array) -> jax.Array:
+        """As `action_selection.drawn_by`, of the instructions that each world allows: int32 [E, C].
+
+        Args:
+            odds: float32 [I], `Tables.chance` or `Tables.initial`.
+            sums: float32 [E, B], of these odds: `by_chance` or `initial`.
+            luck: float32 [E, C], uniform random numbers.
+        """
+        mark = luck * sums[:, -1:]
+        block = _place(sums[:, None], mark)
+        before = jnp.take_along_axis(jnp.pad(sums, ((0, 0), (1, 0))), block, axis=1)
+        allows = self.instructions[jnp.arange(len(sums))[:, None], block]
+        within = jnp.cumsum(jnp.where(allows, blocks(odds)[block], 0.0), axis=2)
+        return block * BLOCK + _place(within, mark - before)
 
 
-def drawn_by_each(odds: jax.Array, luck: jax.Array) -> jax.Array:
-    """As `action_selection.drawn_by`, with odds of its own for each environment: int32 [E, C].
+def blocks(each: jax.Array) -> jax.Array:
+    """[..., I] -> [..., B, BLOCK], padded with zeros."""
+    more = -each.shape[-1] % BLOCK
+    padded = jnp.pad(each, (*[(0, 0)] * (each.ndim - 1), (0, more)))
+    return padded.reshape(*each.shape[:-1], -1, BLOCK)
+
+
+def _place(sums: jax.Array, mark: jax.Array) -> jax.Array:
+    """The first place whose running sum is above the mark, int32 [...]; the last one that adds something if none is.
 
     Args:
-        odds: float32 [E, I], running sums.
-        luck: float32 [E, C], uniform random numbers.
+        sums: float32 [..., N].
+        mark: float32 [...].
     """
-    found = jax.vmap(lambda own, marks: jnp.searchsorted(own, marks * own[-1], side="right"))(odds, luck)
-    return jnp.minimum(found, odds.shape[1] - 1).astype(jnp.int32)
+    last = jnp.argmax(sums >= sums[..., -1:], axis=-1)
+    return jnp.minimum((sums <= mark[..., None]).sum(axis=-1), last).astype(jnp.int32)
 
 
 def next_instruction(
@@ -120,7 +152,10 @@ def next_instruction(
     """
     n = event_counts.shape[0]
     marks = luck.by_chance
-    drawn = drawn_by(odds.by_chance, marks) if allowed is None else drawn_by_each(allowed.by_chance, marks)
+    if allowed is None:
+        drawn = drawn_by(odds.by_chance, marks)
+    else:
+        drawn = allowed.drawn(tables.chance, allowed.by_chance, marks)
     if odds.usual is not None:
         # Of the candidates, take the one with the highest ratio of its value here to its average value.
         first_goal = jnp.maximum(tables.goals[drawn, 0], 0)
@@ -147,7 +182,7 @@ def next_instruction(
         if allowed is None:
             initial = drawn_by(odds.initial, luck.initial_which)
         else:
-            initial = drawn_by_each(allowed.initial, luck.initial_which[:, None])[:, 0]
+            initial = allowed.drawn(tables.initial, allowed.initial, luck.initial_which[:, None])[:, 0]
             there_are = there_are & (allowed.initial[:, -1] > 0)
         given = (luck.initial < rules.initial) & there_are
         instruction = jnp.where(given, initial, instruction)

@@ -24,6 +24,7 @@ from hindsight_rl.agent.policy.action_selection import (
 )
 from hindsight_rl.agent.policy.network import QNetwork, psi_of
 from hindsight_rl.agent.policy.network import omega as network_omega
+from hindsight_rl.agent.policy.network import trunk as network_trunk
 from hindsight_rl.agent.policy.prerequisites import Precedence, prerequisites, requirements
 from hindsight_rl.agent.training.acting import ActingRules
 from hindsight_rl.agent.training.instruction_choice import Allowed, ChoiceLuck, Odds, next_instruction
@@ -85,6 +86,7 @@ class Transitions(NamedTuple):
     """
 
     observation: jax.Array
+    hidden: jax.Array
     action: jax.Array
     events: jax.Array
     event_counts: jax.Array
@@ -273,6 +275,7 @@ def roll(
         burst = ended & fulfilled & ~over & curious & (rules.explore_after > 0)
         transitions = Transitions(
             observation=actors.observation,
+            hidden=network_trunk(network, params, actors.observation),  # as in the policy's view: computed once
             action=selection.action,
             events=step.events,
             event_counts=actors.progress.event_counts,
