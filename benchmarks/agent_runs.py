@@ -27,6 +27,9 @@ ONE_CORE = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelis
 HINDSIGHT = (sys.executable, "-m", "hindsight_rl.cli", "agent")
 # Settings that do not change the results of a run, or are changed by --resume.
 OF_NO_EFFECT = ("out", "resume", "final_eval", "settled", "num_checkpoints")
+COVERAGE = ("unique_instructions", "clusters", "events_named", "event_entropy")
+LLM = ("asked", "answered", "malformed", "empty", "failed", "accepted", "rejected", "template_trajectories", "age_mean")
+EXAMPLES = 20
 READING = threading.Lock()  # tyro is not made for threads
 QUICK = (
     "--total-timesteps 2048 --num-envs 16 --num-steps 8 --num-updates 4 --num-worlds 32 --width 32 --depth 1 --rank 8 "
@@ -59,6 +62,8 @@ class Study(Settings):
     margin: float = 0.0
     costs: dict[str, Any] = field(default_factory=dict)
     """Settings of agent_costs.py, for a study of costs."""
+    serve: str | None = None
+    """A language model that is served to all runs, by name or folder; see served.py."""
     give_half: bool = False
     """Each seed is given half of the environment's instructions, drawn at random; all methods of a seed the same."""
 
@@ -169,6 +174,15 @@ def summary(runner: Runner, method: str, path: Path) -> dict[str, Any]:
         mean = split(mean, result["canonical"], given)
     mean |= like_held_out(result)
     further = {name: run.read(f"evaluations/{name}.json")["mean"] for name in runner.study.evaluations}
+    told = {"evaluations": further} if further else {}
+    if "events_named" in metrics[-1]:
+        told["coverage"] = [[row[name] for name in ("step", *COVERAGE)] for row in metrics]
+    if llm := metrics[-1].get("llm"):
+        told["llm"] = {name: llm[name] for name in LLM} | {
+            "tokens": [llm["endpoint"][name] for name in ("tokens_in", "tokens_out")],
+            "latency_median": llm["endpoint"]["latency_median"],
+            "accepted_texts": accepted(run.lines("relabels.jsonl")),
+        }
     return {
         "method": method,
         "seed": result["seed"],
@@ -183,7 +197,12 @@ def summary(runner: Runner, method: str, path: Path) -> dict[str, Any]:
         "given": shares([row["given"] for row in metrics if "given" in row]),
         "clusters": metrics[-1]["clusters"],
         "seconds": metrics[-1]["seconds"],
-    } | ({"evaluations": further} if further else {})
+    } | told
+
+
+def accepted(relabels: list[dict[str, Any]]) -> list[str]:
+    """The first instructions of the language model that passed verification, at most EXAMPLES."""
+    return [row["text"] for row in relabels if row.get("source") == "llm" and not row["rejected"]][:EXAMPLES]
 
 
 def split(mean: dict[str, float], rows: list[dict[str, Any]], given: list[str]) -> dict[str, float]:

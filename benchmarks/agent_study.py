@@ -13,11 +13,13 @@ nothing: agent_costs.py times the parts of training. agent_pages.py makes tables
 import statistics
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import tyro
-from agent_runs import Runner, Study, StudyConfig, summary
+from agent_runs import COVERAGE, Runner, Study, StudyConfig, summary
+from served import served
 from studies import RESULTS, spread, write
 
 from hindsight_rl.agent.training.config import TrainConfig, setting
@@ -42,6 +44,11 @@ def compare(rows: list[dict[str, Any]]) -> dict[str, Any]:
         table[method]["curve"] = [
             [step, spread([row["curve"][i][1] for row in own])] for i, (step, _) in enumerate(first["curve"])
         ]
+        if "coverage" in first:
+            table[method]["coverage"] = [
+                {"step": rows[0][0]} | {name: spread([row[i] for row in rows]) for i, name in enumerate(COVERAGE, 1)}
+                for rows in zip(*(row["coverage"] for row in own), strict=True)
+            ]
         table[method]["most_lost"] = max((value, event) for event, value in _means(own, "lost").items())
     return table
 
@@ -156,7 +163,8 @@ def main() -> None:
             study.methods, study.seeds = dict(list(study.methods.items())[:2]), study.seeds[:1]
             study.cells = study.cells[:2]
         runner = Runner(study, config, name)
-        result = tuning(runner) if study.cells else methods(runner)
+        with served(study.serve) if study.serve else nullcontext():
+            result = tuning(runner) if study.cells else methods(runner)
     if out:
         write(out, {"study": vars(study), **result})
 

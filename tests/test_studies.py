@@ -150,7 +150,10 @@ class Hindsight:
             "success": {"wood": 0.5},
             "success_of_given": 0.125,
             "given": {"initial": 3},
+            "unique_instructions": 2,
             "clusters": 1,
+            "events_named": 0.5,
+            "event_entropy": 1.0,
             "seconds": {"train": 1.0},
         }
         path.mkdir(parents=True, exist_ok=True)
@@ -202,6 +205,8 @@ def test_a_study_of_the_agent_compares_and_does_nothing_twice(
     assert result["methods"]["oir"]["words"]["paraphrased"]["mean"] == 0.25
     assert result["methods"]["oir"]["early_success"]["mean"] == 0.125
     assert result["methods"]["oir"]["forgotten"]["mean"] == 0.1
+    [covered] = result["methods"]["oir"]["coverage"]
+    assert covered["step"] == 2048 and covered["event_entropy"]["mean"] == 1.0
     assert len(called.calls) == 18 and ("--relabels", "1") in pairwise(called.calls[2])
     evaluated = next(words for words in called.calls if words[0] == "eval")
     assert evaluated[2:] == ("--json", "--parts", "paraphrased", "held_out")

@@ -2,12 +2,8 @@
 point: a run beside a model that understands nothing finishes, and equals the run with templates."""
 
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -18,10 +14,10 @@ pytest.importorskip("fastapi")
 from hindsight_rl.agent.relabeling.llm import LlmRules
 from hindsight_rl.agent.training.train import train
 from hindsight_rl.endpoint import Endpoint, EndpointError, EndpointSettings, Question
+from hindsight_rl.endpoint.settings import BASE_URL_VARIABLE, MODEL_VARIABLE
 from hindsight_rl.lm.judge import Judge
 from hindsight_rl.lm.soft import Ask
 from hindsight_rl.run import Run
-from patience import HUNG
 from test_train import tiny, without_clock
 from tiny_lm import tiny_model
 
@@ -30,31 +26,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """(address, model) of a running server."""
-    folder = tmp_path_factory.mktemp("served")
-    model = tiny_model(folder / "model")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("transformers")), "serve", model, "--device", "cpu"]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [*command, "--port", str(port)], stdout=log, stderr=subprocess.STDOUT, env=environment
-        )
-        try:
-            deadline = time.monotonic() + HUNG
-            while True:
-                assert server.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()[-3000:]
-                try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                        break
-                except OSError:
-                    time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}/v1", model
-        finally:
-            server.terminate()
-            server.wait(timeout=HUNG)
+    """(address, model) of a running server, started as the studies do."""
+    folder = tiny_model(tmp_path_factory.mktemp("served") / "model")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+        with import_module("served").served(folder):
+            yield os.environ[BASE_URL_VARIABLE], os.environ[MODEL_VARIABLE]
+    assert BASE_URL_VARIABLE not in os.environ
 
 
 def settings(served: tuple[str, str], cache: str) -> EndpointSettings:

@@ -237,17 +237,19 @@ def sources(chapter: Chapter) -> Table | None:
 
 
 def coverage(chapter: Chapter) -> list[Chart]:
-    """How many different instructions relabeling found."""
+    """How many different instructions relabeling found, and how evenly they name events."""
     charts = []
-    for name, title, note in (
-        ("unique_instructions", "unique instructions", "accepted by verification, by text"),
-        ("clusters", "clusters of meaning", "of those instructions' embeddings"),
-        ("known_goals", "known goals", "rows of the reward table"),
+    for name, title, note, unit in (
+        ("unique_instructions", "unique instructions", "accepted by verification, by text", "number"),
+        ("clusters", "clusters of meaning", "of those instructions' embeddings", "number"),
+        ("events_named", "events named", "share of the environment's events that a relabel has named so far", "share"),
+        ("event_entropy", "entropy of events", "bits, over the events that the latest relabels name", "bits"),
+        ("known_goals", "known goals", "rows of the reward table", "number"),
     ):
         lines = [curves.averaged(g, curves.metric(name)) for g in chapter.groups]
         lines = [line for line in lines if len(line.y) and float(line.y.max()) > 0]
         if lines:
-            charts.append(Chart(title, lines, STEPS, "number", note, _end(chapter)))
+            charts.append(Chart(title, lines, STEPS, unit, note, _end(chapter)))
     return charts
 
 

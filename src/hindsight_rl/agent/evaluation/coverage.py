@@ -1,5 +1,6 @@
-"""Coverage: how many different instructions relabeling has found, by text and by meaning."""
+"""Coverage: how many different instructions relabeling has found, by text, by meaning and by event."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,17 +9,26 @@ SAME = 0.8
 """Two instructions with at least this cosine belong to one cluster."""
 
 
+KEPT = 0.9
+"""Share of the recent counts that is kept from one iteration to the next: the entropy is over some ten iterations."""
+
+
 class Coverage:
-    """Counts unique accepted instructions and their clusters in embedding space. The first instruction of a cluster is
-    its centre.
+    """Counts unique accepted instructions, their clusters in embedding space, and the events that they name. The first
+    instruction of a cluster is its centre.
+
+    Args:
+        n_events: size of the environment's vocabulary of events.
 
     Attributes:
         sampled: number of relabels that were considered as examples; stored here for resumed runs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, n_events: int) -> None:
         self.texts: set[str] = set()
         self.centres = np.zeros((0, 0), np.float32)
+        self.named = np.zeros(n_events, bool)
+        self.recent = np.zeros(n_events)
         self.sampled = 0
 
     def add(self, text: str, embedding: np.ndarray) -> bool:
@@ -38,19 +48,43 @@ class Coverage:
             self.centres = np.concatenate([self.centres, unit[None]])
         return True
 
-    def counts(self) -> dict[str, int]:
-        """`unique_instructions` and `clusters` so far."""
-        return {"unique_instructions": len(self.texts), "clusters": len(self.centres)}
+    def next_iteration(self) -> None:
+        """Let earlier relabels count less in the entropy."""
+        self.recent *= KEPT
+
+    def name(self, events: Sequence[int]) -> None:
+        """Count the events that an accepted instruction names, new or not, by their indices."""
+        self.named[list(events)] = True
+        np.add.at(self.recent, list(events), 1.0)
+
+    def counts(self) -> dict[str, float]:
+        """The coverage so far.
+
+        Returns:
+            `unique_instructions`, `clusters`; `events_named`: share of the vocabulary that was named so far;
+            `event_entropy`: bits, of the events named in the last iterations. With 2^H equally frequent events it is H.
+        """
+        share = self.recent[self.recent > 0] / max(self.recent.sum(), 1e-9)
+        return {
+            "unique_instructions": len(self.texts),
+            "clusters": len(self.centres),
+            "events_named": round(float(self.named.mean()), 4),
+            "event_entropy": round(float(-(share * np.log2(share)).sum()), 4) + 0.0,
+        }
 
     def state(self) -> dict[str, Any]:
         """The state as plain JSON; floats are exact."""
         return {
             "texts": sorted(self.texts),
             "centres": [[float(x) for x in centre] for centre in self.centres],
+            "named": np.flatnonzero(self.named).tolist(),
+            "recent": [float(x) for x in self.recent],
             "sampled": self.sampled,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of :meth:`state`."""
         self.texts, self.sampled = set(state["texts"]), state["sampled"]
+        self.named[state["named"]] = True
+        self.recent[:] = state["recent"]
         self.centres = np.asarray(state["centres"], np.float32).reshape(len(state["centres"]), -1 if self.texts else 0)

@@ -78,7 +78,7 @@ class RelabelStep:
         self.config, self.events, self.reward, self.library, self.buffer = config, events, reward, library, buffer
         self.run, self.rng = run, rng
         self.relabeler: Relabeler | None = None
-        self.coverage = Coverage()
+        self.coverage = Coverage(len(events))
         self._index = {event.name: i for i, event in enumerate(events)}
         self._step = 0
 
@@ -99,6 +99,7 @@ class RelabelStep:
             the number of accepted and rejected relabels, and the relabeler's own counts.
         """
         self._step = step
+        self.coverage.next_iteration()
         rarity, wanted = self.library.rarity(), self.library.wanted()
         relabeler = relabeler_at(self.relabeler, step, self.config.composed, self.reward, rarity)
         tally: dict[str, Any] = {"accepted": 0, "rejected": 0}
@@ -153,6 +154,7 @@ class RelabelStep:
         tally["accepted"] += 1
         meant = [self._index[name] for _, name in relabel.evidence]
         rare = float(rarity[meant].max())
+        self.coverage.name(meant)
         new = self.coverage.add(relabel.text, self.reward.embed(relabel.goals).mean(0))
         if new and origin is None:
             self._sample(row)
