@@ -1,4 +1,4 @@
-"""Writes the tables of docs/experiments/real_model.md from the result files of lm_real.py.
+"""Writes the tables of docs/experiments/real_model.md and the on-task table of docs/replay.md from their result files.
 
 python benchmarks/lm_real_page.py
 """
@@ -79,8 +79,31 @@ def benchmarks_of(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def on_task(result: dict[str, Any]) -> str:
+    """What the on-task filter refuses."""
+    lines = [
+        "| `on_task` | refused | refused, answers to another task | words of the refused | words of the others |",
+        "|---|---|---|---|---|",
+    ]
+    for row in result["thresholds"]:
+        shares = f"{100 * row['own_refused']:.0f} % | {100 * row['other_refused']:.0f} %"
+        words = " | ".join("" if row[key] is None else f"{row[key]:.0f}" for key in ("words_refused", "words_kept"))
+        lines.append(f"| {row['on_task']} | {shares} | {words} |")
+    machine = result["machine"]
+    lines += [
+        "",
+        f"{result['replayable']} failures that `retarget` can replay, of {result['responses']} responses of "
+        f"SmolLM2-135M-Instruct to composed instructions, at temperature 1. An answer is closer to its own task than "
+        f"an answer to another one in {100 * result['own_above_other']:.1f} % of pairs. "
+        f"(`results/on_task.json`: `{result['command']}`; {' '.join(machine['processor'].split()[:2])})",
+    ]
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Replace the text between the marks of the page."""
+    """Replace the text between the marks of the pages."""
+    file = ROOT / "results" / "on_task.json"
+    write_between(ROOT / "docs" / "replay.md", "on_task", on_task(json.loads(file.read_text("utf-8"))))
     for name in RESULTS:
         file = ROOT / "results" / f"{name}.json"
         if file.exists():

@@ -69,11 +69,12 @@ class Encoder:
             self._dim = int(self.encode(["dimension"]).shape[1])
         return self._dim
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
+    def encode(self, texts: Sequence[str], *, keep: bool = True) -> np.ndarray:
         """Encode texts.
 
         Args:
             texts: any number of texts, repeats allowed.
+            keep: keep the vectors of new texts, in memory and in the cache on disk.
 
         Returns:
             float32 [len(texts), dim], each row of length 1.
@@ -92,6 +93,8 @@ class Encoder:
             missing = [text for text in missing if text not in self._memory]
         if missing:
             fresh = dict(zip(missing, self._compute(missing), strict=True))
+            if not keep:
+                return np.stack([fresh[text] if text in fresh else self._memory[text] for text in texts])
             self._write(fresh)
             self._memory.update(fresh)
         return np.stack([self._memory[text] for text in texts])

@@ -35,6 +35,9 @@ class ReplayConfig:
     """If a constraint is dropped, also drop the constraints that presuppose it."""
     distinct: bool = True
     """Never replay the same response under the same instruction twice."""
+    on_task: float = 0.0
+    """Replay only answers whose sentence embedding has at least this cosine with that of their task (ours); 0: all.
+    Needs the extra `encoder`."""
     answer_after: str | None = None
     """Judge only the text after the last of these marks (:func:`~hindsight_rl.replay.verification.answer_of`)."""
     seed: int = 0
@@ -46,6 +49,8 @@ class ReplayConfig:
         for name, value, low in (("replays_per_prompt", self.replays_per_prompt, 0), ("relabels", self.relabels, 1)):
             if value < low:
                 raise HindsightError(f"{name} is {value}: it must be at least {low}")
+        if not -1 <= self.on_task <= 1:
+            raise HindsightError(f"on_task is {self.on_task}: a cosine between -1 and 1; 0 replays all answers")
         self.selector()
 
     def selector(self) -> Selector:

@@ -19,6 +19,7 @@ import numpy as np
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.config import ReplayConfig
 from hindsight_rl.replay.item import ReplayItem, T
+from hindsight_rl.replay.on_task import Encode, OnTask
 from hindsight_rl.replay.pool import Pool
 from hindsight_rl.replay.rewriting import rewriter as rewriter_of
 from hindsight_rl.replay.rollout import Rejected, Rewrite, Rewriter, Rollout, quoted
@@ -56,6 +57,7 @@ class Replayer:
             default the rewriter's own ``verify`` if it has one (only :class:`~hindsight_rl.replay.rewriting.Keep`
             has), otherwise the constraints' own checks.
         rng: one stream of random numbers for all steps, instead of one per step ([seed, step]).
+        encode: sentence encoder for ``on_task``; by default that of :mod:`hindsight_rl.encoder`.
 
     Raises:
         HindsightError: a bad setting.
@@ -68,8 +70,10 @@ class Replayer:
         rewriter: Rewriter | None = None,
         verifier: Verifier | Verify | None = None,
         rng: np.random.Generator | None = None,
+        encode: Encode | None = None,
     ) -> None:
         self.config, self.rng = config, rng
+        self.on_task = OnTask(config.on_task, encode)
         self.selector = config.selector()
         if rewriter is None:
             # `keep` drops no constraint, so it needs no dependency closure.
@@ -139,6 +143,9 @@ class _Batch:
         """Replay a candidate under its own instruction, rewritten, and under further ones."""
         rollout, selector, rewriter = self.answers[index], self.replayer.selector, self.replayer.rewriter
         if selector.scope == "group" and self.taken[rollout.group] == selector.per_group:
+            return
+        if not self.replayer.on_task(rollout.instruction.task, rollout.response):
+            self.rejected["not about the task"] += 1
             return
         rewrite = self._checked(index, partial(rewriter.rewrite, rollout))
         if rewrite is None:

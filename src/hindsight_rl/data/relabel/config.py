@@ -40,6 +40,9 @@ class RelabelConfig:
     """Also write rows for responses that met their own instruction."""
     reach: float = 8.0
     """For retarget: the largest factor by which a number may change; inf: any."""
+    on_task: float = 0.0
+    """Rewrite only for answers whose sentence embedding has at least this cosine with that of their task; 0: for all.
+    Needs the extra `encoder`."""
     answer_after: str | None = None
     """Judge only the text after the last occurrence of this mark, e.g. an end of thoughts other than </think>."""
     judged: Literal["skip", "keep"] = "skip"
@@ -68,6 +71,8 @@ class RelabelConfig:
         for name, number in (("pairs", self.pairs), ("window", self.window)):
             if number < 1:
                 raise HindsightError(f"{name} is {number}: it must be at least 1")
+        if not -1 <= self.on_task <= 1:
+            raise HindsightError(f"on_task is {self.on_task}: a cosine between -1 and 1; 0 takes all answers")
         if not self.reach >= 1:
             raise HindsightError(f"reach is {self.reach}: it must be at least 1")
         if self.limit is not None and self.limit < 1:

@@ -44,7 +44,7 @@ class Judging:
         settings = {"reach": config.reach} if config.rewriter == "retarget" else {}
         self.verifier = verifying(mark=config.answer_after)
         self.replayer = Replayer(
-            ReplayConfig(rewriter=config.rewriter, answer_after=config.answer_after),
+            ReplayConfig(rewriter=config.rewriter, answer_after=config.answer_after, on_task=config.on_task),
             rewriter=rewriter(config.rewriter, **settings),
         )
         self._nothing = {

@@ -79,6 +79,11 @@ class HiRConfig(GRPOConfig):
     lambda_start: float = _setting(2.0, "Weight of integrity against diversity before the first step.")
     lambda_growth: float = _setting(0.05, "Growth of that weight per generation batch.")
     lambda_cap: float = _setting(math.inf, "Upper limit of that weight.")
+    on_task: float = _setting(
+        0.0,
+        "Replay only answers whose sentence embedding has at least this cosine with that of their task (ours). 0: all. "
+        "Needs the extra encoder.",
+    )
     advantage: Advantage = _setting(
         "split",
         "split: Reinforce++; only originals are whitened over the tokens of the batch, replays get replay_advantage; "
