@@ -80,7 +80,7 @@ def test_held_out_instructions_replays_and_a_table(
 ) -> None:
     out, held_out = tmp_path / "run", tmp_path / "held_out.jsonl"
     held_out.write_text("".join(line + "\n" for line in rows.read_text("utf-8").splitlines()[:3]), "utf-8")
-    more = ["--held_out", str(held_out), "--evaluate_every", "1"]
+    more = ["--held_out", str(held_out), "--evaluate_every", "1", "--probe", "3", "--learning_rate", "1e-3"]
     assert cli.main(command(model, rows, out, *more)) == 0
     said = capsys.readouterr().err
     assert "parameters, float32 on cpu" in said and "8 instructions" in said
@@ -92,6 +92,9 @@ def test_held_out_instructions_replays_and_a_table(
     assert [row["step"] for row in found] == [0, 1, 2] and all(row["instructions"] == 3 for row in found)
     assert all(row["numbers"] == {"3": 3} and set(row["wins"]) <= {"0", "1"} for row in found)
     assert [len(row.get("examples", [])) for row in found] == [3, 0, 3] and found[0]["perplexity"] > 1
+    margins = [row["margins"]["instruction"] for row in found]
+    assert margins[0]["pairs"] == len(run.read("probe.json")["instructions"]) > 0
+    assert len({each["mean"] for each in margins}) == 3  # the pairs stay, the model changes
     replays = run.lines("replays.jsonl")
     assert [row["step"] for row in replays] == [1, 2]
     shown = [each for row in replays for each in row["replays"]]
@@ -99,6 +102,7 @@ def test_held_out_instructions_replays_and_a_table(
     assert cli.main(["report", str(out)]) == 0
     page = (out / "report.html").read_text("utf-8")
     assert "Held-out instructions" in page and "replays, early and late" in page and "side by side" in page
+    assert "instruction margin" in page
     longer = ["lm", "train", "--out", str(out), "--resume", "--max_steps", "3"]
     assert cli.main(longer) == 0
     assert [row["step"] for row in run.lines("held_out.jsonl")] == [0, 1, 2, 3]

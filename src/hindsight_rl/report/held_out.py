@@ -31,9 +31,10 @@ def held_out(runs: Sequence[TrlRun]) -> dict[str, Any] | None:
         table.rows += [(run, _cells(row, numbers)) for row in ((rows[0], rows[-1]) if len(rows) > 1 else rows)]
     note = "held-out instructions; bands are 95 % intervals"
     lines = [_series(run, rows) for run, rows in found]
+    charts = [Chart("all constraints met", lines, "training steps", "share of instructions", note)]
     return {
         "table": table,
-        "charts": [Chart("all constraints met", lines, "training steps", "share of instructions", note)],
+        "charts": [*charts, *_margins(found)],
         "examples": [(run.label, pairs) for run, rows in found if (pairs := _side_by_side(rows))],
     }
 
@@ -64,6 +65,29 @@ def _interval(row: dict[str, Any]) -> tuple[float, float]:
 def _series(run: TrlRun, rows: Sequence[dict[str, Any]]) -> Series:
     table = np.array([(float(row.get("step", 0)), float(row["all"]), *_interval(row)) for row in rows])
     return Series(run.label, run.colour, *table.T)
+
+
+def _margins(found: Sequence[tuple[TrlRun, list[dict[str, Any]]]]) -> list[Chart]:
+    """Both preferences over training, for the runs that measured them."""
+    charts = []
+    for name, note in (
+        ("instruction", "log-probability of a failed response: without the constraints that it violates, less with"),
+        ("response", "log-probability under one instruction: of a response that meets it, less of one that does not"),
+    ):
+        lines = []
+        for run, rows in found:
+            values = [(row, row.get("margins", {}).get(name, {})) for row in rows]
+            known = [
+                (row["step"], m["mean"], m.get("standard_error") or 0.0)
+                for row, m in values
+                if number(m.get("mean")) is not None
+            ]
+            if known:
+                step, mean, error = np.array(known, float).T
+                lines.append(Series(run.label, run.colour, step, mean, mean - 1.96 * error, mean + 1.96 * error))
+        if lines:
+            charts.append(Chart(f"{name} margin", lines, "training steps", "nats", note))
+    return charts
 
 
 def _side_by_side(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:

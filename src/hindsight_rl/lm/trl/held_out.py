@@ -1,6 +1,7 @@
 """Held-out instructions, evaluated before, during and after training: the run's `held_out.jsonl`.
 
-One line per evaluation: `step`, `seconds`, and the results of :func:`hindsight_rl.lm.held_out.evaluate`.
+One line per evaluation: `step`, `seconds`, and the results of :func:`hindsight_rl.lm.held_out.evaluate`; with a probe
+also `margins`, see :mod:`hindsight_rl.lm.preferences`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from transformers import TrainerCallback
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.held_out import evaluate
 from hindsight_rl.lm.trl.config import HiRConfig
+from hindsight_rl.lm.trl.preferences import Probe
 from hindsight_rl.replay.instruction import Instruction
 from hindsight_rl.replay.verification import Verifier
 from hindsight_rl.run import Run
@@ -35,6 +37,7 @@ class HeldOut(TrainerCallback):
         verifier: judges the responses.
         every: steps between evaluations; by default a fifth of the run.
         batch: responses generated at the same time.
+        probe: both preferences are measured with the responses to so many of the instructions; 0: they are not.
     """
 
     def __init__(
@@ -44,9 +47,11 @@ class HeldOut(TrainerCallback):
         verifier: Verifier | None = None,
         every: int | None = None,
         batch: int = 64,
+        probe: int = 0,
     ) -> None:
         self.run, self.instructions, self.verifier = run, list(instructions), verifier
-        self.every, self.batch = every, batch
+        self.every, self.batch, self.probe = every, batch, probe
+        self._probe: Probe | None = None
         self.trainer: Any = None
         self._done = -1
 
@@ -83,9 +88,10 @@ class HeldOut(TrainerCallback):
         if wanted and state.global_step > self._done and state.is_world_process_zero:
             began = time.monotonic()
             trainer = self.trainer
+            model = trainer.accelerator.unwrap_model(trainer.model)
             with trainer.accelerator.autocast():
                 found = evaluate(
-                    trainer.accelerator.unwrap_model(trainer.model),
+                    model,
                     trainer.processing_class,
                     self.instructions,
                     max_new_tokens=int(args.max_completion_length or 256),
@@ -94,11 +100,26 @@ class HeldOut(TrainerCallback):
                     prompt_format=args.prompt_format,
                     examples=examples,
                 )
+                if probe := self._pairs(args, model, state.global_step):
+                    found["margins"] = probe.measure(model)
             seconds = round(time.monotonic() - began, 2)
             self.run.append(FILE, {"step": state.global_step, "seconds": seconds, **found})
             print(line(state.global_step, found), file=sys.stderr)
             self._done = state.global_step
         self.trainer.accelerator.wait_for_everyone()
+
+    def _pairs(self, args: HiRConfig, model: Any, step: int) -> Probe | None:
+        """The probe: made before the first step, later the same; None if it is not wanted, or was not made then."""
+        if self._probe is None and self.probe:
+            probe = Probe(self.trainer.processing_class, args.prompt_format, args.per_device_train_batch_size)
+            if not probe.load(self.run):
+                if step:
+                    return None
+                tokens = int(args.max_completion_length or 256)
+                probe.make(model, self.instructions[: self.probe], tokens, self.verifier, args.seed)
+                probe.save(self.run)
+            self._probe = probe
+        return self._probe
 
 
 def line(step: int, found: dict[str, Any]) -> str:

@@ -49,6 +49,11 @@ class Options:
     )
     held_out_limit: int | None = _option(None, "Evaluate only the first N held-out instructions.")
     evaluate_every: int | None = _option(None, "Steps between evaluations; by default a fifth of the run.")
+    probe: int = _option(
+        0,
+        "At each evaluation, also measure the preferences over instructions and over responses, on pairs from the base "
+        "model's responses to this many held-out instructions. 0: do not.",
+    )
     inline: Literal["keep", "skip", "reject"] = _option(
         "keep", "What to do with rows whose constraints are part of the prose of the prompt."
     )
@@ -100,6 +105,8 @@ def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
         raise HindsightError(f"{where}unknown option {unknown[0]}" + (f" (did you mean {near[0]}?)" if near else ""))
     if not options.dataset:
         raise HindsightError("--dataset is needed")
+    if options.probe < 0 or (options.probe and options.held_out is None):
+        raise HindsightError(f"--probe {options.probe}: a number of held-out instructions; it needs --held_out")
     return options, config
 
 
