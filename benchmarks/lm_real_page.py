@@ -82,7 +82,7 @@ def benchmarks_of(result: dict[str, Any]) -> str:
 def on_task(result: dict[str, Any]) -> str:
     """What the on-task filter refuses."""
     lines = [
-        "| `on_task` | refused | refused, answers to another task | words of the refused | words of the others |",
+        "| `on_task` | rejected | rejected, if compared with another task | mean words of the rejected | of the others |",
         "|---|---|---|---|---|",
     ]
     for row in result["thresholds"]:
@@ -93,8 +93,9 @@ def on_task(result: dict[str, Any]) -> str:
     lines += [
         "",
         f"{result['replayable']} failures that `retarget` can replay, of {result['responses']} responses of "
-        f"SmolLM2-135M-Instruct to composed instructions, at temperature 1. An answer is closer to its own task than "
-        f"an answer to another one in {100 * result['own_above_other']:.1f} % of pairs. "
+        f"SmolLM2-135M-Instruct to composed instructions, at temperature 1. Of one cosine between an answer "
+        f"and its own task, and one between an answer and another task, the first is larger in "
+        f"{100 * result['own_above_other']:.1f} % of pairs. "
         f"(`results/on_task.json`: `{result['command']}`; {' '.join(machine['processor'].split()[:2])})",
     ]
     return "\n".join(lines)
