@@ -82,7 +82,7 @@ def benchmarks_of(result: dict[str, Any]) -> str:
 def on_task(result: dict[str, Any]) -> str:
     """What the on-task filter refuses."""
     lines = [
-        "| `on_task` | rejected | rejected, if compared with another task | mean words of the rejected | of the others |",
+        "| `on_task` | rejected | rejected, compared with another task | mean words of the rejected | of the others |",
         "|---|---|---|---|---|",
     ]
     for row in result["thresholds"]:
