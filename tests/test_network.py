@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hindsight_rl.agent.policy.network import QNetwork, omega, psi
+from hindsight_rl.agent.policy.network import QNetwork, omega, psi, trunk, values
 
 
 def test_values_of_many_goals_are_one_product() -> None:
@@ -12,7 +12,11 @@ def test_values_of_many_goals_are_one_product() -> None:
     seen = jax.random.normal(jax.random.key(0), (7, 10))
     asked = jax.random.normal(jax.random.key(1), (3, 6))
     params = network.init(jax.random.key(2), seen[:1], asked[:1])
-    many = jnp.einsum("nar,gr->nga", psi(network, params, seen), omega(network, params, asked))
+    hidden, goals = trunk(network, params, seen), omega(network, params, asked)
+    many = jnp.einsum("nar,gr->nga", psi(network, params, hidden), goals)
+    np.testing.assert_allclose(
+        np.asarray(values(network, params, hidden, goals)), np.asarray(many), rtol=1e-4, atol=1e-5
+    )
     for n in range(7):
         for g in range(3):
             one = network.apply(params, seen[n], asked[g])
