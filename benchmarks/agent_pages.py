@@ -2,8 +2,8 @@
 
     python benchmarks/agent_pages.py
 
-Reads the result files of agent_study.py (methods, methods_defaults, her, paper, tuning, minigrid_doors), of
-agent_speed.py and of agent_minigrid_speed.py.
+Reads the result files of agent_study.py (methods, methods_defaults, her, paper, tuning, minigrid_doors,
+minigrid_objects, minigrid_tried), of agent_speed.py and of agent_minigrid_speed.py.
 """
 
 import json
@@ -27,7 +27,8 @@ TUNING = "agent_tuning.json"
 DEFAULTS = "agent_methods_defaults.json"
 HER = "agent_her.json"
 PAPER = "agent_paper.json"
-MINIGRID = ("agent_minigrid_doors.json",)
+MINIGRID = ("agent_minigrid_doors.json", "agent_minigrid_objects.json")
+TRIED = "agent_minigrid_tried.json"
 MINIGRID_SPEED = "agent_minigrid_speed.json"
 GROUPS = ("canonical", "paraphrased", "others", "composed")
 LABELS = {
@@ -269,9 +270,14 @@ def main() -> None:
         write_between(EXPERIMENTS / "agent_minigrid.md", Path(name).stem, sets(name, found, groups))
     grids = [json.loads((RESULTS / name).read_text("utf-8")) for name in MINIGRID]
     names = [name for name in grids[0]["methods"] if name != "oracle"]  # its curve hides that of `oir`
-    shown = [grid | {"methods": {name: grid["methods"][name] for name in names}} for grid in grids]
+    shown = [
+        grid | {"methods": {name: grid["methods"][name] for name in names if name in grid["methods"]}} for grid in grids
+    ]
     charts = [learning_curves(grid, names, grid["env"], "instructions of training") for grid in shown]
     save(charts, ROOT / "docs" / "images" / "agent_minigrid.png")
+    tried = json.loads((RESULTS / TRIED).read_text("utf-8"))
+    groups = [group for group in LABELS if group in tried["methods"]["oir"]]
+    write_between(EXPERIMENTS / "agent_minigrid.md", "agent_minigrid_tried", sets(TRIED, tried, groups))
     timed = json.loads((RESULTS / MINIGRID_SPEED).read_text("utf-8"))
     write_between(EXPERIMENTS / "agent_minigrid.md", "agent_minigrid_speed", grid_speed(MINIGRID_SPEED, timed))
     tuned = json.loads((RESULTS / TUNING).read_text("utf-8"))
