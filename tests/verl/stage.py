@@ -105,6 +105,8 @@ def configure(folder: Path, train: Path, *overrides: str) -> Any:
                 "algorithm.adv_estimator=reinforce_plus_plus",
                 "trainer.device=cpu",
                 "trainer.v1.trainer_mode=hir",
+                # All prompts are alike here and responses are few, so replays repeat each other.
+                "+trainer.v1.sampler.sampler_kwargs.distinct=false",
                 "reward.num_workers=1",
                 "reward.custom_reward_function.path=pkg://hindsight_rl.constraints.rewards",
                 "reward.custom_reward_function.name=compute_score",
