@@ -15,7 +15,6 @@ pytest.importorskip("transfer_queue", reason="verl is not installed: make test-v
 
 import pandas
 import torch
-from omegaconf import OmegaConf
 from stage import SCRIPT, WANTED, asked, configure, parquet, stage
 from verl.trainer.ppo.v1 import get_trainer_cls
 from verl.utils.import_utils import load_extern_object
