@@ -3,7 +3,7 @@
     python benchmarks/agent_pages.py
 
 Reads the result files of agent_study.py (methods, methods_defaults, her, paper, tuning, minigrid_doors,
-minigrid_objects, minigrid_tried), of agent_speed.py and of agent_minigrid_speed.py.
+minigrid_objects, minigrid_tried, not_given), of agent_speed.py and of agent_minigrid_speed.py.
 """
 
 import json
@@ -29,6 +29,7 @@ HER = "agent_her.json"
 PAPER = "agent_paper.json"
 MINIGRID = ("agent_minigrid_doors.json", "agent_minigrid_objects.json")
 TRIED = "agent_minigrid_tried.json"
+NOT_GIVEN = "agent_not_given.json"
 MINIGRID_SPEED = "agent_minigrid_speed.json"
 GROUPS = ("canonical", "paraphrased", "others", "composed")
 LABELS = {
@@ -275,6 +276,10 @@ def main() -> None:
     ]
     charts = [learning_curves(grid, names, grid["env"], "instructions of training") for grid in shown]
     save(charts, ROOT / "docs" / "images" / "agent_minigrid.png")
+    half = json.loads((RESULTS / NOT_GIVEN).read_text("utf-8"))
+    groups = ["half given", "other half", "others", "paraphrased", "composed"]
+    write_between(EXPERIMENTS / "agent_not_given.md", "agent_not_given", sets(NOT_GIVEN, half, groups))
+    write_between(EXPERIMENTS / "agent_not_given.md", "agent_not_given_sources", sources((NOT_GIVEN, half)))
     tried = json.loads((RESULTS / TRIED).read_text("utf-8"))
     groups = [group for group in LABELS if group in tried["methods"]["oir"]]
     write_between(EXPERIMENTS / "agent_minigrid.md", "agent_minigrid_tried", sets(TRIED, tried, groups))
