@@ -174,11 +174,11 @@ def summary(runner: Runner, method: str, path: Path) -> dict[str, Any]:
         mean = split(mean, result["canonical"], given)
     mean |= like_held_out(result)
     further = {name: run.read(f"evaluations/{name}.json")["mean"] for name in runner.study.evaluations}
-    told = {"evaluations": further} if further else {}
+    more: dict[str, Any] = {"evaluations": further} if further else {}
     if "events_named" in metrics[-1]:
-        told["coverage"] = [[row[name] for name in ("step", *COVERAGE)] for row in metrics]
+        more["coverage"] = [[row[name] for name in ("step", *COVERAGE)] for row in metrics]
     if llm := metrics[-1].get("llm"):
-        told["llm"] = {name: llm[name] for name in LLM} | {
+        more["llm"] = {name: llm[name] for name in LLM} | {
             "tokens": [llm["endpoint"][name] for name in ("tokens_in", "tokens_out")],
             "latency_median": llm["endpoint"]["latency_median"],
             "accepted_texts": accepted(run.lines("relabels.jsonl")),
@@ -197,7 +197,7 @@ def summary(runner: Runner, method: str, path: Path) -> dict[str, Any]:
         "given": shares([row["given"] for row in metrics if "given" in row]),
         "clusters": metrics[-1]["clusters"],
         "seconds": metrics[-1]["seconds"],
-    } | told
+    } | more
 
 
 def accepted(relabels: list[dict[str, Any]]) -> list[str]:

@@ -80,7 +80,7 @@ def benchmarks_of(result: dict[str, Any]) -> str:
 
 
 def on_task(result: dict[str, Any]) -> str:
-    """What the on-task filter refuses."""
+    """What the on-task filter rejects."""
     lines = [
         "| `on_task` | rejected | rejected, compared with another task | mean words of the rejected | of the others |",
         "|---|---|---|---|---|",

@@ -1,10 +1,10 @@
-"""What the on-task filter refuses, on the responses of a real model.
+"""What the on-task filter rejects, of the responses of a real model.
 
     python benchmarks/on_task.py --out results/on_task.json
 
 SmolLM2-135M-Instruct answers composed instructions once each, at temperature 1. Every failure that can be replayed is
 compared with its own task and, as a control, with the task of another instruction: the cosine of their sentence
-embeddings. A filter is useful if it refuses most of the second kind and few of the first, and if what it refuses of the
+embeddings. A filter is useful if it rejects most of the second kind and few of the first, and if what it rejects of the
 first is not about the task: the lowest and some from just above each threshold are kept for reading.
 """
 

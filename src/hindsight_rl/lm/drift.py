@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from hindsight_rl.lm.generate import Response
+from hindsight_rl.lm.generate import Response, prompt_ids
 
 
 @lru_cache(maxsize=1)
@@ -48,22 +48,34 @@ def divergence(
     model: Any, base: Any, tokenizer: Any, chats: Sequence[list[dict[str, Any]]], responses: Sequence[Response]
 ) -> float:
     """Mean of log pi - log base over the tokens of the model's own responses, in nats; 0 for the base itself."""
-    total, count = 0.0, 0
-    for chat, response in zip(chats, responses, strict=True):
-        asked = tokenizer.apply_chat_template([chat], add_generation_prompt=True, tokenize=True, return_dict=True)
-        prompt = list(asked["input_ids"][0])
-        answer = tokenizer(text=response.text, add_special_tokens=False)["input_ids"]
-        if not answer:
-            continue
-        ids = torch.tensor([prompt + answer], device=model.device)
-        target = ids[0, len(prompt) :]
-        found = []
-        for each in (model, base):
-            logits = each(input_ids=ids).logits[0, len(prompt) - 1 : -1].float()
-            found.append(torch.log_softmax(logits, -1).gather(1, target[:, None]).sum())
-        total += float(found[0] - found[1])
-        count += len(answer)
-    return total / max(1, count)
+    answers = [tokenizer(text=each.text, add_special_tokens=False)["input_ids"] for each in responses]
+    prompts = prompt_ids(tokenizer, chats)
+    pi, reference = (log_probs(each, prompts, answers, batch=1) for each in (model, base))
+    return (sum(pi) - sum(reference)) / max(1, sum(map(len, answers)))
+
+
+@torch.no_grad()
+def log_probs(model: Any, prompts: Sequence[list[int]], answers: Sequence[list[int]], batch: int = 8) -> list[float]:
+    """log pi(answer | prompt) of each pair of token ids, a sum over the answer's tokens in nats.
+
+    Args:
+        batch: pairs that pass through the model at the same time; pairs of similar length share a pass.
+    """
+    lengths = [len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True)]
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    found = [0.0] * len(lengths)
+    for start in range(0, len(order), batch):
+        places = order[start : start + batch]
+        width = max(lengths[at] for at in places)
+        ids, mask = torch.zeros(2, len(places), width, dtype=torch.long, device=model.device)
+        for row, at in enumerate(places):
+            ids[row, : lengths[at]] = torch.tensor(prompts[at] + answers[at])
+            mask[row, : lengths[at]] = 1
+        logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
+        logps = -torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
+        for row, at in enumerate(places):
+            found[at] = float(logps[row, len(prompts[at]) - 1 : lengths[at] - 1].sum())
+    return found
 
 
 def shape(responses: Sequence[Response]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Is an answer about its task? By the cosine of sentence embeddings; off by default.
 
 A response may fulfil constraints without doing the task: "#5" has less than ten words, and is no slogan for a bakery.
-Replayed, it teaches the model to leave tasks undone. NumPy only; the encoder is loaded when it is first needed.
+Replayed, it teaches the model to leave tasks undone. NumPy only; without the filter no encoder is loaded.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,22 +19,26 @@ class OnTask:
     Args:
         least: an answer whose cosine with its task is lower is not about it; 0: every answer is.
         encode: the sentence encoder; by default :func:`hindsight_rl.encoder.load_encoder`'s default.
+
+    Raises:
+        EncoderError: the encoder is needed, and is not installed.
     """
 
     def __init__(self, least: float, encode: Encode | None = None) -> None:
         self.least = least
+        if least and encode is None:
+            from hindsight_rl.encoder import load_encoder
+
+            # Nearly every response occurs once, so it is not kept.
+            encode = partial(load_encoder().encode, keep=False)
         self._encode = encode
 
     def __call__(self, task: str, answer: str) -> bool:
-        """Whether the answer is about the task. Raises :class:`~hindsight_rl.encoder.EncoderError` without encoder."""
+        """Whether the answer is about the task."""
         return not self.least or not task.strip() or self.cosine(task, answer) >= self.least
 
     def cosine(self, task: str, answer: str) -> float:
         """The cosine of the two texts' embeddings. Long texts are cut off at the encoder's limit."""
-        if self._encode is None:
-            from hindsight_rl.encoder import load_encoder
-
-            # Nearly every response occurs once, so it is not kept.
-            self._encode = partial(load_encoder().encode, keep=False)
+        assert self._encode is not None
         first, second = self._encode([task, answer])
         return float(first @ second)

@@ -7,8 +7,6 @@ import numpy as np
 
 SAME = 0.8
 """Two instructions with at least this cosine belong to one cluster."""
-
-
 KEPT = 0.9
 """Share of the recent counts that is kept from one iteration to the next: the entropy is over some ten iterations."""
 
@@ -69,7 +67,7 @@ class Coverage:
             "unique_instructions": len(self.texts),
             "clusters": len(self.centres),
             "events_named": round(float(self.named.mean()), 4),
-            "event_entropy": round(float(-(share * np.log2(share)).sum()), 4) + 0.0,
+            "event_entropy": round(float((share * np.log2(1 / share)).sum()), 4),
         }
 
     def state(self) -> dict[str, Any]:

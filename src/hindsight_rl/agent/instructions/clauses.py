@@ -98,7 +98,7 @@ class ClauseParser:
         self.made = Clauses([])
 
     def parse(self) -> Clauses:
-        """The clauses of the text. Those that ask for nothing are left out ("You have two tasks.").
+        """The clauses of the text. Those that ask for nothing are dropped ("You have two tasks.").
 
         Raises:
             InstructionError: two negations in one clause, or one that negates nothing.

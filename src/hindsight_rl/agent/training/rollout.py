@@ -275,7 +275,7 @@ def roll(
         burst = ended & fulfilled & ~over & curious & (rules.explore_after > 0)
         transitions = Transitions(
             observation=actors.observation,
-            hidden=network_trunk(network, params, actors.observation),  # as in the policy's view: computed once
+            hidden=network_trunk(network, params, actors.observation),  # XLA merges this with the policy's own
             action=selection.action,
             events=step.events,
             event_counts=actors.progress.event_counts,

@@ -71,8 +71,6 @@ class RelabelConfig:
         for name, number in (("pairs", self.pairs), ("window", self.window)):
             if number < 1:
                 raise HindsightError(f"{name} is {number}: it must be at least 1")
-        if not -1 <= self.on_task <= 1:
-            raise HindsightError(f"on_task is {self.on_task}: a cosine between -1 and 1; 0 takes all answers")
         if not self.reach >= 1:
             raise HindsightError(f"reach is {self.reach}: it must be at least 1")
         if self.limit is not None and self.limit < 1:

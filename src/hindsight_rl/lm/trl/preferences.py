@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
+from hindsight_rl.lm.drift import log_probs
 from hindsight_rl.lm.generate import generate, prompt_ids
 from hindsight_rl.lm.preferences import Pairs, Side
 from hindsight_rl.replay.instruction import Instruction
@@ -87,31 +87,12 @@ class Probe:
         model.train(was_training)
         return found
 
-    @torch.no_grad()
     def _log_probs(self, model: Any, sides: list[Side]) -> np.ndarray:
         """log pi(response and end token | prompt) of each side, float64 [N]."""
-        end = self.tokenizer.eos_token_id
         prompts = prompt_ids(self.tokenizer, [asked.messages for asked, _ in sides], self.prompt_format)
-        answers = [
-            [*self.tokenizer(text=response, add_special_tokens=False)["input_ids"], end] for _, response in sides
-        ]
-        found = np.zeros(len(sides))
-        order = sorted(range(len(sides)), key=lambda at: len(prompts[at]) + len(answers[at]))
-        for start in range(0, len(order), self.batch):
-            places = order[start : start + self.batch]
-            width = max(len(prompts[at]) + len(answers[at]) for at in places)
-            ids = torch.full((len(places), width), end)
-            mask = torch.zeros(len(places), width, dtype=torch.long)
-            for row, at in enumerate(places):
-                both = torch.tensor(prompts[at] + answers[at])
-                ids[row, : len(both)], mask[row, : len(both)] = both, 1
-            ids = ids.to(model.device)
-            logits = model(input_ids=ids, attention_mask=mask.to(model.device)).logits[:, :-1].float()
-            logps = -torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
-            for row, at in enumerate(places):
-                first = len(prompts[at]) - 1
-                found[at] = float(logps[row, first : first + len(answers[at])].sum())
-        return found
+        read = [self.tokenizer(text=response, add_special_tokens=False)["input_ids"] for _, response in sides]
+        answers = [[*ids, self.tokenizer.eos_token_id] for ids in read]
+        return np.array(log_probs(model, prompts, answers, self.batch))
 
 
 def _plain(side: Side) -> dict[str, Any]:
