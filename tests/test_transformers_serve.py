@@ -47,7 +47,7 @@ def test_it_answers_and_its_nonsense_is_malformed(served: tuple[str, str], tmp_p
         plain = endpoint.ask(Question([{"role": "user", "content": "hello"}]))
         assert isinstance(plain.text, str)
         judge = Judge(endpoint)
-        assert judge.decide([Ask("mention rain", "rain")]) == [False]
+        assert judge.decide([Ask("mention rain", "rain")]) == [None]  # missing, never a no
         told = judge.metrics()
         assert told["malformed"] == 1 and told["unanswered"] == 0
         assert told["endpoint"]["faults"].get("response_format refused", 0) <= 1
