@@ -573,6 +573,8 @@ def test_answers_move_to_another_browser_and_two_tabs_lose_none(chromium: Any, f
     here.page.keyboard.press("ArrowRight")
     here.page.keyboard.press("2")
     here.page.click("#leave")
+    # A browser passes what one tab stores on to the other with a delay; the summary follows.
+    here.page.wait_for_selector("text=37 left, Cleo")
     rows = here.exported(tmp_path / "cleo.jsonl")
     assert [row["verdict"] for row in rows] == ["yes", "no", "partly"]
 
@@ -598,6 +600,33 @@ def test_answers_move_to_another_browser_and_two_tabs_lose_none(chromium: Any, f
     there.page.click("#leave")
     assert [row["verdict"] for row in there.exported(tmp_path / "again.jsonl")] == ["partly", "no", "partly"]
     assert here.faults == there.faults == []
+
+
+def test_a_tab_that_hears_of_the_other_late_undoes_none_of_its_answers(
+    chromium: Any, folder: Path, tmp_path: Path
+) -> None:
+    late = Annotator(chromium, folder / "rate.html")
+    late.start("Finn")
+    # What the other tab stores from here on is not seen by this one.
+    late.page.evaluate(
+        "() => { const seen = { ...localStorage }, set = Storage.prototype.setItem;"
+        " Storage.prototype.getItem = (key) => seen[key] ?? null;"
+        " Storage.prototype.setItem = function (key, value) { seen[key] = value; set.call(this, key, value); }; }"
+    )
+    other = late.tab()
+    late.start("Finn", other)
+    other.keyboard.press("1")
+    late.page.keyboard.press("ArrowRight")
+    late.page.keyboard.press("3")
+    other.wait_for_function("document.getElementById('progress').value === 2")
+    other.reload()
+    assert "2 of 40" in other.inner_text("#names")
+    late.page.close()
+    late.page = other
+    other.click("text=Finn")
+    other.click("#leave")
+    assert [row["verdict"] for row in late.exported(tmp_path / "finn.jsonl")] == ["yes", "no"]
+    assert late.faults == []
 
 
 def test_a_browser_that_stores_nothing_says_so_and_exports_all(chromium: Any, folder: Path, tmp_path: Path) -> None:

@@ -14,21 +14,34 @@ let shown = 0; // when the item was shown, in milliseconds
 let unsaved = false; // answers that are neither stored nor exported
 
 // ---- what is stored in this browser, by annotator
+//
+// Each answer has a key of its own. A browser passes what one tab stores on to the others with
+// a delay, so a tab that wrote all answers under one key would undo answers of another tab.
+
+const keyOf = (name, item) => `${PREFIX}${encodeURIComponent(name)}${item ? `:${item}` : ""}`;
 
 function stored(name) {
+  const rows = {};
   try {
-    return JSON.parse(localStorage.getItem(PREFIX + name)) || {};
+    for (const { item } of data.items) {
+      const row = localStorage.getItem(keyOf(name, item));
+      if (row) rows[item] = JSON.parse(row);
+    }
   } catch {
-    return {};
+    // What can be read is shown; a browser that stores nothing says so in store().
   }
+  return rows;
 }
 
 function store(name, rows) {
-  // Read again before writing: another tab may have stored answers in the meantime.
-  const all = newest(stored(name), newest(ofThisTab[name] || {}, rows));
+  const before = stored(name);
+  const all = newest(before, newest(ofThisTab[name] || {}, rows));
   ofThisTab[name] = all;
   try {
-    localStorage.setItem(PREFIX + name, JSON.stringify(all));
+    localStorage.setItem(keyOf(name), "1");
+    for (const [item, row] of Object.entries(all)) {
+      if (JSON.stringify(row) !== JSON.stringify(before[item])) localStorage.setItem(keyOf(name, item), JSON.stringify(row));
+    }
   } catch {
     unsaved = unsaved || Object.keys(rows).length > 0;
     at("no-storage").hidden = false;
@@ -47,7 +60,8 @@ function newest(rows, others) {
 function names() {
   try {
     const keys = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
-    return keys.map((key) => key.slice(PREFIX.length)).sort();
+    const own = keys.map((key) => key.slice(PREFIX.length)).filter((key) => !key.includes(":"));
+    return own.map(decodeURIComponent).sort();
   } catch {
     return [];
   }
@@ -97,8 +111,7 @@ function item() {
   shown = performance.now();
   at("sentence").textContent = now.text;
   at("count").textContent = `Sentence ${place + 1} of ${data.items.length}`;
-  at("progress").value = Object.keys(answers).length;
-  at("progress").textContent = `${Object.keys(answers).length} rated`;
+  progress();
   for (const button of document.querySelectorAll("[data-verdict]")) {
     button.setAttribute("aria-pressed", String(button.dataset.verdict === chosen));
   }
@@ -109,6 +122,11 @@ function item() {
   at("film").replaceChildren(...now.frames.map(frame));
   show("rate");
   at("sentence").focus({ preventScroll: true });
+}
+
+function progress() {
+  at("progress").value = Object.keys(answers).length;
+  at("progress").textContent = `${Object.keys(answers).length} rated`;
 }
 
 function happening(event) {
@@ -145,6 +163,12 @@ function frame(each) {
 }
 
 function pause() {
+  summary();
+  show("pause");
+  at("pause-title").focus();
+}
+
+function summary() {
   const left = data.items.length - Object.keys(answers).length;
   at("pause-title").textContent = left ? `${left} left, ${annotator}` : `Done: all ${data.items.length} rated. Thank you, ${annotator}.`;
   at("pause-said").textContent = left
@@ -152,8 +176,6 @@ function pause() {
     : "Export your answers now. You can still go back and change them.";
   at("go-on").textContent = left ? "Go on" : "Look at them again";
   at("copy").value = lines();
-  show("pause");
-  at("pause-title").focus();
 }
 
 function element(name, text) {
@@ -292,6 +314,9 @@ window.addEventListener("beforeunload", (event) => {
 });
 // Another tab of the same annotator stored an answer.
 window.addEventListener("storage", (event) => {
-  if (annotator && event.key === PREFIX + annotator) answers = newest(answers, stored(annotator));
+  if (!annotator || !event.key || !event.key.startsWith(keyOf(annotator))) return;
+  answers = newest(answers, stored(annotator));
+  progress();
+  if (!at("pause").hidden) summary();
 });
 start();
