@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -229,6 +229,19 @@ def test_a_model_whose_server_ignores_the_schema_is_given_it_in_words() -> None:
         assert (
             "response_format" not in server.requests[2] and '"words"' in server.requests[2]["messages"][-1]["content"]
         )
+
+
+def test_an_example_is_shown_where_the_schema_is_given_in_words() -> None:
+    class Shown(Words):
+        example: ClassVar[dict[str, Any]] = {"words": ["lamp"]}
+
+    asked = Question([{"role": "user", "content": "say words"}], Shown)
+    with ChatServer([GOOD]) as server, Endpoint(settings(server.url)) as endpoint:
+        endpoint.ask(asked)
+        assert "lamp" not in json.dumps(server.requests[0])  # `response_format` needs none
+    with ChatServer([GOOD]) as server, Endpoint(settings(server.url, structure="prompt")) as endpoint:
+        assert endpoint.ask(asked).value.words == ["a", "b"]
+        assert server.requests[0]["messages"][-1]["content"].endswith('{"words": ["lamp"]}')
 
 
 def test_a_flood_is_cut_off() -> None:

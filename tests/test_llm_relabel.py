@@ -15,11 +15,14 @@ from chat_server import ChatServer, Reply
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.events import event_index
+from hindsight_rl.agent.instructions.llm_reader import _answer
 from hindsight_rl.agent.relabeling import availability
 from hindsight_rl.agent.relabeling.llm import LlmRelabeler, LlmRules
 from hindsight_rl.agent.relabeling.relabeler import Delivery, RelabelSource, TemplateRelabeler
-from hindsight_rl.agent.relabeling.snapshot import Snapshot, event_text, prompt
+from hindsight_rl.agent.relabeling.snapshot import Snapshot, _candidates, event_text, prompt
 from hindsight_rl.endpoint import Endpoint, EndpointSettings
+from hindsight_rl.endpoint.answers import read, strict_schema
+from hindsight_rl.lm.decompose import _parts
 from hindsight_rl.run import Run
 from patience import HUNG
 
@@ -224,3 +227,9 @@ def test_a_resumed_run_asks_the_same_words_and_pays_once(real_reward, tmp_path: 
         assert len(server.requests) == 2 and second.metrics()["llm"]["endpoint"]["cached"] == 1
         assert len(run.lines("questions.jsonl")) == 2
         second.close()
+
+
+@pytest.mark.parametrize("schema", [_candidates(), _answer(), _parts()])
+def test_the_example_of_a_schema_fits_it(schema: Any) -> None:
+    assert read(json.dumps(schema.example), schema) == schema.model_validate(schema.example)
+    assert "example" not in json.dumps(strict_schema(schema))

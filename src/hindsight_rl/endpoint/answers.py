@@ -78,9 +78,17 @@ def strict_schema(schema: "type[BaseModel]") -> dict[str, Any]:
 
 
 def in_words(schema: "type[BaseModel]") -> str:
-    """Text to add to a question for a server without `response_format`."""
+    """Text to add to a question for a server without `response_format`.
+
+    A schema may have a class attribute `example`: a value that fits it. Small models copy its form, where they would
+    otherwise answer with the schema itself.
+    """
     shape = json.dumps(strict_schema(schema), ensure_ascii=False)
-    return f"Reply with one JSON object and nothing else, no code fence. It must fit this JSON schema:\n{shape}"
+    said = f"Reply with one JSON object and nothing else, no code fence. It must fit this JSON schema:\n{shape}"
+    example = getattr(schema, "example", None)
+    if example is None:
+        return said
+    return f"{said}\nThis is the form, with another content:\n{json.dumps(example, ensure_ascii=False)}"
 
 
 def _reasons(error: ValueError) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
@@ -162,6 +162,11 @@ def _parts() -> "type[BaseModel]":
     class Parts(BaseModel):
         task: str
         constraints: list[Part]
+
+        example: ClassVar[dict[str, Any]] = {
+            "task": "Describe a lamp.",
+            "constraints": [{"quote": "in a calm tone", "text": "Use a calm tone.", "id": "", "kwargs": "{}"}],
+        }
 
     return Parts
 

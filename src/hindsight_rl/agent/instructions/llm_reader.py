@@ -6,7 +6,7 @@ model must be in the answer. Answers are cached by the endpoint.
 """
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hindsight_rl.agent.instructions.clauses import HarmfulError, InstructionError
 from hindsight_rl.agent.instructions.parser import MAX_FORBIDDEN, MAX_PARSED_GOALS, MAX_TIMES, ParsedInstruction
@@ -106,5 +106,12 @@ def _answer() -> "type[BaseModel]":
         ordered: bool
         avoid: list[str]
         understood: bool
+
+        example: ClassVar[dict[str, Any]] = {
+            "goals": [{"event": "light_lamp", "times": 1}, {"event": "read_book", "times": 2}],
+            "ordered": True,
+            "avoid": ["close_window"],
+            "understood": True,
+        }
 
     return Answer

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -85,5 +85,12 @@ def _candidates() -> "type[BaseModel]":
 
     class Candidates(BaseModel):
         instructions: list[Candidate]
+
+        example: ClassVar[dict[str, Any]] = {
+            "instructions": [
+                {"instruction": "light the lamp", "steps": [4]},
+                {"instruction": "read a book, then close the window", "steps": [9, 31]},
+            ]
+        }
 
     return Candidates
