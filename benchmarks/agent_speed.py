@@ -128,7 +128,7 @@ def arm(settings: TrainConfig, name: str, folder: Path) -> TrainingRun:
     if stock:
         training.learning = training.learning.replace(mirrored=False)  # type: ignore[attr-defined]
         size = training.env.static.map_size[0]  # type: ignore[attr-defined]
-        training.env = StockEnvironment(size, settings.observation, stock=True)
+        training.env = StockEnvironment(size, training.env.observation, stock=True)  # type: ignore[attr-defined]
         training.bank = OptimisticResets(training.env, training.bank)  # type: ignore[assignment]
     if name == "stock":
         training.network = PlainNetwork(training.env.n_actions, settings.width, settings.depth, settings.rank)

@@ -24,8 +24,8 @@ from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.events import fulfilling
 from hindsight_rl.agent.instructions.language import NOTHING, SPLITS
 from hindsight_rl.agent.instructions.parser import join
+from hindsight_rl.agent.relabeling.forms import form
 from hindsight_rl.agent.relabeling.grounding import Rejected, ground
-from hindsight_rl.agent.relabeling.snapshot import prompt
 from hindsight_rl.agent.reward.semantic import SemanticReward
 from hindsight_rl.encoder import load_encoder
 from hindsight_rl.run import machine
@@ -132,7 +132,7 @@ def measure(config: GroundingConfig) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for kind in kinds:
         made = author.candidate(kind)
-        result = ground(made.text, made.steps, made.events, reward, prompt()[0])
+        result = ground(made.text, made.steps, made.events, reward, form("json").text)
         refused = result if isinstance(result, Rejected) else None
         rows.append(
             {

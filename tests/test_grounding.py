@@ -6,9 +6,9 @@ import pytest
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.events import event_index
+from hindsight_rl.agent.relabeling.forms import form
 from hindsight_rl.agent.relabeling.grounding import Rejected, filtered, ground
 from hindsight_rl.agent.relabeling.relabeler import Relabel
-from hindsight_rl.agent.relabeling.snapshot import prompt
 
 INDEX = event_index(CLASSIC_EVENTS)
 
@@ -65,10 +65,18 @@ def test_true_candidates_become_relabels(real_reward, text, steps, evidence) -> 
     ],
 )
 def test_others_are_refused_with_a_reason(real_reward, text, steps, kind) -> None:
-    made = ground(text, steps, WALK, real_reward, prompt()[0])
+    made = ground(text, steps, WALK, real_reward, form("json").text)
     assert isinstance(made, Rejected) and made.kind == kind and made.reason
+
+
+def test_where_no_steps_are_given_they_are_looked_for(real_reward) -> None:
+    made = ground("collect wood, then eat a cow", None, WALK, real_reward)
+    assert isinstance(made, Relabel) and made.evidence == ((2, "collect_wood"), (14, "eat_cow"))
+    for text in ("eat a cow, then place a table", "collect a diamond"):
+        made = ground(text, None, WALK, real_reward)
+        assert isinstance(made, Rejected) and made.kind == "evidence" and "step" not in made.reason
 
 
 def test_the_known_phrasings_pass_the_filters() -> None:
     for split in ("train", "calibration"):
-        assert [text for text in LANGUAGE.labelled(split, CLASSIC_EVENTS)[0] if filtered(text, prompt()[0])] == []
+        assert [text for text in LANGUAGE.labelled(split, CLASSIC_EVENTS)[0] if filtered(text, form("json").text)] == []

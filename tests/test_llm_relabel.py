@@ -17,11 +17,13 @@ from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.events import event_index
 from hindsight_rl.agent.instructions.llm_reader import _answer
 from hindsight_rl.agent.relabeling import availability
+from hindsight_rl.agent.relabeling.forms import _candidates, form
 from hindsight_rl.agent.relabeling.llm import LlmRelabeler, LlmRules
 from hindsight_rl.agent.relabeling.relabeler import Delivery, RelabelSource, TemplateRelabeler
-from hindsight_rl.agent.relabeling.snapshot import Snapshot, _candidates, event_text, prompt
+from hindsight_rl.agent.relabeling.snapshot import Snapshot, event_text
 from hindsight_rl.endpoint import Endpoint, EndpointSettings
 from hindsight_rl.endpoint.answers import read, strict_schema
+from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.decompose import _parts
 from hindsight_rl.run import Run
 from patience import HUNG
@@ -45,10 +47,12 @@ def candidates(*pairs: tuple[str, list[int]]) -> str:
     return json.dumps({"instructions": [{"instruction": text, "steps": steps} for text, steps in pairs]})
 
 
-def relabeler(url: str, reward: Any, run: Run | None = None, cache: str = "none", **changes: Any) -> LlmRelabeler:
+def relabeler(
+    url: str, reward: Any, run: Run | None = None, cache: str = "none", rules: LlmRules | None = None, **changes: Any
+) -> LlmRelabeler:
     values = {"timeout": 30.0, "deadline": 30.0, "attempts": 1, **changes}
     settings = EndpointSettings(base_url=url, model="tiny", cache=cache, **values).resolved({})
-    made = LlmRelabeler(Endpoint(settings), reward, LlmRules(), run)
+    made = LlmRelabeler(Endpoint(settings), reward, rules or LlmRules(), run)
     made.at(0, TemplateRelabeler(CLASSIC_EVENTS, LANGUAGE), RARITY)
     return made
 
@@ -86,15 +90,38 @@ def test_relabels_arrive_with_their_origin(real_reward) -> None:
         good, absent, foreign = delivered(made)
         made.close()
     assert good.relabel is not None and good.relabel.evidence == ((5, "collect_wood"),) and good.rejected is None
-    assert good.origin == {"source": "llm", "model": "tiny", "prompt": prompt()[1], "age": 2048}
-    assert re.fullmatch(r"relabel-1@[0-9a-f]{8}", prompt()[1])
-    assert prompt("A maze.")[0].startswith("A maze. Below is what it did") and prompt("A maze.")[1] != prompt()[1]
+    assert good.origin == {"source": "llm", "model": "tiny", "prompt": form("json").version, "age": 2048}
+    assert re.fullmatch(r"relabel-1@[0-9a-f]{8}", form("json").version)
+    maze = form("json", "A maze.")
+    assert maze.text.startswith("A maze. Below is what it did") and maze.version != form("json").version
     assert absent.relabel is None and absent.rejected.startswith("evidence:")
     assert foreign.rejected.startswith("vocabulary:")
     counts = made.metrics()["llm"]
     assert (counts["accepted"], counts["rejected"]) == (1, {"evidence": 1, "vocabulary": 1})
     assert counts["age_mean"] == 2048 and counts["endpoint"]["requests"] == 1
     assert "step 2: collected wood from a tree" in server.requests[0]["messages"][0]["content"]
+
+
+def test_a_model_can_be_asked_for_lines(real_reward) -> None:
+    lines = "- Chop some wood.", "2) collect a diamond", "", "* Chop some wood.", "- read a book, then close the window"
+    answer = "<think>hm</think>" + "\n".join(lines)
+    with ChatServer([answer]) as server:
+        made = relabeler(server.url, real_reward, rules=LlmRules(form="lines", candidates=4))
+        made.watch([WALK])
+        good, absent, copied = delivered(made)
+        made.close()
+    assert good.relabel is not None and good.relabel.evidence == ((2, "collect_wood"),)
+    assert re.fullmatch(r"relabel-lines-1@[0-9a-f]{8}", good.origin["prompt"])
+    assert absent.rejected == "evidence: nothing that happened fulfils 'collect a diamond'"
+    assert copied.rejected == "form: it repeats the prompt"
+    *examples, asked = server.requests[0]["messages"]
+    assert [each["role"] for each in examples] == [
+        "user",
+        "assistant",
+    ] * 2 and "response_format" not in server.requests[0]
+    assert "step 9: placed a crafting table\nWrite up to 4 commands" in asked["content"]
+    with pytest.raises(HindsightError, match=r"--llm\.form prose: one of json, lines"):
+        form("prose")
 
 
 def test_only_new_sets_of_events_are_asked(real_reward) -> None:

@@ -74,13 +74,14 @@ def filtered(text: str, prompt: str = "") -> str | None:
 
 
 def ground(
-    text: str, steps: Sequence[int], events: np.ndarray, reward: SemanticReward, prompt: str = ""
+    text: str, steps: Sequence[int] | None, events: np.ndarray, reward: SemanticReward, prompt: str = ""
 ) -> Relabel | Rejected:
     """A relabel with verified evidence, or the reason for rejecting it.
 
     Args:
         text: the candidate instruction.
-        steps: the steps that the model gives as evidence, ideally in the order of the goals.
+        steps: the steps that the model gives as evidence, ideally in the order of the goals. None: it gives none, and
+            any step can be evidence.
         events: bool [T, n_events], what truly happened.
         reward: judges each goal; what the model claims is not trusted.
         prompt: see :func:`filtered`.
@@ -109,6 +110,8 @@ def ground(
     if len(set(goals)) < len(goals):
         return Rejected("form", "it names the same goal twice")
     table = reward.table(goals)
+    anywhere = steps is None
+    steps = np.flatnonzero(events.any(axis=1)).tolist() if steps is None else steps
     outside = [step for step in steps if not 0 <= step < len(events)]
     if outside or not steps:
         reason = f"step {outside[0]} lies outside the trajectory of {len(events)} steps" if outside else "it has none"
@@ -116,7 +119,7 @@ def ground(
     evidence: list[tuple[int, str]] = []
     for column, goal in enumerate(goals):
         # The prompt asks for one step per goal, in order. Otherwise any of the steps may be the evidence for a goal.
-        own = [steps[column]] if len(steps) == len(goals) else []
+        own = [steps[column]] if len(steps) == len(goals) and not anywhere else []
         proofs = ((step, event) for step in [*own, *steps] for event in np.flatnonzero(events[step] & table[:, column]))
         after = evidence[-1][0] if parsed.ordered and evidence else -1
         found = sorted(
@@ -124,8 +127,8 @@ def ground(
             key=lambda proof: (names[proof[1]] != meanings[column], proof[0] not in own, proof[0]),
         )
         if not found:
-            at = ", ".join(map(str, own or steps))
-            return Rejected("evidence", f"nothing that happened at step {at} fulfils '{goal}'")
+            at = "" if anywhere else f" at step {', '.join(map(str, own or steps))}"
+            return Rejected("evidence", f"nothing that happened{at} fulfils '{goal}'")
         evidence.append((found[0][0], names[found[0][1]]))
     relabel = Relabel(text, goals, parsed.ordered, tuple(evidence))
     why = verify(relabel, events, reward)

@@ -11,16 +11,17 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from hindsight_rl.agent.envs.environment import Environment
 from hindsight_rl.agent.relabeling.availability import Availability
+from hindsight_rl.agent.relabeling.forms import form
 from hindsight_rl.agent.relabeling.grounding import Rejected, filtered, ground
 from hindsight_rl.agent.relabeling.known import KnownRelabels
 from hindsight_rl.agent.relabeling.relabeler import Delivery, Relabel, Relabeler
-from hindsight_rl.agent.relabeling.snapshot import Snapshot, prompt, question
+from hindsight_rl.agent.relabeling.snapshot import Snapshot
 from hindsight_rl.agent.reward.semantic import InstructionError, SemanticReward
 from hindsight_rl.endpoint import Answer, Endpoint, EndpointError, MalformedAnswer
 from hindsight_rl.run import Run
@@ -32,6 +33,9 @@ QUESTIONS = "questions.jsonl"
 class LlmRules:
     """Settings of relabeling by a language model."""
 
+    form: Literal["json", "lines"] = "json"
+    """How the model is asked. `json`: by rules and a JSON schema, with the steps that prove each instruction. `lines`:
+    by two examples, for one command on each line, which small models can do; the steps are then looked for."""
     candidates: int = 6
     """Number of instructions (K) that the model is asked for per trajectory, in one answer."""
     pending: int = 16
@@ -60,8 +64,9 @@ class LlmRelabeler:
         run: Run | None = None,
         scene: str = Environment.scene,
     ):
-        self.endpoint, self.reward, self.rules, self.run, self.scene = endpoint, reward, rules, run, scene
+        self.endpoint, self.reward, self.rules, self.run = endpoint, reward, rules, run
         self.events = reward.events
+        self.form = form(rules.form, scene)
         self._open = np.array([event.trained for event in self.events])
         self._asked: set[tuple[int, ...]] = set()
         self._delivered: set[tuple[int, ...]] = set()
@@ -119,12 +124,10 @@ class LlmRelabeler:
         for key in rarest:
             if len(self._under_way) + len(self._waiting) >= self.rules.pending or not self._may_ask():
                 break
-            steps, happened = np.nonzero(fresh[key])
-            pairs = tuple((int(s), int(e)) for s, e in zip(steps, happened, strict=True))
-            snapshot = Snapshot(pairs, len(fresh[key]), self._step)
+            snapshot = Snapshot.of(fresh[key], self._step)
             self._asked.add(key)
             if self.run is not None:
-                self.run.append(QUESTIONS, {"prompt": prompt(self.scene)[1], **asdict(snapshot)})
+                self.run.append(QUESTIONS, {"prompt": self.form.version, **asdict(snapshot)})
             self._send(key, snapshot)
 
     def _may_ask(self) -> bool:
@@ -141,7 +144,7 @@ class LlmRelabeler:
     def _send(self, key: tuple[int, ...], snapshot: Snapshot) -> None:
         self._under_way[key] = snapshot
         self._counts["asked"] += 1
-        future = self.endpoint.submit(question(snapshot, self.events, self.rules.candidates, self.scene))
+        future = self.endpoint.submit(self.form.question(snapshot, self.events, self.rules.candidates))
         future.add_done_callback(lambda done: self._arrived(key, snapshot, done))
 
     def _arrived(self, key: tuple[int, ...], snapshot: Snapshot, done: "Future[Answer]") -> None:
@@ -159,7 +162,7 @@ class LlmRelabeler:
                 self._availability.trouble = f"{type(error).__name__}: {error}"
         if error is None:
             with contextlib.suppress(RuntimeError):  # closed in the meantime
-                self._worker.submit(self._grounded, key, snapshot, done.result().value)
+                self._worker.submit(self._grounded, key, snapshot, done.result())
             return
         self._under_way.pop(key, None)
         if isinstance(error, MalformedAnswer):
@@ -171,21 +174,21 @@ class LlmRelabeler:
         with self._lock:
             self._counts[what] += 1
 
-    def _grounded(self, key: tuple[int, ...], snapshot: Snapshot, value: Any) -> None:
+    def _grounded(self, key: tuple[int, ...], snapshot: Snapshot, answer: Answer) -> None:
         """Runs in the worker: turn each candidate into a relabel or a reason for rejection."""
         results: list[Relabel | Rejected] = []
         texts: list[str] = []
         try:
             events = snapshot.events(len(self.events))
-            said = value.instructions[: 2 * self.rules.candidates]
+            said = self.form.read(answer)[: 2 * self.rules.candidates]
             self._encode([candidate.instruction for candidate in said])
             for candidate in said:
-                made = ground(candidate.instruction, candidate.steps, events, self.reward, prompt(self.scene)[0])
+                made = ground(candidate.instruction, candidate.steps, events, self.reward, self.form.text)
                 if isinstance(made, Relabel):
                     made = self._known.once(made)
                 results.append(made)
                 texts.append(candidate.instruction[:400])
-            if not value.instructions:
+            if not said:
                 self._counts["empty"] += 1
         except Exception as error:  # otherwise the worker would die and relabeling would stop silently
             self._availability.trouble = f"{type(error).__name__}: {error}"
@@ -195,7 +198,7 @@ class LlmRelabeler:
 
     def _encode(self, texts: Sequence[str]) -> None:
         """Encode all sentences that grounding needs in one batch, which is much faster than one by one."""
-        wanted = [text for text in texts if not filtered(text, prompt(self.scene)[0])]
+        wanted = [text for text in texts if not filtered(text, self.form.text)]
         parsed: list[str] = []
         for text in wanted:
             with contextlib.suppress(InstructionError):
@@ -215,7 +218,7 @@ class LlmRelabeler:
             origin = {
                 "source": "llm",
                 "model": self.endpoint.settings.model,
-                "prompt": prompt(self.scene)[1],
+                "prompt": self.form.version,
                 "age": age,
             }
             for result, text in zip(results, texts, strict=True):

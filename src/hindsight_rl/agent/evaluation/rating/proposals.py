@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hindsight_rl.agent.evaluation.rating.trajectories import Trajectory
+from hindsight_rl.agent.relabeling.forms import form
 from hindsight_rl.agent.relabeling.grounding import ground
 from hindsight_rl.agent.relabeling.noise import NoisyRelabeler
 from hindsight_rl.agent.relabeling.relabeler import Relabel, Relabeler, verify
-from hindsight_rl.agent.relabeling.snapshot import Snapshot, prompt, question
+from hindsight_rl.agent.relabeling.snapshot import Snapshot
 from hindsight_rl.agent.relabeling.sources import relabeler_of
 from hindsight_rl.agent.training.relabel_step import relabeler_at
 from hindsight_rl.agent.training.training_run import TrainingRun
@@ -74,20 +75,17 @@ def _verified(training: TrainingRun, trajectory: Trajectory, relabel: Relabel) -
 def _of_language_model(training: TrainingRun, made: Iterator[Trajectory]) -> Iterator[list[Proposal]]:
     """The model is asked about each trajectory, one after another. In training it is asked beside it, and its relabels
     are used for other trajectories too."""
-    config, reward, scene = training.config, training.reward, training.env.scene
+    config, reward = training.config, training.reward
+    asked = form(config.llm.form, training.env.scene)
     noise = NoisyRelabeler(config.noise, reward, None, config.seed) if config.noise.rate > 0 else None
     with Endpoint(config.endpoint) as endpoint:
         for trajectory in made:
-            steps, happened = np.nonzero(trajectory.events)
-            pairs = tuple((int(step), int(event)) for step, event in zip(steps, happened, strict=True))
-            if not any(training.env.events[event].trained for _, event in pairs):
+            snapshot = Snapshot.of(trajectory.events, 0)
+            if not any(training.env.events[event].trained for _, event in snapshot.happened):
                 yield []
                 continue
-            asked = question(
-                Snapshot(pairs, len(trajectory.events), 0), training.env.events, config.llm.candidates, scene
-            )
             try:
-                answer = endpoint.ask(asked)
+                answer = endpoint.ask(asked.question(snapshot, training.env.events, config.llm.candidates))
             except MalformedAnswer:
                 yield []
                 continue
@@ -96,8 +94,8 @@ def _of_language_model(training: TrainingRun, made: Iterator[Trajectory]) -> Ite
                     f"the run's language model is asked about new trajectories, but did not answer: {error}"
                 ) from error
             found = []
-            for each in answer.value.instructions[: 2 * config.llm.candidates]:
-                result = ground(each.instruction, each.steps, trajectory.events, reward, prompt(scene)[0])
+            for each in asked.read(answer)[: 2 * config.llm.candidates]:
+                result = ground(each.instruction, each.steps, trajectory.events, reward, asked.text)
                 if not isinstance(result, Relabel):
                     found.append(Proposal(trajectory, each.instruction[:400], rejected=result.reason, kind=result.kind))
                 elif (relabel := noise.spoiled(result, trajectory.events) if noise else result) is not None:
