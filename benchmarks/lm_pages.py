@@ -62,9 +62,8 @@ def kind(found: dict[str, Any]) -> str:
 # -- methods ---------------------------------------------------------------------------------------------------------
 
 
-def methods(condition: str, found: dict[str, Any], reference: str) -> str:
-    """One condition."""
-    names = found["table"]["names"]
+def method_rows(names: dict[str, Any], reference: str) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a table of methods."""
     head = ["method", "all constraints met", "greedy", f"times `{reference}`", f"over `{reference}`, paired",
             f"rollouts to `{reference}`'s end", "at equal CPU time", "rows trained"]  # fmt: skip
     rows = []
@@ -75,6 +74,13 @@ def methods(condition: str, found: dict[str, Any], reference: str) -> str:
             signed(row.get("over_reference")), "never" if there is None else f"{there:,}", cell(row["at_equal_time"]),
             f"{row['rows']:,}",
         ])  # fmt: skip
+    return head, rows
+
+
+def methods(condition: str, found: dict[str, Any], reference: str) -> str:
+    """One condition."""
+    names = found["table"]["names"]
+    head, rows = method_rows(names, reference)
     seeds = len(next(iter(names.values()))["seeds"])
     title = f"**{condition} constraints, {rollouts(found):,} rollouts, {seeds} seeds**"
     return "\n".join([title, "", *markdown(head, rows)])
@@ -103,7 +109,9 @@ def multiples(condition: str, found: dict[str, Any], more: dict[str, str]) -> st
     return "\n".join([*lines, "", f"`{best}` itself takes {names[best]['cpu_seconds']['mean']:.0f} s of CPU time."])
 
 
-def learning_curves(conditions: dict[str, dict[str, Any]]) -> list[Chart]:
+def learning_curves(
+    conditions: dict[str, dict[str, Any]], what: str = "constraints", x_label: str = "rollouts"
+) -> list[Chart]:
     """A chart for each condition; bands are 95 % intervals over seeds. The first condition has every method."""
     colours = {name: i for i, name in enumerate(next(iter(conditions.values()))["table"]["names"])}
     charts = []
@@ -113,8 +121,8 @@ def learning_curves(conditions: dict[str, dict[str, Any]]) -> list[Chart]:
             mean, half = (np.array([point[key] for point in row["curve"]["accuracy"]]) for key in ("mean", "half"))
             x = np.array(row["curve"]["rollouts"], float)
             lines.append(Series(name, colours[name], x, mean, np.maximum(mean - half, 0), mean + half))
-        label = "instructions with all constraints met"
-        charts.append(Chart(f"{condition} constraints", lines, "rollouts", label, size=(350, 290)))
+        label = f"instructions with all {what} met"
+        charts.append(Chart(f"{condition} {what}", lines, x_label, label, size=(350, 290)))
     return charts
 
 
@@ -241,7 +249,7 @@ class Differences:
         axes.locator_params(axis="x", nbins=8)
 
 
-def dependent(found: dict[str, Any]) -> str:
+def dependent(name: str, found: dict[str, Any]) -> str:
     """Accuracy per way of rewriting and share of dependent constraints."""
     shares = {share: each["table"]["names"] for share, each in found["conditions"].items()}
     first = next(iter(found["conditions"].values()))
@@ -252,7 +260,7 @@ def dependent(found: dict[str, Any]) -> str:
     )
     rows = [[way, *(cell(names[way]["accuracy"]) for names in shares.values())] for way in found["study"]["methods"]]
     lines = [title, "", *markdown(["rewriting", *(f"share {share}" for share in shares)], rows)]
-    return "\n".join([*lines, "", f"({source('dependent')}) {kind(found)}"])
+    return "\n".join([*lines, "", f"({source(name)}) {kind(found)}"])
 
 
 @dataclass
@@ -308,19 +316,20 @@ def cell_signed(value: dict[str, float]) -> str:
     return f"{value['mean']:+.2f} ± {value['half']:.2f}"
 
 
-def preferences(found: dict[str, Any]) -> str:
+def preferences(name: str, found: dict[str, Any]) -> str:
     """Both margins, attention and accuracy, before and after, for each normalisation of advantages."""
     lines = []
     for condition, each in found["conditions"].items():
         names = each["table"]["names"]
         rows = []
-        for name, row in names.items():
+        for method, row in names.items():
             xs = row["curve"]["rollouts"]
             accuracy = [point["mean"] for point in row["curve"]["accuracy"]]
             margin = [point["mean"] for point in row["margins"]["instruction"]]
             attention = row["attention"]["constraints"]
             rows.append([
-                f"`{name}`", _from_to(row["margins"]["instruction"]), _over(each, name, found["study"]["reference"]),
+                f"`{method}`", _from_to(row["margins"]["instruction"]),
+                _over(each, method, found["study"]["reference"]),
                 _from_to(row["margins"]["response"]),
                 _half_way(xs, margin), _half_way(xs, accuracy), cell(row["accuracy"]),
                 f"{attention[0]['mean']:.2f} to {attention[-1]['mean']:.2f} ± {attention[-1]['half']:.2f}",
@@ -331,14 +340,12 @@ def preferences(found: dict[str, Any]) -> str:
         seeds = len(next(iter(names.values()))["seeds"])
         title = f"**`--advantage {condition}`: 5-7 constraints, {rollouts(each):,} rollouts, {seeds} seeds**"
         lines += [title, "", *markdown(head, rows), ""]
-    return "\n".join(
-        [*lines, f"Margins in nats, before training and at the end. ({source('preferences')}) {kind(found)}"]
-    )
+    return "\n".join([*lines, f"Margins in nats, before training and at the end. ({source(name)}) {kind(found)}"])
 
 
-def margins(found: dict[str, Any]) -> list[Chart]:
-    """Both margins and accuracy over rollouts, under the sandbox's normalisation; bands are 95 % intervals."""
-    names = found["conditions"]["split"]["table"]["names"]
+def margins(condition: dict[str, Any]) -> list[Chart]:
+    """Both margins and accuracy over rollouts; bands are 95 % intervals."""
+    names = condition["table"]["names"]
     measures = {
         "instruction margin, nats": lambda row: row["margins"]["instruction"],
         "response margin, nats": lambda row: row["margins"]["response"],
@@ -383,11 +390,12 @@ def main() -> None:
     differences = {name: row["over_reference"] for name, row in names.items() if name != arm}
     save([Differences(differences, label)], IMAGES / "lm_ablations.png")
     shares = result("dependent")
-    write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent", dependent(shares))
+    write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent", dependent("dependent", shares))
     save([Shares(shares)], IMAGES / "lm_dependent.png")
-    measured = result("preferences")
-    write_between(EXPERIMENTS / "sandbox_preferences.md", "lm_preferences", preferences(measured))
-    save(margins(measured), IMAGES / "lm_preferences.png")
+    for name, condition in (("preferences", "split"), ("preferences_pooled", "pooled")):
+        measured = result(name)
+        write_between(EXPERIMENTS / "sandbox_preferences.md", f"lm_{name}", preferences(name, measured))
+        save(margins(measured["conditions"][condition]), IMAGES / f"lm_{name}.png")
 
 
 if __name__ == "__main__":

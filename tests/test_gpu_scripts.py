@@ -1,5 +1,6 @@
 """The scripts that are for a GPU, run dry on a CPU: every part of them, at sizes that mean nothing."""
 
+import inspect
 import json
 import os
 import statistics
@@ -96,12 +97,20 @@ def test_the_bound_ends_the_program_and_the_file_is_whole(tmp_path: Path) -> Non
     assert "training" not in result and not list(tmp_path.glob(".gpu*"))
 
 
+def by_default(monkeypatch: pytest.MonkeyPatch, function: Any, **values: Any) -> None:
+    """Other defaults of some arguments."""
+    parameters = inspect.signature(function).parameters
+    defaults = {name: each.default for name, each in parameters.items() if each.default is not each.empty}
+    assert values.keys() <= defaults.keys()
+    monkeypatch.setattr(function, "__defaults__", tuple((defaults | values).values()))
+
+
 @pytest.fixture
 def few_trials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two trials of an instruction in a short evaluation, 64 side by side, in programs that are not optimised."""
-    monkeypatch.setattr(suite.canonical_success, "__defaults__", (2,))
-    monkeypatch.setattr(suite.evaluate_instructions, "__defaults__", (suite.HORIZON, 0, 64))
-    monkeypatch.setattr(evaluate.evaluate_run, "__defaults__", (1.0, 0, 64, tuple(evaluate.EPISODES)))
+    by_default(monkeypatch, suite.canonical_success, episodes=2)
+    by_default(monkeypatch, suite.evaluate_instructions, batch=64)
+    by_default(monkeypatch, evaluate.evaluate_run, batch=64)
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)

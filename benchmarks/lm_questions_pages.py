@@ -1,0 +1,211 @@
+"""Make the figures and tables of docs/experiments on HiR's open questions from the result files of lm_study.py.
+
+    python benchmarks/lm_questions_pages.py
+
+Reads rooms, mdp_grpo, judge_errors, dependent_more and curriculum; budgets, with whose methods mdp_grpo is compared.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from grounding import write_between
+from lm_pages import (
+    EXPERIMENTS,
+    IMAGES,
+    Shares,
+    cell,
+    dependent,
+    kind,
+    learning_curves,
+    markdown,
+    method_rows,
+    result,
+    rollouts,
+    signed,
+    source,
+)
+from studies import interval
+
+from hindsight_rl.report.figures import Paint, save
+
+
+def rooms(found: dict[str, Any]) -> str:
+    """Every method at its best learning rate."""
+    ((condition, only),) = found["conditions"].items()
+    reference = found["study"]["reference"]
+    head, rows = method_rows(only["table"]["names"], reference)
+    rates = {each["method"]: each["options"]["update.learning-rate"] for each in only["best"]}
+    rows = [[row[0], f"{rates[row[0].strip('`')]:g}", *row[1:]] for row in rows]
+    seeds = len(found["study"]["seeds"])
+    title = f"**{condition} goals, {rollouts(only):,} episodes, {seeds} seeds**"
+    head = [head[0], "learning rate", *(name.replace("constraints", "goals") for name in head[1:])]
+    head = [name.replace("rollouts", "episodes") for name in head]
+    return "\n".join([title, "", *markdown(head, rows), "", f"({source('rooms')}) {kind(found)}"])
+
+
+def mdp_grpo(found: dict[str, Any], others: dict[str, Any]) -> str:
+    """MDP-GRPO beside the methods of `budgets.toml`: the same grid, budgets, seeds and base models."""
+    lines = []
+    for condition, own in found["conditions"].items():
+        there = others["conditions"][condition]
+        names = {**there["table"]["names"], **own["table"]["names"]}
+        chosen = {each["method"]: each["options"] for each in (*there["best"], *own["best"])}
+        final = {(row["name"], row["seed"]): row["accuracy"][-1] for row in (*there["runs"], *own["runs"])}
+        rows = []
+        for name, row in names.items():
+            paired = [
+                signed(interval([final[name, s] - final[reference, s] for s in row["seeds"]]))
+                if name != reference
+                else ""
+                for reference in ("rlvr", "fraction")
+            ]
+            rate, decay = (chosen[name][f"update.{key}"] for key in ("learning-rate", "decay"))
+            falling = "" if decay == 1 else f", falling to {rate * decay:g}"
+            rows.append([f"`{name}`", f"{rate:g}{falling}", cell(row["accuracy"]), *paired, cell(row["greedy"])])
+        head = ["method", "learning rate", "all constraints met", "over `rlvr`, paired", "over `fraction`, paired",
+                "greedy"]  # fmt: skip
+        lines += [f"**7-8 constraints, {rollouts(own):,} rollouts, {len(found['study']['seeds'])} seeds**", ""]
+        lines += [*markdown(head, rows), ""]
+    return "\n".join([*lines, f"({source('mdp_grpo')}; the others: {source('budgets')}) {kind(found)}"])
+
+
+ERRORS = {
+    "false positives": "a violated constraint counts as met",
+    "false negatives": "a met constraint counts as violated",
+}
+
+
+def _rate(condition: str) -> tuple[str, float]:
+    """Kind of error and its share, from a condition such as `false positives 5 %`."""
+    words = condition.split()
+    return " ".join(words[:2]), float(words[2]) / 100
+
+
+def judge_errors(found: dict[str, Any]) -> str:
+    """Accuracy per method and error rate; and what is left of the accuracy without errors."""
+    methods = list(found["study"]["methods"])
+    finals = {
+        condition: {(row["name"], row["seed"]): row["accuracy"][-1] for row in each["runs"]}
+        for condition, each in found["conditions"].items()
+    }
+    seeds = found["study"]["seeds"]
+    rows = []
+    for condition, each in found["conditions"].items():
+        cells = []
+        for name in methods:
+            shown = cell(each["table"]["names"][name]["accuracy"])
+            if condition != "none":
+                lost = [finals[condition][name, seed] - finals["none"][name, seed] for seed in seeds]
+                shown += f" ({signed(interval(lost))})"
+            cells.append(shown)
+        rows.append([condition, *cells])
+    first = found["conditions"]["none"]
+    title = f"**5-7 constraints, {rollouts(first):,} rollouts, {len(seeds)} seeds**"
+    table = markdown(["errors", *(f"`{name}`" for name in methods)], rows)
+    note = "In brackets: less the same method without errors, paired by seed."
+    return "\n".join([title, "", *table, "", f"{note} ({source('judge_errors')}) {kind(found)}"])
+
+
+@dataclass
+class Errors:
+    """Accuracy against the rate of one kind of error."""
+
+    found: dict[str, Any]
+    of: str
+    size: tuple[int, int] = (360, 300)
+    y_label: str = "instructions with all constraints met"
+
+    @property
+    def title(self) -> str:
+        return self.of
+
+    @property
+    def x_label(self) -> str:
+        return f"share: {ERRORS[self.of]}"
+
+    def draw(self, axes: Any, paint: Paint) -> None:
+        """Intervals side by side."""
+        shown = {0.0: self.found["conditions"]["none"]}
+        for condition, each in self.found["conditions"].items():
+            if condition.startswith(self.of):
+                shown[_rate(condition)[1]] = each
+        for number, name in enumerate(self.found["study"]["methods"]):
+            values = [each["table"]["names"][name]["accuracy"] for each in shown.values()]
+            axes.errorbar(
+                [rate + 0.004 * (number - 1.5) for rate in shown], [v["mean"] for v in values],
+                yerr=[v["half"] for v in values], color=paint(f"c{number}"), marker="o", ms=4, elinewidth=1, capsize=3,
+                label=name,
+            )  # fmt: skip
+        axes.set_ylim(0, None)
+
+
+def curriculum(found: dict[str, Any]) -> str:
+    """Every choice of failures against random choice, for each size and base."""
+    conditions = found["conditions"]
+    rows = []
+    for name in found["study"]["methods"]:
+        named = [each["table"]["names"][name] for each in conditions.values()]
+        reference = name == found["study"]["reference"]
+        rows.append([name, *(cell(row["accuracy"]) if reference else signed(row["over_reference"]) for row in named)])
+    before = [each["table"]["names"]["random"]["curve"]["accuracy"][0] for each in conditions.values()]
+    rows.insert(0, ["before training", *(cell(value) for value in before)])
+    seeds = len(found["study"]["seeds"])
+    number = rollouts(next(iter(conditions.values())))
+    title = f"**`hir`, choice of failures: 5-7 constraints, {number:,} rollouts, {seeds} seeds**"
+    note = "The first two rows are accuracies, the others differences from random choice, paired by seed."
+    return "\n".join(
+        [title, "", *markdown(["choice", *conditions], rows), "", f"{note} ({source('curriculum')}) {kind(found)}"]
+    )
+
+
+@dataclass
+class Heat:
+    """Differences from the reference, method by condition; bold where the interval does not hold 0."""
+
+    found: dict[str, Any]
+    title: str = "difference from random choice, percentage points"
+    x_label: str = "parameters and base model"
+    y_label: str = ""
+    size: tuple[int, int] = (640, 330)
+
+    def draw(self, axes: Any, paint: Paint) -> None:
+        """Blue where it is better, red where it is worse."""
+        conditions, reference = self.found["conditions"], self.found["study"]["reference"]
+        methods = [name for name in self.found["study"]["methods"] if name != reference]
+        table = [[each["table"]["names"][name]["over_reference"] for each in conditions.values()] for name in methods]
+        means = 100 * np.array([[value["mean"] for value in row] for row in table])
+        bound = np.abs(means).max()
+        axes.imshow(means, cmap="RdBu", vmin=-bound, vmax=bound, aspect="auto")
+        for y, row in enumerate(table):
+            for x, value in enumerate(row):
+                apart = abs(value["mean"]) > value["half"]
+                axes.text(
+                    x, y, f"{100 * value['mean']:+.1f}", ha="center", va="center", fontsize=9,
+                    color="black" if abs(means[y, x]) < 0.6 * bound else "white", weight="bold" if apart else "normal",
+                )  # fmt: skip
+        axes.set_xticks(range(len(conditions)), list(conditions), fontsize=9)
+        axes.set_yticks(range(len(methods)), methods, fontsize=9)
+        axes.grid(visible=False)
+
+
+def main() -> None:
+    """Write every figure and table."""
+    agentic = result("rooms")
+    write_between(EXPERIMENTS / "sandbox_rooms.md", "lm_rooms", rooms(agentic))
+    save(learning_curves(agentic["conditions"], "goals", "episodes"), IMAGES / "lm_rooms.png")
+    baseline = result("mdp_grpo")
+    write_between(EXPERIMENTS / "sandbox_mdp_grpo.md", "lm_mdp_grpo", mdp_grpo(baseline, result("budgets")))
+    wrong = result("judge_errors")
+    write_between(EXPERIMENTS / "sandbox_judge_errors.md", "lm_judge_errors", judge_errors(wrong))
+    save([Errors(wrong, each) for each in ERRORS], IMAGES / "lm_judge_errors.png")
+    shares = result("dependent_more")
+    write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent_more", dependent("dependent_more", shares))
+    save([Shares(shares)], IMAGES / "lm_dependent_more.png")
+    sizes = result("curriculum")
+    write_between(EXPERIMENTS / "sandbox_curriculum.md", "lm_curriculum", curriculum(sizes))
+    save([Heat(sizes)], IMAGES / "lm_curriculum.png")
+
+
+if __name__ == "__main__":
+    main()
