@@ -372,7 +372,7 @@ def measured(config: GpuConfig, record: Record, folder: Path) -> None:
         record.put(checkpoint=save(training), peak_gib=peak())
     with record.phase("evaluation"):
         result: dict[str, Any] = {"steps": training.step, "mean": {}, "success": {}}
-        for name in EPISODES:
+        for name in [name for name, asked in evaluation_suite(training.policy).items() if asked]:
             found = evaluate_run(training.run, training.policy, config.scale, parts=(name,))
             result |= {k: found[k] for k in ("horizon", "epsilon", "eval_worlds")}
             result["mean"] |= found["mean"]

@@ -80,7 +80,18 @@ def test_held_out_instructions_replays_and_a_table(
 ) -> None:
     out, held_out = tmp_path / "run", tmp_path / "held_out.jsonl"
     held_out.write_text("".join(line + "\n" for line in rows.read_text("utf-8").splitlines()[:3]), "utf-8")
-    more = ["--held_out", str(held_out), "--evaluate_every", "1", "--probe", "3", "--learning_rate", "1e-3"]
+    more = [
+        "--held_out",
+        str(held_out),
+        "--evaluate_every",
+        "1",
+        "--probe",
+        "3",
+        "--attention",
+        "2",
+        "--learning_rate",
+        "1e-3",
+    ]
     assert cli.main(command(model, rows, out, *more)) == 0
     said = capsys.readouterr().err
     assert "parameters, float32 on cpu" in said and "8 instructions" in said
@@ -95,6 +106,9 @@ def test_held_out_instructions_replays_and_a_table(
     margins = [row["margins"]["instruction"] for row in found]
     assert margins[0]["pairs"] == len(run.read("probe.json")["instructions"]) > 0
     assert len({each["mean"] for each in margins}) == 3  # the pairs stay, the model changes
+    seen = [row["attention"] for row in found]
+    assert all(0 < each["constraints"] < 1 and each["responses"] <= 2 for each in seen if each["responses"])
+    assert any(each["responses"] for each in seen)
     replays = run.lines("replays.jsonl")
     assert [row["step"] for row in replays] == [1, 2]
     shown = [each for row in replays for each in row["replays"]]
@@ -102,7 +116,7 @@ def test_held_out_instructions_replays_and_a_table(
     assert cli.main(["report", str(out)]) == 0
     page = (out / "report.html").read_text("utf-8")
     assert "Held-out instructions" in page and "replays, early and late" in page and "side by side" in page
-    assert "instruction margin" in page
+    assert "instruction margin" in page and "attention to constraints" in page
     longer = ["lm", "train", "--out", str(out), "--resume", "--max_steps", "3"]
     assert cli.main(longer) == 0
     assert [row["step"] for row in run.lines("held_out.jsonl")] == [0, 1, 2, 3]

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from hindsight_rl.lm.attention import attention_to_constraints
 from hindsight_rl.lm.drift import perplexity, shape
 from hindsight_rl.lm.generate import Response, generate
 from hindsight_rl.replay.instruction import Instruction
@@ -54,6 +55,7 @@ def evaluate(
     verifier: Verifier | None = None,
     prompt_format: Any = "chat",
     examples: int = 0,
+    attention: int = 0,
 ) -> dict[str, Any]:
     """Generate greedy responses and evaluate them: :func:`measured`, statistics of the responses, and the perplexity.
 
@@ -65,6 +67,8 @@ def evaluate(
         verifier: judges the responses; by default the constraints' own checks.
         prompt_format: `chat` or `text`.
         examples: number of responses that are returned as `examples`.
+        attention: number of responses whose attention to the constraints is measured as `attention`, see
+            :func:`hindsight_rl.lm.attention.attention_to_constraints`.
     """
     chats = [each.messages for each in instructions]
     made = generate(model, tokenizer, chats, max_new_tokens=max_new_tokens, batch=batch, prompt_format=prompt_format)
@@ -72,6 +76,11 @@ def evaluate(
     found |= {name: round(value, 4) for name, value in shape(made).items()}
     found["tokens"] = round(statistics.mean(each.tokens for each in made), 2)
     found["perplexity"] = round(perplexity(model, tokenizer), 4)
+    if attention:
+        some, answers = instructions[:attention], made[:attention]
+        pairs = [(each, response.text) for each, response in zip(some, answers, strict=True)]
+        verdicts = (verifier or verifying()).verify_batch(pairs)
+        found["attention"] = attention_to_constraints(model, tokenizer, some, answers, verdicts, prompt_format)
     if examples:
         shown = list(zip(instructions, made, strict=True))[:examples]
         found["examples"] = [{"prompt": each.prompt, "response": response.text} for each, response in shown]

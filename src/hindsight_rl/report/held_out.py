@@ -34,7 +34,7 @@ def held_out(runs: Sequence[TrlRun]) -> dict[str, Any] | None:
     charts = [Chart("all constraints met", lines, "training steps", "share of instructions", note)]
     return {
         "table": table,
-        "charts": [*charts, *_margins(found)],
+        "charts": [*charts, *_margins(found), *_attention(found)],
         "examples": [(run.label, pairs) for run, rows in found if (pairs := _side_by_side(rows))],
     }
 
@@ -88,6 +88,22 @@ def _margins(found: Sequence[tuple[TrlRun, list[dict[str, Any]]]]) -> list[Chart
         if lines:
             charts.append(Chart(f"{name} margin", lines, "training steps", "nats", note))
     return charts
+
+
+def _attention(found: Sequence[tuple[TrlRun, list[dict[str, Any]]]]) -> list[Chart]:
+    """Attention to the constraints over training, for the runs that measured it."""
+    lines = []
+    for run, rows in found:
+        known = [
+            (row["step"], lift)
+            for row in rows
+            if (lift := number((row.get("attention") or {}).get("lift"))) is not None
+        ]
+        if known:
+            step, lift = np.array(known, float).T
+            lines.append(Series(run.label, run.colour, step, lift))
+    note = "per word, relative to even attention; 1: no preference"
+    return [Chart("attention to constraints", lines, "training steps", "lift", note)] if lines else []
 
 
 def _side_by_side(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:

@@ -1,7 +1,8 @@
 """Held-out instructions, evaluated before, during and after training: the run's `held_out.jsonl`.
 
 One line per evaluation: `step`, `seconds`, and the results of :func:`hindsight_rl.lm.held_out.evaluate`; with a probe
-also `margins`, see :mod:`hindsight_rl.lm.preferences`.
+also `margins`, see :mod:`hindsight_rl.lm.preferences`; with attention also `attention`, see
+:mod:`hindsight_rl.lm.attention`.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class HeldOut(TrainerCallback):
         every: steps between evaluations; by default a fifth of the run.
         batch: responses generated at the same time.
         probe: both preferences are measured with the responses to so many of the instructions; 0: they are not.
+        attention: attention to the constraints is measured in the responses to so many of the instructions.
     """
 
     def __init__(
@@ -48,9 +50,10 @@ class HeldOut(TrainerCallback):
         every: int | None = None,
         batch: int = 64,
         probe: int = 0,
+        attention: int = 0,
     ) -> None:
         self.run, self.instructions, self.verifier = run, list(instructions), verifier
-        self.every, self.batch, self.probe = every, batch, probe
+        self.every, self.batch, self.probe, self.attention = every, batch, probe, attention
         self._probe: Probe | None = None
         self.trainer: Any = None
         self._done = -1
@@ -99,6 +102,7 @@ class HeldOut(TrainerCallback):
                     verifier=self.verifier,
                     prompt_format=args.prompt_format,
                     examples=examples,
+                    attention=self.attention,
                 )
                 if probe := self._pairs(args, model, state.global_step):
                     found["margins"] = probe.measure(model)

@@ -54,6 +54,11 @@ class Options:
         "At each evaluation, also measure the preferences over instructions and over responses, on pairs from the base "
         "model's responses to this many held-out instructions. 0: do not.",
     )
+    attention: int = _option(
+        0,
+        "At each evaluation, also measure attention to the words of the constraints, in the responses to this many "
+        "held-out instructions. 0: do not.",
+    )
     inline: Literal["keep", "skip", "reject"] = _option(
         "keep", "What to do with rows whose constraints are part of the prose of the prompt."
     )
@@ -105,8 +110,9 @@ def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
         raise HindsightError(f"{where}unknown option {unknown[0]}" + (f" (did you mean {near[0]}?)" if near else ""))
     if not options.dataset:
         raise HindsightError("--dataset is needed")
-    if options.probe < 0 or (options.probe and options.held_out is None):
-        raise HindsightError(f"--probe {options.probe}: a number of held-out instructions; it needs --held_out")
+    for name, number in (("probe", options.probe), ("attention", options.attention)):
+        if number < 0 or (number and options.held_out is None):
+            raise HindsightError(f"--{name} {number}: a number of held-out instructions; it needs --held_out")
     return options, config
 
 

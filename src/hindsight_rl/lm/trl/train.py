@@ -107,7 +107,11 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
     stop = Stop()
     progress = Progress(options.model, len(loaded.instructions))
     callbacks = [_Log(run), stop, *([] if given(words, "save_steps", "save_strategy") else [SavesWithin()]), progress]
-    evaluation = HeldOut(run, held_out, verify, options.evaluate_every, probe=options.probe) if held_out else None
+    evaluation = (
+        HeldOut(run, held_out, verify, options.evaluate_every, probe=options.probe, attention=options.attention)
+        if held_out
+        else None
+    )
     callbacks += [evaluation] if evaluation else []
     try:
         peft = _lora(options.lora) if options.lora else None
