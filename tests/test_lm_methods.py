@@ -23,9 +23,9 @@ def names(kind: type) -> set[str]:
 
 def test_a_setting_has_one_name_in_every_engine() -> None:
     replay, buffer = names(ReplayConfig), names(BufferConfig)
-    assert replay - {"closed", "distinct"} <= names(HiRConfig) and buffer <= names(HiRConfig)
+    assert replay - {"closed", "distinct", "repeats"} <= names(HiRConfig) and buffer <= names(HiRConfig)
     assert replay <= names(Settings)
-    assert (replay | buffer) - names(ReplayRules) == {"distinct", "on_task", "answer_after", "seed"}
+    assert (replay | buffer) - names(ReplayRules) == {"distinct", "repeats", "on_task", "answer_after", "seed"}
     update = {"advantage", "old_logps", "replay_advantage"}
     assert update <= names(HiRConfig) and "old_logps" in names(Settings)
     assert update <= names(type(SandboxConfig().reinforce))

@@ -146,6 +146,16 @@ def test_the_same_response_is_replayed_once_under_an_instruction() -> None:
     assert len(select(rollouts, 3, distinct=False).replays) == 3
 
 
+def test_an_answer_that_repeats_a_constraint_is_not_replayed() -> None:
+    texts = ("Say the letter a.", "Say d.")
+    asked = Instruction("Talk.", (Says("a"), Says("z")), texts=texts)
+    said = ["a: SAY  the letter\n'a'", "a 1. Say the letter a.", "a Say d.", "a say the letters a"]
+    failures = [Rollout(asked, text, [True, False], group) for group, text in enumerate(said)]
+    found = select(failures, 9)
+    assert sorted(sources(found)) == [2, 3] and found.rejected == {"the answer repeats a constraint": 2}
+    assert sorted(sources(select(failures, 9, repeats=True))) == [0, 1, 2, 3]
+
+
 def test_nothing_to_replay() -> None:
     for rollouts in ([], [rollout("abcd")] * 3, [rollout("")] * 3):
         found = select(rollouts, 4)

@@ -35,6 +35,8 @@ class ReplayConfig:
     """If a constraint is dropped, also drop the constraints that presuppose it."""
     distinct: bool = True
     """Never replay the same response under the same instruction twice."""
+    repeats: bool = False
+    """Also replay answers that repeat a constraint of their instruction word for word."""
     on_task: float = 0.0
     """Replay only answers whose sentence embedding has at least this cosine with that of their task (ours); 0: all.
     Needs the extra `encoder`."""

@@ -22,7 +22,7 @@ from hindsight_rl.replay.item import ReplayItem, T
 from hindsight_rl.replay.on_task import Encode, OnTask
 from hindsight_rl.replay.pool import Pool
 from hindsight_rl.replay.rewriting import rewriter as rewriter_of
-from hindsight_rl.replay.rollout import Rejected, Rewrite, Rewriter, Rollout, quoted
+from hindsight_rl.replay.rollout import Rejected, Rewrite, Rewriter, Rollout, quoted, repeated
 from hindsight_rl.replay.verification import Verifier, Verify, verifying
 
 __all__ = ["ReplayConfig", "ReplayItem", "Replayed", "Replayer", "Rollout"]
@@ -143,6 +143,9 @@ class _Batch:
         """Replay a candidate under its own instruction, rewritten, and under further ones."""
         rollout, selector, rewriter = self.answers[index], self.replayer.selector, self.replayer.rewriter
         if selector.scope == "group" and self.taken[rollout.group] == selector.per_group:
+            return
+        if not self.replayer.config.repeats and repeated(rollout):
+            self.rejected["the answer repeats a constraint"] += 1
             return
         if not self.replayer.on_task(rollout.instruction.task, rollout.response):
             self.rejected["not about the task"] += 1

@@ -1,10 +1,15 @@
 """A rollout, the rewrite of its instruction, and what a rewriter is. Standard library only."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from hindsight_rl.replay.instruction import Constraint, Instruction, Verdict
+
+REPEATED_WORDS = 4
+"""Shorter constraints can occur in an answer by chance."""
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,20 @@ def quoted(rollout: Rollout, rewritten: Instruction) -> str | None:
     observed = " ".join(rollout.observed.lower().split())
     gone = [text for text in rollout.instruction.texts if text not in rewritten.texts] if observed else []
     return next((text for text in gone if " ".join(text.lower().split()) in observed), None)
+
+
+def repeated(rollout: Rollout) -> str | None:
+    """A constraint that the answer repeats as it is worded, in at least :data:`REPEATED_WORDS` words; None without one.
+
+    Small models sometimes continue the list of constraints where they should answer. Some constraints hold for such a
+    text by chance; replayed, it teaches the model to repeat its instruction.
+    """
+    answer = f" {' '.join(_WORD.findall(rollout.response.lower()))} "
+    for text in rollout.instruction.texts:
+        words = _WORD.findall(text.lower())
+        if len(words) >= REPEATED_WORDS and f" {' '.join(words)} " in answer:
+            return text
+    return None
 
 
 class Rewriter(Protocol):

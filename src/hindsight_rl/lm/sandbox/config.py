@@ -199,6 +199,7 @@ class SandboxConfig:
             lambda_cap=rules.lambda_cap,
             closed=rules.closed,
             distinct=False,  # the seed of the published results, which must stay reproducible
+            repeats=True,
             seed=self.seed,
         )
 
