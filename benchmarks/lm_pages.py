@@ -343,6 +343,17 @@ def preferences(name: str, found: dict[str, Any]) -> str:
     return "\n".join([*lines, f"Margins in nats, before training and at the end. ({source(name)}) {kind(found)}"])
 
 
+def less(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """Final accuracy of each method in one condition less that in another, paired by seed; equal runs are left out."""
+    final = [{(row["name"], row["seed"]): row["accuracy"][-1] for row in each["runs"]} for each in (one, other)]
+    said = []
+    for name, row in one["table"]["names"].items():
+        lost = [final[0][name, seed] - final[1][name, seed] for seed in row["seeds"]]
+        if any(lost):
+            said.append(f"`{name}` {signed(interval(lost))}")
+    return ", ".join(said)
+
+
 def margins(condition: dict[str, Any]) -> list[Chart]:
     """Both margins and accuracy over rollouts; bands are 95 % intervals."""
     names = condition["table"]["names"]
@@ -394,7 +405,11 @@ def main() -> None:
     save([Shares(shares)], IMAGES / "lm_dependent.png")
     for name, condition in (("preferences", "split"), ("preferences_pooled", "pooled")):
         measured = result(name)
-        write_between(EXPERIMENTS / "sandbox_preferences.md", f"lm_{name}", preferences(name, measured))
+        shown = preferences(name, measured)
+        if condition == "pooled":
+            lost = less(measured["conditions"][condition], result("preferences")["conditions"]["split"])
+            shown += f"\n\nAccuracy less that with `split`, paired by seed: {lost}."
+        write_between(EXPERIMENTS / "sandbox_preferences.md", f"lm_{name}", shown)
         save(margins(measured["conditions"][condition]), IMAGES / f"lm_{name}.png")
 
 
