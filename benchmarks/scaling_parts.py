@@ -93,7 +93,7 @@ def replay(
         buffer, precedence, _ = carry
         batch = once(buffer, key)
         precedence = observe(precedence, *(x.reshape(-1, x.shape[-1]) for x in (seen.events, seen.event_counts)))
-        return (store(buffer, seen, last, key), precedence, batch), None
+        return (store(buffer, seen, last, key, batch[1][-1, 0]), precedence, batch), None
 
     keys = jax.random.split(swift(jax.random.key(0)), updates)
     empty = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(once, buffer, keys[0]))

@@ -1,10 +1,12 @@
 """The replay buffer of rare events: what is kept, and that replaying it teaches the goals it reached."""
 
+import re
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from hindsight_rl.agent.policy.rare_events import RareEventBuffer, store, with_replays
 from hindsight_rl.agent.training.rollout import Transitions
@@ -63,7 +65,7 @@ def seen(mark: float, **events: tuple[int, int]) -> tuple[Transitions, jax.Array
 def test_the_window_of_each_event_is_kept_and_the_oldest_makes_room() -> None:
     buffer = NONE
     for mark in (1.0, 2.0, 3.0):
-        buffer = jax.jit(store)(buffer, *seen(mark, a=(0, 2)), jax.random.key(0))
+        buffer = jax.jit(store)(buffer, *seen(mark, a=(0, 2)), jax.random.key(0), jnp.zeros(()))
     assert buffer.count.tolist() == [3, 0, 0]
     np.testing.assert_allclose(buffer.observation[0, :, 0, 0], [3.2, 2.2])  # environment 2's; 1.2 was the oldest
     np.testing.assert_allclose(buffer.observation[0, :, T, 0], [3.5, 2.5])  # with the observation after the last step
@@ -72,7 +74,7 @@ def test_the_window_of_each_event_is_kept_and_the_oldest_makes_room() -> None:
 
 
 def test_replayed_windows_stand_beside_the_rollout_and_pursue_nothing() -> None:
-    buffer = store(NONE, *seen(1.0, b=(1, 1)), jax.random.key(0))
+    buffer = store(NONE, *seen(1.0, b=(1, 1)), jax.random.key(0), jnp.zeros(()))
     now, last = seen(9.0)
     joined, after = with_replays(now, last, buffer, tables(), 2, jax.random.key(1))
     assert joined.observation.shape == (T, E + 2, F) and after.shape == (E + 2, F)
@@ -84,6 +86,19 @@ def test_replayed_windows_stand_beside_the_rollout_and_pursue_nothing() -> None:
     assert not joined.reward[:, E:].any() and not joined.dropped.any()
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="how the CPU's compiler orders reads and writes")
+def test_windows_are_written_in_place() -> None:
+    def update(buffer: RareEventBuffer, key: jax.Array) -> tuple[RareEventBuffer, jax.Array]:
+        now, last = seen(1.0, a=(0, 2))
+        joined, after = with_replays(now, last, buffer, tables(), 2, key)
+        return store(buffer, now, last, key, drawn=after[-1, 0]), joined.observation.sum()
+
+    updates = jax.jit(lambda buffer, keys: jax.lax.scan(update, buffer, keys), donate_argnums=0)
+    program = updates.lower(jax.tree.map(jnp.copy, NONE), jax.random.split(jax.random.key(0), 3)).compile().as_text()
+    shape = ",".join(map(str, NONE.observation.shape))
+    assert f"f32[{shape}]" in program and not re.search(rf"= f32\[{shape}\]\S* copy\(", program)
+
+
 def test_nothing_remembered_teaches_nothing() -> None:
     now, last = seen(9.0)
     joined, _ = with_replays(now, last, NONE, tables(), 2, jax.random.key(1))
@@ -91,7 +106,7 @@ def test_nothing_remembered_teaches_nothing() -> None:
 
 
 def test_rare_events_are_recalled_more() -> None:
-    buffer = store(NONE, *seen(1.0, a=(0, 0), c=(0, 1)), jax.random.key(0))
+    buffer = store(NONE, *seen(1.0, a=(0, 0), c=(0, 1)), jax.random.key(0), jnp.zeros(()))
     now, last = seen(9.0)
     joined, _ = with_replays(now, last, buffer, tables(0.9, 0.1, 0.1), 400, jax.random.key(2))
     rows = joined.events[0, E:]

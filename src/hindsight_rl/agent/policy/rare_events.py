@@ -50,23 +50,27 @@ class RareEventBuffer:
         )
 
 
-def store(buffer: RareEventBuffer, seen: Transitions, last_observation: jax.Array, key: jax.Array) -> RareEventBuffer:
+def store(
+    buffer: RareEventBuffer, seen: Transitions, last_observation: jax.Array, key: jax.Array, drawn: jax.Array
+) -> RareEventBuffer:
     """Store one window for each event of this rollout.
 
     Args:
         seen: [T, E].
         last_observation: float32 [E, F].
+        drawn: any number that was read from the buffer before. The windows are written after it is known, so that XLA
+            writes in place. Without this order it copies the whole buffer, twice in every update.
     """
     happened = seen.events.any(axis=0)
     luck = jax.random.uniform(key, happened.shape)
     where = jnp.argmax(jnp.where(happened, luck, -1.0), axis=0)  # an environment for each event
     any_ = happened.any(axis=0)
-    rows, place = jnp.arange(len(where)), buffer.count % buffer.action.shape[1]
+    depth = buffer.action.shape[1]
+    # Beyond the end, nothing is written: for events that did not happen. Observations are never NaN.
+    place = jnp.where(any_, buffer.count % depth, depth) + jnp.isnan(drawn)
 
     def put(old: jax.Array, new: jax.Array) -> jax.Array:
-        window = jnp.swapaxes(new, 0, 1)[where]
-        kept = jnp.where(any_.reshape(-1, *[1] * (window.ndim - 1)), window, old[rows, place])
-        return old.at[rows, place].set(kept)
+        return old.at[jnp.arange(len(where)), place].set(jnp.swapaxes(new, 0, 1)[where], mode="drop")
 
     return RareEventBuffer(
         put(buffer.observation, jnp.concatenate([seen.observation, last_observation[None]])),

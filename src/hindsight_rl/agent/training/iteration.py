@@ -187,7 +187,7 @@ def _update(static: Static, inputs: Inputs, state: TrainState) -> tuple[TrainSta
     if replay is not None:
         k_draw, k_store = jax.random.split(jax.random.fold_in(k_learn, 1))
         batch, last = with_replays(seen, last, replay, inputs.tables, inputs.learning.replay_windows, k_draw)
-        replay = store(replay, seen, actors.observation, k_store)
+        replay = store(replay, seen, actors.observation, k_store, drawn=last[-1, 0])
     opt_state = state.opt_state
     opt_state.hyperparams["learning_rate"] = inputs.schedule.rate(fraction)
     params, opt_state, loss = learn(
