@@ -6,7 +6,8 @@ All train in turn in one process, on the same machine, with the same network, ba
 the installed `xminigrid` as it is: its own step without events, fresh layouts at every step for one in 16 environments
 (shared among those that finish), and plain Q(lambda) on the goal pursued, which computes the values of all actions to
 learn one. Ours has events, possible instructions, the bank of worlds, mirror images, hindsight goals for every
-transition, relabeling and the instruction buffer.
+transition, relabeling and the instruction buffer. `unreplayed` is ours without the replay of rare events, which adds
+half as many rows again to every update.
 """
 
 import dataclasses
@@ -20,11 +21,11 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import tyro
-from agent_speed import OptimisticResets, PlainNetwork, against_stock, turns
+from agent_speed import OptimisticResets, PlainNetwork, against_stock, ratios, turns
 
 from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.envs.minigrid.xland import GridState, MiniGrid
-from hindsight_rl.agent.training.config import TrainConfig
+from hindsight_rl.agent.training.config import TrainConfig, with_setting
 from hindsight_rl.agent.training.loop import compile_cache
 from hindsight_rl.agent.training.presets import settled
 from hindsight_rl.agent.training.training_run import TrainingRun
@@ -37,7 +38,7 @@ class StockGrid(MiniGrid):
     def _events(self, before: GridState, after: GridState, on_door: jax.Array) -> jax.Array:
         return jnp.zeros(len(self.events), bool)
 
-    def possible(self, state: GridState) -> None:
+    def possible(self, state: GridState) -> None:  # type: ignore[override]
         """As for an environment that does not say."""
 
 
@@ -56,9 +57,11 @@ class SpeedConfig:
 
 
 def arm(config: SpeedConfig, name: str, folder: Path) -> TrainingRun:
-    """A training run for one arm: `ours` or `stock`."""
+    """A training run for one arm: `ours`, `unreplayed` or `stock`."""
     method = "none" if name == "stock" else "oir"
     settings = TrainConfig(method=method, env=config.env, total_timesteps=10**9, num_worlds=256, out=str(folder / name))
+    if name == "unreplayed":
+        settings = with_setting(settings, "learning.replay_windows", 0)
     settings = settled(settings, make_env(config.env).settings).checked()
     run = Run.create(settings.out, dataclasses.asdict(settings), kind="agent")
     training = TrainingRun(settings, run)
@@ -75,7 +78,7 @@ def main() -> None:
     config = tyro.cli(SpeedConfig, description=__doc__)
     compile_cache()
     with tempfile.TemporaryDirectory() as folder:
-        runs = {name: arm(config, name, Path(folder)) for name in ("stock", "ours")}
+        runs = {name: arm(config, name, Path(folder)) for name in ("stock", "ours", "unreplayed")}
         seconds = turns(runs, config.rounds, config.iterations)
         steps = config.iterations * runs["ours"].steps_per_iteration
     result = {
@@ -84,6 +87,7 @@ def main() -> None:
         "versions": {name: version(name) for name in ("xminigrid", "jax", "flax", "optax")},
         "config": {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(config).items()},
         **against_stock(seconds, steps),
+        "unreplayed_over_stock": ratios(seconds["stock"], seconds["unreplayed"]),
     }
     print(json.dumps(result, indent=1))
     if config.out:

@@ -220,15 +220,17 @@ def sets(name: str, result: dict[str, Any], groups: Sequence[str]) -> str:
 
 def grid_speed(name: str, result: dict[str, Any]) -> str:
     """Steps per second in XLand-MiniGrid, as Markdown."""
-    rates, over = result["steps_per_second"], result["ours_over_stock"]
+    rates, over, less = (result[name] for name in ("steps_per_second", "ours_over_stock", "unreplayed_over_stock"))
     machine, config = result["machine"], result["config"]
     return "\n".join([
         "| | steps per second |",
         "|---|---|",
         f"| the package with plain PQN | {rates['stock']:,} |",
-        f"| ours: events, mirror images, hindsight, relabeling, buffer | {rates['ours']:,} |",
+        f"| ours: events, mirror images, hindsight, rare-event replay, relabeling, buffer | {rates['ours']:,} |",
+        f"| ours without rare-event replay | {rates['unreplayed']:,} |",
         "",
-        f"Ours over it, per turn: {over['median']:.2f} ({over['min']:.2f} to {over['max']:.2f}). Environment "
+        f"Ours over the package, per turn: {over['median']:.2f} ({over['min']:.2f} to {over['max']:.2f}); without "
+        f"rare-event replay {less['median']:.2f} ({less['min']:.2f} to {less['max']:.2f}). Environment "
         f"`{config['env']}`, {config['rounds']} turns of {result['steps_per_turn']:,} steps each, in "
         f"turn. {machine['cores']} cores ({machine['processor']}). {source(name, result)}",
     ])  # fmt: skip
