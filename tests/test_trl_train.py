@@ -117,7 +117,7 @@ def test_held_out_instructions_replays_and_a_table(
     page = (out / "report.html").read_text("utf-8")
     assert "Held-out instructions" in page and "replays, early and late" in page and "side by side" in page
     assert "instruction margin" in page and "attention to constraints" in page
-    longer = ["lm", "train", "--out", str(out), "--resume", "--max_steps", "3"]
+    longer = ["lm", "train", "--out", str(out), "--resume", "--max_steps", "3", "--attention", "1"]
     assert cli.main(longer) == 0
     assert [row["step"] for row in run.lines("held_out.jsonl")] == [0, 1, 2, 3]
     assert [row["step"] for row in run.lines("replays.jsonl")] == [1, 2, 3]
