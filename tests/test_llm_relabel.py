@@ -172,6 +172,18 @@ def test_templates_stand_in_until_the_first_usable_answer(real_reward) -> None:
         made.close()
 
 
+@pytest.mark.parametrize(("share", "most"), [(0.25, 1), (0.5, 2), (1.0, 3)])
+def test_the_models_share_of_relabels_is_bounded(real_reward, share: float, most: int) -> None:
+    answer = candidates(("chop some wood", [5]), ("set up a table", [9]), ("fetch wood, then set up a table", [2, 9]))
+    with ChatServer([answer]) as server:
+        made = relabeler(server.url, real_reward, rules=LlmRules(share=share))
+        made.watch([WALK])
+        own = {each.text for each in delivered(made) if each.relabel}
+        found = [each.text for each in made.propose(WALK, 4, np.random.default_rng(0))]
+        made.close()
+    assert len(own) == 3 and len(found) == 4 and len(own & set(found)) == most
+
+
 def test_when_the_endpoint_fails_templates_speak_and_nothing_is_lost(real_reward, monkeypatch) -> None:
     monkeypatch.setattr(availability, "PAUSES", (0.2, 0.2))
     broken = [False]

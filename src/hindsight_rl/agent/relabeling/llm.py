@@ -6,6 +6,7 @@ fails, templates relabel exactly as they do without a language model.
 """
 
 import contextlib
+import math
 import threading
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -36,6 +37,9 @@ class LlmRules:
     form: Literal["json", "lines"] = "json"
     """How the model is asked. `json`: by rules and a JSON schema, with the steps that prove each instruction. `lines`:
     by two examples, for one command on each line, which small models can do; the steps are then looked for."""
+    share: float = 0.5
+    """Largest share of a trajectory's relabels that is the model's; the others come from templates. A weak model names
+    the same few things for every trajectory; with 1 these leave no room for what templates find."""
     candidates: int = 6
     """Number of instructions (K) that the model is asked for per trajectory, in one answer."""
     pending: int = 16
@@ -97,10 +101,10 @@ class LlmRelabeler:
         return not len(self._known) or self._availability.down
 
     def propose(self, events: np.ndarray, k: int, rng: np.random.Generator) -> list[Relabel]:
-        """Up to k instructions that this trajectory fulfils: those of the language model first, then templates'."""
+        """Up to k instructions that this trajectory fulfils: some of the language model's, the others by templates."""
         assert self._templates is not None
         if not self.standing_in:
-            found = self._known.find(np.asarray(events, bool), k, self._rarity, rng)
+            found = self._known.find(np.asarray(events, bool), math.ceil(k * self.rules.share), self._rarity, rng)
             if found:
                 return found + (self._templates.propose(events, k - len(found), rng) if len(found) < k else [])
         self._counts["template_trajectories"] += 1

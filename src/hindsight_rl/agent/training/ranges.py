@@ -67,7 +67,7 @@ RANGES: dict[str, Range] = {
         SHARE,
     ),
     **dict.fromkeys(("endpoint.timeout", "endpoint.deadline"), POSITIVE),
-    **dict.fromkeys(("learning_rate", "epsilon_fraction", "delta"), PART),
+    **dict.fromkeys(("learning_rate", "epsilon_fraction", "delta", "llm.share"), PART),
     "seed": Range(0, 2**31 - 1),
     "epsilon_spread": Range(0, 2),  # beyond, the rate of some environments would exceed 1
     "learning.death": Range(-1, 1),
