@@ -62,35 +62,29 @@ def ablation(name: str, result: dict[str, Any], label: str) -> str:
     return "\n".join([*lines, "", note])
 
 
-def language_model(name: str, result: dict[str, Any]) -> str:
+def language_model(*results: tuple[str, dict[str, Any]]) -> str:
     """Success with and without the model; what became of its candidates; instructions that it found."""
-    head = [
-        "relabeler",
-        "canonical",
-        "held-out paraphrases",
-        "events without an instruction",
-        "compositions",
-        "seconds",
-    ]
+    head = ["relabeler", "canonical", "held-out paraphrases", "events without an instruction", "compositions",
+            "unique instructions", "entropy of events, bits"]  # fmt: skip
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for method, row in result["methods"].items():
-        own = [run["seconds"] for run in result["runs"] if run["method"] == method]
+    for method, row in ((method, row) for _, each in results for method, row in each["methods"].items()):
         cells = [plus_minus(row[key]) for key in ("canonical", "paraphrased", "others", "composed")]
-        lines.append(f"| {method} | " + " | ".join(cells) + f" | {np.mean(own):,.0f} |")
-    asked = [run for run in result["runs"] if "llm" in run]
-    lines += [
-        "",
-        "| seed | trajectories asked | answered | candidates accepted | rejected, by reason | seconds an answer |",
-    ]
-    lines.append("|---|---|---|---|---|---|")
+        end = row["coverage"][-1]
+        cells += [f"{end['unique_instructions']['mean']:.0f}", f"{end['event_entropy']['mean']:.2f}"]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    head = ["relabeler, seed", "trajectories asked", "answered", "candidates accepted", "rejected", "seconds an answer"]
+    lines += ["", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    asked = [run for _, each in results for run in each["runs"] if "llm" in run]
     for run in asked:
         llm = run["llm"]
         reasons = ", ".join(f"{kind} {count}" for kind, count in sorted(llm["rejected"].items(), key=lambda x: -x[1]))
-        shown = (run["seed"], llm["asked"], llm["answered"], llm["accepted"], reasons, f"{llm['latency_median']:.1f}")
-        lines.append("| " + " | ".join(map(str, shown)) + " |")
+        cells = [f"{run['method']}, {run['seed']}", llm["asked"], llm["answered"], llm["accepted"], reasons]
+        lines.append(f"| {' | '.join(map(str, cells))} | {llm['latency_median']:.1f} |")
     texts = list(dict.fromkeys(text for run in asked for text in run["llm"]["accepted_texts"]))[:12]
     lines += ["", "Its first accepted instructions: " + "; ".join(f"*{text}*" for text in texts) + "."]
-    note = f"{result['runs'][0]['steps']:,} steps, {_seeds(result)} seeds, ± standard error. {source(name, result)}"
+    first = results[0][1]
+    made = " ".join(source(*each) for each in results)
+    note = f"{first['runs'][0]['steps']:,} steps, {_seeds(first)} seeds, ± standard error. {made}"
     return "\n".join([*lines, "", note])
 
 
@@ -109,8 +103,8 @@ def main() -> None:
     if found := _found("coverage"):
         write_between(EXPERIMENTS / "agent_coverage.md", "agent_coverage", coverage(*found))
         save(coverage_curves(found[1]), ROOT / "docs" / "images" / "agent_coverage.png")
-    if found := _found("llm"):
-        write_between(EXPERIMENTS / "relabeler.md", "agent_llm", language_model(*found))
+    if models := [found for study in ("llm", "llm_half") if (found := _found(study))]:
+        write_between(EXPERIMENTS / "relabeler.md", "agent_llm", language_model(*models))
     for study, label in ABLATIONS.items():
         if found := _found(study):
             write_between(EXPERIMENTS / "agent_ablations.md", f"agent_{study}", ablation(*found, label))
