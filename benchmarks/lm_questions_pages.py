@@ -100,11 +100,17 @@ def judge_errors(found: dict[str, Any]) -> str:
                 shown += f" ({signed(interval(lost))})"
             cells.append(shown)
         rows.append([condition, *cells])
+    reference = found["study"]["reference"]
+    lead = [
+        [condition, *(signed(interval([row[m, s] - row[reference, s] for s in seeds])) for m in methods[1:])]
+        for condition, row in finals.items()
+    ]
     first = found["conditions"]["none"]
     title = f"**5-7 constraints, {rollouts(first):,} rollouts, {len(seeds)} seeds**"
     table = markdown(["errors", *(f"`{name}`" for name in methods)], rows)
     note = "In brackets: less the same method without errors, paired by seed."
-    return "\n".join([title, "", *table, "", f"{note} ({source('judge_errors')}) {kind(found)}"])
+    ahead = markdown([f"ahead of `{reference}`, paired", *(f"`{name}`" for name in methods[1:])], lead)
+    return "\n".join([title, "", *table, "", *ahead, "", f"{note} ({source('judge_errors')}) {kind(found)}"])
 
 
 @dataclass
