@@ -150,6 +150,8 @@ class Runner:
         """Raises :class:`HindsightError` if a run was made with other settings."""
         stored = Run.open(path, kind="agent").read("config.json")
         for name, value in json.loads(json.dumps(dataclasses.asdict(config))).items():
+            if name == "endpoint":  # where the model was served is the environment's, not an option
+                value |= {key: stored[name][key] for key in ("base_url", "model") if not value[key]}
             if name not in OF_NO_EFFECT and name in stored and stored[name] != value:
                 raise HindsightError(f"{path} was made with another --{name.replace('_', '-')}: choose other --runs")
 

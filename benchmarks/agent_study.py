@@ -74,7 +74,7 @@ def methods(runner: Runner) -> dict[str, Any]:
 
     with ThreadPoolExecutor(runner.config.jobs) as pool:
         rows = list(pool.map(one, wanted))
-    ignored = ("method", "seed", "out", "resume", "machine", "kind")
+    ignored = ("method", "seed", "out", "resume", "machine", "kind", "endpoint")
     stored = Run(runner.run(*wanted[0])).read("config.json")
     found = compare(rows)
     for name, row in found.items():
