@@ -2,7 +2,8 @@
 
     python benchmarks/lm_questions_pages.py
 
-Reads rooms, mdp_grpo, judge_errors, dependent_more and curriculum; budgets, with whose methods mdp_grpo is compared.
+Reads rooms, mdp_grpo, judge_errors, dependent_more and curriculum, those that are there; and budgets, with whose methods
+mdp_grpo is compared.
 """
 
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from lm_pages import (
     signed,
     source,
 )
-from studies import interval
+from studies import RESULTS, interval
 
 from hindsight_rl.report.figures import Paint, save
 
@@ -195,22 +196,27 @@ class Heat:
         axes.grid(visible=False)
 
 
+def there(name: str) -> dict[str, Any] | None:
+    """A result file of lm_study.py; None if the study has not been run."""
+    return result(name) if (RESULTS / f"lm_{name}.json").exists() else None
+
+
 def main() -> None:
-    """Write every figure and table."""
-    agentic = result("rooms")
-    write_between(EXPERIMENTS / "sandbox_rooms.md", "lm_rooms", rooms(agentic))
-    save(learning_curves(agentic["conditions"], "goals", "episodes"), IMAGES / "lm_rooms.png")
-    baseline = result("mdp_grpo")
-    write_between(EXPERIMENTS / "sandbox_mdp_grpo.md", "lm_mdp_grpo", mdp_grpo(baseline, result("budgets")))
-    wrong = result("judge_errors")
-    write_between(EXPERIMENTS / "sandbox_judge_errors.md", "lm_judge_errors", judge_errors(wrong))
-    save([Errors(wrong, each) for each in ERRORS], IMAGES / "lm_judge_errors.png")
-    shares = result("dependent_more")
-    write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent_more", dependent("dependent_more", shares))
-    save([Shares(shares)], IMAGES / "lm_dependent_more.png")
-    sizes = result("curriculum")
-    write_between(EXPERIMENTS / "sandbox_curriculum.md", "lm_curriculum", curriculum(sizes))
-    save([Heat(sizes)], IMAGES / "lm_curriculum.png")
+    """Write the figures and tables of the studies that have been run."""
+    if found := there("rooms"):
+        write_between(EXPERIMENTS / "sandbox_rooms.md", "lm_rooms", rooms(found))
+        save(learning_curves(found["conditions"], "goals", "episodes"), IMAGES / "lm_rooms.png")
+    if found := there("mdp_grpo"):
+        write_between(EXPERIMENTS / "sandbox_mdp_grpo.md", "lm_mdp_grpo", mdp_grpo(found, result("budgets")))
+    if found := there("judge_errors"):
+        write_between(EXPERIMENTS / "sandbox_judge_errors.md", "lm_judge_errors", judge_errors(found))
+        save([Errors(found, each) for each in ERRORS], IMAGES / "lm_judge_errors.png")
+    if found := there("dependent_more"):
+        write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent_more", dependent("dependent_more", found))
+        save([Shares(found)], IMAGES / "lm_dependent_more.png")
+    if found := there("curriculum"):
+        write_between(EXPERIMENTS / "sandbox_curriculum.md", "lm_curriculum", curriculum(found))
+        save([Heat(found)], IMAGES / "lm_curriculum.png")
 
 
 if __name__ == "__main__":
