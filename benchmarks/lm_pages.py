@@ -405,11 +405,11 @@ def main() -> None:
     save([Shares(shares)], IMAGES / "lm_dependent.png")
     for name, condition in (("preferences", "split"), ("preferences_pooled", "pooled")):
         measured = result(name)
-        shown = preferences(name, measured)
+        text = preferences(name, measured)
         if condition == "pooled":
             lost = less(measured["conditions"][condition], result("preferences")["conditions"]["split"])
-            shown += f"\n\nAccuracy less that with `split`, paired by seed: {lost}."
-        write_between(EXPERIMENTS / "sandbox_preferences.md", f"lm_{name}", shown)
+            text += f"\n\nAccuracy less that with `split`, paired by seed: {lost}."
+        write_between(EXPERIMENTS / "sandbox_preferences.md", f"lm_{name}", text)
         save(margins(measured["conditions"][condition]), IMAGES / f"lm_{name}.png")
 
 

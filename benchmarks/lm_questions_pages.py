@@ -2,8 +2,8 @@
 
     python benchmarks/lm_questions_pages.py
 
-Reads rooms, mdp_grpo, judge_errors, dependent_more and curriculum, those that are there; and budgets, with whose methods
-mdp_grpo is compared.
+Reads rooms, mdp_grpo, judge_errors, dependent_more and curriculum, those that are there; and budgets, with whose
+methods mdp_grpo is compared.
 """
 
 from dataclasses import dataclass
