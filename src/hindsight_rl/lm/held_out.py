@@ -28,8 +28,17 @@ def measured(
         `instructions`: their number; `by_number`: `all`, by number of constraints; `numbers`: how many instructions
         have that number; `wins`: a string with 0 or 1 for each instruction.
     """
+    return _shares(_verdicts(instructions, responses, verifier))
+
+
+def _verdicts(
+    instructions: Sequence[Instruction], responses: Sequence[Response], verifier: Verifier | None
+) -> Sequence[Sequence[bool]]:
     pairs = [(each, response.text) for each, response in zip(instructions, responses, strict=True)]
-    verdicts = (verifier or verifying()).verify_batch(pairs)
+    return (verifier or verifying()).verify_batch(pairs)
+
+
+def _shares(verdicts: Sequence[Sequence[bool]]) -> dict[str, Any]:
     wins = [int(all(verdict)) for verdict in verdicts]
     by_number: dict[int, list[int]] = defaultdict(list)
     for verdict, win in zip(verdicts, wins, strict=True):
@@ -72,15 +81,16 @@ def evaluate(
     """
     chats = [each.messages for each in instructions]
     made = generate(model, tokenizer, chats, max_new_tokens=max_new_tokens, batch=batch, prompt_format=prompt_format)
-    found = measured(instructions, made, verifier)
+    verdicts = _verdicts(instructions, made, verifier)
+    found = _shares(verdicts)
     found |= {name: round(value, 4) for name, value in shape(made).items()}
     found["tokens"] = round(statistics.mean(each.tokens for each in made), 2)
     found["perplexity"] = round(perplexity(model, tokenizer), 4)
     if attention:
-        some, answers = instructions[:attention], made[:attention]
-        pairs = [(each, response.text) for each, response in zip(some, answers, strict=True)]
-        verdicts = (verifier or verifying()).verify_batch(pairs)
-        found["attention"] = attention_to_constraints(model, tokenizer, some, answers, verdicts, prompt_format)
+        first = slice(attention)
+        found["attention"] = attention_to_constraints(
+            model, tokenizer, instructions[first], made[first], verdicts[first], prompt_format
+        )
     if examples:
         shown = list(zip(instructions, made, strict=True))[:examples]
         found["examples"] = [{"prompt": each.prompt, "response": response.text} for each, response in shown]
