@@ -13,10 +13,17 @@ The set `own` is this project's held-out phrasings of the 44 events, one event e
 also has precision and recall over all pairs of a text and an event, counted as `hindsight agent reward` counts them:
 of the reader, and of the semantic reward alone. A harmful event is no goal, but the reader says which one it is: that
 counts as understood.
+
+With --serve, a language model reads what is refused, as with `hindsight agent read --llm`; it is not asked about the
+held-out sentences of CrafText.
+
+    python benchmarks/agent_reader.py --serve smollm2-135m --set easy other_parameters own \\
+        --out results/agent_reader_llm.json
 """
 
 import json
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +31,7 @@ from typing import Any
 import numpy as np
 import tyro
 from grounding import write_between
+from served import served
 
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
@@ -31,10 +39,14 @@ from hindsight_rl.agent.envs.events import fulfilling
 from hindsight_rl.agent.evaluation.craftext import DEVELOPMENT, Scenario, load
 from hindsight_rl.agent.instructions.clauses import HarmfulError, InstructionError
 from hindsight_rl.agent.instructions.language import NOTHING
-from hindsight_rl.agent.instructions.parser import parse
+from hindsight_rl.agent.instructions.llm_reader import LlmReader
+from hindsight_rl.agent.instructions.read import read
 from hindsight_rl.agent.reward.semantic import SemanticReward
 from hindsight_rl.atomic_files import write_text
 from hindsight_rl.encoder import load_encoder
+from hindsight_rl.endpoint import Endpoint
+from hindsight_rl.endpoint.settings import EndpointSettings
+from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import machine
 
 ACHIEVEMENTS = {event.name: event.achievement for event in CLASSIC_EVENTS if event.achievement is not None}
@@ -64,6 +76,8 @@ class ReaderConfig:
     """`easy`, `other_parameters`, the held-out `paraphrased`, and this project's held-out phrasings, `own`."""
     encoder: str = "default"
     """Sentence encoder."""
+    serve: str | None = None
+    """A model that reads what is refused, as for `hindsight lm train --model`; it is served while this runs."""
     out: str | None = None
     """Write the result here."""
     docs: str | None = None
@@ -74,27 +88,37 @@ class ReaderConfig:
 
 def main(config: ReaderConfig) -> None:
     """Read the sets, print and write the shares."""
+    if config.serve and not {*config.set} <= {*DEVELOPMENT, OWN}:
+        raise HindsightError(f"--serve: no model reads a held-out set; --set may have {', '.join((*DEVELOPMENT, OWN))}")
     encoder = load_encoder(config.encoder)
     reward = SemanticReward.fit(encoder, CLASSIC_EVENTS, LANGUAGE)
-    command = "python benchmarks/agent_reader.py --set " + " ".join(config.set)
+    served_by = f"--serve {config.serve} " if config.serve else ""
+    command = f"python benchmarks/agent_reader.py {served_by}--set {' '.join(config.set)}"
     result: dict[str, Any] = {"command": command, "machine": machine(), "encoder": encoder.id, "sets": {}}
-    for name in config.set:
-        if name == OWN:
-            result["sets"][name], result[OWN] = own_phrasings(reward)
-            print(name, json.dumps(result["sets"][name]), json.dumps(result[OWN]))
-            continue
-        scenarios = load(name)
-        verdicts = [verdict(reward, each) for each in scenarios]
-        result["sets"][name] = shares(scenarios, [kind for kind, _ in verdicts])
-        print(name, json.dumps(result["sets"][name]))
-        if config.show and name in DEVELOPMENT:
-            for each, (kind, why) in zip(scenarios, verdicts, strict=True):
-                if kind != "right":
-                    print(f"  {kind}: {each.text}\n      {each.name}: {why}")
+    with ExitStack() as stack:
+        llm = None
+        if config.serve:
+            result["model"] = config.serve
+            stack.enter_context(served(config.serve))
+            llm = LlmReader(Endpoint(EndpointSettings(temperature=0.0).resolved()), reward)
+            stack.callback(llm.close)
+        for name in config.set:
+            if name == OWN:
+                result["sets"][name], result[OWN] = own_phrasings(reward, llm)
+                print(name, json.dumps(result["sets"][name]), json.dumps(result[OWN]))
+                continue
+            scenarios = load(name)
+            verdicts = [verdict(reward, each, llm) for each in scenarios]
+            result["sets"][name] = shares(scenarios, [kind for kind, _ in verdicts])
+            print(name, json.dumps(result["sets"][name]))
+            if config.show and name in DEVELOPMENT:
+                for each, (kind, why) in zip(scenarios, verdicts, strict=True):
+                    if kind != "right":
+                        print(f"  {kind}: {each.text}\n      {each.name}: {why}")
     if config.out:
         write_text(Path(config.out), json.dumps(result, indent=1) + "\n")
     if config.docs:
-        write_between(Path(config.docs), "reader", table(result))
+        write_between(Path(config.docs), "reader_llm" if config.serve else "reader", table(result))
 
 
 def table(result: dict[str, Any]) -> str:
@@ -111,10 +135,12 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"`{result['command']}`"])
 
 
-def own_phrasings(reward: SemanticReward) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
+def own_phrasings(
+    reward: SemanticReward, llm: LlmReader | None = None
+) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
     """This project's held-out phrasings: shares by group of events, and precision and recall by who reads them."""
     texts, meant = LANGUAGE.labelled("heldout", CLASSIC_EVENTS)
-    found = [understood(reward, text) for text in texts]
+    found = [understood(reward, text, llm) for text in texts]
     kinds = [
         "refused" if events is None else "right" if events == [CLASSIC_EVENTS[event].name] else "misread"
         for events, event in zip(found, meant, strict=True)
@@ -124,7 +150,8 @@ def own_phrasings(reward: SemanticReward) -> tuple[dict[str, Any], dict[str, dic
         "achievements": [k for k, event in zip(kinds, meant, strict=True) if event in ACHIEVEMENTS.values()],
         "other events": [k for k, event in zip(kinds, meant, strict=True) if event not in ACHIEVEMENTS.values()],
         "no event": [
-            "right" if understood(reward, text) is None else "misread" for text in LANGUAGE.phrases(NOTHING, "heldout")
+            "right" if understood(reward, text, llm) is None else "misread"
+            for text in LANGUAGE.phrases(NOTHING, "heldout")
         ],
     }
     truth = FULFILS[:, meant]
@@ -136,10 +163,10 @@ def own_phrasings(reward: SemanticReward) -> tuple[dict[str, Any], dict[str, dic
     }
 
 
-def understood(reward: SemanticReward, text: str) -> list[str] | None:
+def understood(reward: SemanticReward, text: str, llm: LlmReader | None = None) -> list[str] | None:
     """The events of a text that asks for one thing; what it forbids or counts is marked, None: it is refused."""
     try:
-        parsed = parse(text, reward)
+        parsed = read(text, reward, llm)
     except HarmfulError:
         return [unit.event for unit in reward.reader.units(text)[0]]
     except InstructionError:
@@ -157,10 +184,10 @@ def precision_and_recall(fired: np.ndarray, truth: np.ndarray) -> dict[str, floa
     }
 
 
-def verdict(reward: SemanticReward, each: Scenario) -> tuple[str, str]:
+def verdict(reward: SemanticReward, each: Scenario, llm: LlmReader | None = None) -> tuple[str, str]:
     """`right`, `refused` or `misread`, and what was read."""
     try:
-        parsed = parse(each.text, reward)
+        parsed = read(each.text, reward, llm)
     except InstructionError as error:
         return "refused", str(error)
     asked = {achievement(event) for event in parsed.events}

@@ -62,9 +62,8 @@ def kind(found: dict[str, Any]) -> str:
 # -- methods ---------------------------------------------------------------------------------------------------------
 
 
-def methods(condition: str, found: dict[str, Any], reference: str) -> str:
-    """One condition."""
-    names = found["table"]["names"]
+def method_rows(names: dict[str, Any], reference: str) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a table of methods."""
     head = ["method", "all constraints met", "greedy", f"times `{reference}`", f"over `{reference}`, paired",
             f"rollouts to `{reference}`'s end", "at equal CPU time", "rows trained"]  # fmt: skip
     rows = []
@@ -75,6 +74,13 @@ def methods(condition: str, found: dict[str, Any], reference: str) -> str:
             signed(row.get("over_reference")), "never" if there is None else f"{there:,}", cell(row["at_equal_time"]),
             f"{row['rows']:,}",
         ])  # fmt: skip
+    return head, rows
+
+
+def methods(condition: str, found: dict[str, Any], reference: str) -> str:
+    """One condition."""
+    names = found["table"]["names"]
+    head, rows = method_rows(names, reference)
     seeds = len(next(iter(names.values()))["seeds"])
     title = f"**{condition} constraints, {rollouts(found):,} rollouts, {seeds} seeds**"
     return "\n".join([title, "", *markdown(head, rows)])
@@ -103,7 +109,9 @@ def multiples(condition: str, found: dict[str, Any], more: dict[str, str]) -> st
     return "\n".join([*lines, "", f"`{best}` itself takes {names[best]['cpu_seconds']['mean']:.0f} s of CPU time."])
 
 
-def learning_curves(conditions: dict[str, dict[str, Any]]) -> list[Chart]:
+def learning_curves(
+    conditions: dict[str, dict[str, Any]], what: str = "constraints", x_label: str = "rollouts"
+) -> list[Chart]:
     """A chart for each condition; bands are 95 % intervals over seeds. The first condition has every method."""
     colours = {name: i for i, name in enumerate(next(iter(conditions.values()))["table"]["names"])}
     charts = []
@@ -113,8 +121,8 @@ def learning_curves(conditions: dict[str, dict[str, Any]]) -> list[Chart]:
             mean, half = (np.array([point[key] for point in row["curve"]["accuracy"]]) for key in ("mean", "half"))
             x = np.array(row["curve"]["rollouts"], float)
             lines.append(Series(name, colours[name], x, mean, np.maximum(mean - half, 0), mean + half))
-        label = "instructions with all constraints met"
-        charts.append(Chart(f"{condition} constraints", lines, "rollouts", label, size=(350, 290)))
+        label = f"instructions with all {what} met"
+        charts.append(Chart(f"{condition} {what}", lines, x_label, label, size=(350, 290)))
     return charts
 
 
@@ -241,7 +249,7 @@ class Differences:
         axes.locator_params(axis="x", nbins=8)
 
 
-def dependent(found: dict[str, Any]) -> str:
+def dependent(name: str, found: dict[str, Any]) -> str:
     """Accuracy per way of rewriting and share of dependent constraints."""
     shares = {share: each["table"]["names"] for share, each in found["conditions"].items()}
     first = next(iter(found["conditions"].values()))
@@ -252,7 +260,7 @@ def dependent(found: dict[str, Any]) -> str:
     )
     rows = [[way, *(cell(names[way]["accuracy"]) for names in shares.values())] for way in found["study"]["methods"]]
     lines = [title, "", *markdown(["rewriting", *(f"share {share}" for share in shares)], rows)]
-    return "\n".join([*lines, "", f"({source('dependent')}) {kind(found)}"])
+    return "\n".join([*lines, "", f"({source(name)}) {kind(found)}"])
 
 
 @dataclass
@@ -393,7 +401,7 @@ def main() -> None:
     differences = {name: row["over_reference"] for name, row in names.items() if name != arm}
     save([Differences(differences, label)], IMAGES / "lm_ablations.png")
     shares = result("dependent")
-    write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent", dependent(shares))
+    write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent", dependent("dependent", shares))
     save([Shares(shares)], IMAGES / "lm_dependent.png")
     for name, condition in (("preferences", "split"), ("preferences_pooled", "pooled")):
         measured = result(name)

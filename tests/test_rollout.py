@@ -55,7 +55,7 @@ def scene() -> tuple[Any, Any, QNetwork, Any]:
 def played(scene: Any) -> Any:
     world, bank, net, params = scene
 
-    @partial(jax.jit, static_argnames="steps")
+    @partial(jax.jit, static_argnames=("steps", "at_once"))
     def play(
         tables: Tables,
         rules: ActingRules,
@@ -63,9 +63,10 @@ def played(scene: Any) -> Any:
         key: jax.Array,
         steps: int = 256,
         precedence: Precedence = Precedence.none(N_EVENTS),  # noqa: B008
+        at_once: int | None = None,
     ) -> Any:
         actors = start(world, bank, 32, key)
-        return roll(net, params, world, bank, tables, rules, actors, precedence, epsilon, steps, key)
+        return roll(net, params, world, bank, tables, rules, actors, precedence, epsilon, steps, key, at_once)
 
     return play
 
@@ -79,6 +80,18 @@ def test_rewards_are_the_tables(played: Any) -> None:
     pursuing = np.asarray(seen.pursuing)
     np.testing.assert_array_equal(np.asarray(seen.fulfilled), expected & pursuing)
     assert expected.sum() > 20
+
+
+def test_instructions_are_the_same_however_many_are_chosen_together(played: Any) -> None:
+    tables = asking((["reach_tree"], False), (["collect_wood"], False), (["reach_water", "eat_cow"], True))
+    rules = ActingRules(patience=8, mean_life=40, candidates=2)
+    all_, few = (played(tables, rules, jnp.full(32, 0.5), jax.random.key(5), at_once=k) for k in (None, 4))
+    given = np.asarray(all_[1].given)
+    assert given.sum(1).max() > 4 and len(set(np.asarray(all_[1].new_instruction)[given])) == 3
+    for a, b in zip(
+        jax.tree.leaves((all_[0].progress, all_[1])), jax.tree.leaves((few[0].progress, few[1])), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_what_the_goal_before_is_worth_here_is_noted(scene: Any, played: Any) -> None:

@@ -2,8 +2,8 @@
 
 The pursued goal is learned from each transition by lambda-returns. Other goals are learned from it in hindsight: their
 reward follows from the events of the transition and the reward table. Hindsight updates are off-policy, because the
-actions were chosen for another goal. So their traces continue only through actions that are greedy for the hindsight
-goal (Watkins), and end where it is reached.
+actions were chosen for another goal. Their traces end where the goal is reached; by default they continue through every
+action (Peng), with `off_policy_lambda=0` only through actions that are greedy for the hindsight goal (Watkins).
 """
 
 from typing import Any, NamedTuple
@@ -33,8 +33,7 @@ class LearningRules:
     death: float = 0.0
     """Value of death, for every goal. Below 0, death costs more than the success that it prevents."""
     q_lambda: float = 0.8
-    """Lambda of the returns: for the pursued goal, and for hindsight goals as long as the actions are greedy for
-    them."""
+    """Lambda of the returns, for the pursued goal and for hindsight goals."""
     off_policy_lambda: float = 1.0
     """Share of lambda that is kept after an action that is not greedy for the hindsight goal. 0: Watkins's Q(lambda);
     1: Peng's."""

@@ -36,6 +36,7 @@ class Static:
         num_updates: updates in one iteration.
         num_steps: steps of every environment between two updates.
         trajectories: R, environments whose events are reported for relabeling.
+        at_once: environments whose instructions are chosen together; None: all.
     """
 
     network: QNetwork
@@ -44,6 +45,7 @@ class Static:
     num_updates: int
     num_steps: int
     trajectories: int
+    at_once: int | None = None
 
 
 @struct.dataclass
@@ -180,7 +182,7 @@ def _update(static: Static, inputs: Inputs, state: TrainState) -> tuple[TrainSta
     epsilon = inputs.schedule.epsilons(fraction, state.actors.instruction.shape[0])
     actors, seen = roll(
         static.network, state.params, static.env, inputs.bank, inputs.tables, inputs.acting, state.actors,
-        state.precedence, epsilon, static.num_steps, k_act,
+        state.precedence, epsilon, static.num_steps, k_act, static.at_once,
     )  # fmt: skip
 
     replay, batch, last = state.replay, seen, actors.observation

@@ -4,6 +4,7 @@ A success or a time limit ends the instruction, not the environment. Under the n
 what it has achieved, such as a table or some wood. A success is a `done` only for the learner.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -28,6 +29,7 @@ from hindsight_rl.agent.policy.network import trunk as network_trunk
 from hindsight_rl.agent.policy.prerequisites import Precedence, prerequisites, requirements
 from hindsight_rl.agent.training.acting import ActingRules
 from hindsight_rl.agent.training.instruction_choice import Allowed, ChoiceLuck, Odds, next_instruction
+from hindsight_rl.agent.training.refresh import refreshed
 from hindsight_rl.agent.training.tables import Tables
 
 
@@ -80,8 +82,8 @@ class Transitions(NamedTuple):
         ended: bool [E], the instruction ended with this step.
         fulfilled: bool [E], it ended in success.
         given: bool [E], a new instruction was given after this step.
-        new_instruction: int32 [E], the new instruction; meaningless where none was given.
-        chosen: int32 [E], how it was chosen: `acting.BY_CHANCE`, `INITIAL`, `NEW_EVENT` or
+        new_instruction: int32 [E], the instruction in force after this step.
+        chosen: int32 [E], how a given instruction was chosen: `acting.BY_CHANCE`, `INITIAL`, `NEW_EVENT` or
             `REPEATED_EVENT`.
     """
 
@@ -175,6 +177,11 @@ def view_of(
     return view, event_goal
 
 
+def _at(tree: Any, rows: Any) -> Any:
+    """These rows of arrays."""
+    return jax.tree.map(lambda x: x[rows], tree)
+
+
 def _task(tables: Tables, view: PolicyView, instruction: jax.Array) -> Task:
     """The tasks of environments with these instructions, int32 [E]."""
     goals = tables.goals[instruction]
@@ -201,11 +208,13 @@ def roll(
     epsilon: jax.Array,
     num_steps: int,
     key: jax.Array,
+    at_once: int | None = None,
 ) -> tuple[Actors, Transitions]:
     """Step E environments ``num_steps`` times.
 
     Args:
         epsilon: float32 [E], the rate of random actions of each environment.
+        at_once: for how many environments instructions are chosen together; see `refresh.refreshed`.
 
     Returns:
         the actors afterwards and the transitions [num_steps, E].
@@ -263,11 +272,15 @@ def roll(
 
         env_state, observation = bank.renew(luck.reset, over, step.state, step.observation)
         if by_world is not None:
-            by_world = jax.lax.cond(over.any(), lambda: worlds_allow(env_state), lambda: by_world)
-        instruction, chosen = next_instruction(
-            tables, odds, view, rules, selection, progress.event_counts, since_new, luck.instruction, by_world
-        )
+            new_worlds = partial(refreshed, by_world, over, lambda rows: worlds_allow(_at(env_state, rows)), at_once)
+            by_world = jax.lax.cond(over.any(), new_worlds, lambda: by_world)
         renewed = ended | (~pursuing & ((actors.explore <= 1) | over))
+
+        def choose(rows: Any) -> tuple[jax.Array, jax.Array]:
+            at = (selection, progress.event_counts, since_new, luck.instruction, by_world)
+            return next_instruction(tables, odds, view, rules, *_at(at, rows))
+
+        instruction, chosen = refreshed((actors.instruction, jnp.zeros(n, jnp.int32)), renewed, choose, at_once)
         # After a rare event the agent takes random steps, because its consequences are most likely found there.
         rare = jnp.where(tables.fires[goal] & step.events, tables.rarity, 0.0).max(axis=1)
         rare = jnp.maximum(rare, rules.repeated_event_share * actors.newest)
@@ -297,7 +310,7 @@ def roll(
         after = Actors(
             env_state=env_state,
             observation=observation,
-            instruction=jnp.where(renewed, instruction, actors.instruction),
+            instruction=instruction,
             progress=progress.new_task(renewed),
             elapsed=jnp.where(renewed | waypoint_reached, 0, actors.elapsed + 1),
             explore=jnp.where(burst, rules.explore_after, jnp.where(over, 0, jnp.maximum(actors.explore - 1, 0))),

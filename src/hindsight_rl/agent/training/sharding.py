@@ -80,6 +80,11 @@ class Placement:
     def _mesh(self) -> Mesh:
         return Mesh(np.asarray(self.devices), (AXIS,))
 
+    @property
+    def one_cpu(self) -> bool:
+        """Whether there is a single device, a CPU."""
+        return len(self.devices) == 1 and self.devices[0].platform == "cpu"
+
     def checked(self, num_envs: int) -> "Placement":
         """Return itself, or raise a HindsightError if the environments cannot be divided equally among the devices."""
         if num_envs % len(self.devices):

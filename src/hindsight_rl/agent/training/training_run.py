@@ -40,6 +40,7 @@ from hindsight_rl.agent.training.iteration import (
 )
 from hindsight_rl.agent.training.methods import Method, method
 from hindsight_rl.agent.training.progress import SOURCES
+from hindsight_rl.agent.training.refresh import together
 from hindsight_rl.agent.training.relabel_step import RelabelStep
 from hindsight_rl.agent.training.rollout import start
 from hindsight_rl.agent.training.sharding import Placement, local
@@ -200,7 +201,10 @@ class TrainingRun:
     def static(self) -> Static:
         """The static arguments of an iteration."""
         config = self.config
-        return Static(self.network, self.env, self.placement, config.num_updates, config.num_steps, config.trajectories)
+        return Static(
+            self.network, self.env, self.placement, config.num_updates, config.num_steps, config.trajectories,
+            at_once=together(config.num_envs) if self.placement.one_cpu else None,
+        )  # fmt: skip
 
     def inputs(self) -> Inputs:
         """The inputs of the next iteration."""
