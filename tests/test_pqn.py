@@ -93,7 +93,8 @@ def by_hand(q: np.ndarray, seen: Transitions, goal: int, env: int, rules: Learni
         fired = bool(seen.events[t, env, goal]) if goal < EVENTS else False
         best = float(np.clip(q[t + 1, env, goal].max(), 0, 1))
         trace = 0.0
-        if t + 1 < T and not bool(seen.dropped[t + 1, env]) and not bool(seen.dropped[t, env]):
+        later_known = t + 1 < T and (not seen.dropped[t + 1, env] or (goal < EVENTS and seen.events[t + 1, env, goal]))
+        if later_known and not bool(seen.dropped[t, env]):
             greedy = q[t + 1, env, goal, int(seen.action[t + 1, env])] >= q[t + 1, env, goal].max()
             trace = rules.q_lambda * (1.0 if greedy else rules.off_policy_lambda)
         later = out[t + 1] if t + 1 < T else 0.0
@@ -118,8 +119,9 @@ def test_hindsight_returns_equal_those_by_hand(off_policy_lambda: float, rank: i
     events[3, 0, 1] = events[1, 1, 2] = events[4, 1, 2] = True
     dead, dropped = np.zeros((T, E), bool), np.zeros((T, E), bool)
     dead[2, 1] = True
-    dropped[1, 0] = True
+    dropped[1, 0] = dropped[3, 0] = True  # goal 1 is reached with the second
     seen = transitions(events=events, dead=dead, dropped=dropped)
+    known = ~dropped[..., None] | np.pad(events, ((0, 0), (0, 0), (0, G - EVENTS)))
     net, params = network(rank=rank)
     seen = seen._replace(hidden=trunk(net, params, seen.observation[:, :acted]))
     rules = LearningRules(hindsight=G, off_policy_lambda=off_policy_lambda, missed_weight=1.0)
@@ -130,10 +132,11 @@ def test_hindsight_returns_equal_those_by_hand(off_policy_lambda: float, rank: i
     for env in range(E):
         for goal in range(G):
             expected = by_hand(q, seen, goal, env, rules)
-            kept = ~dropped[:, env]
+            kept = known[:, env, goal]
             np.testing.assert_allclose(hindsight[kept, env, goal], expected[kept], rtol=1e-5, atol=1e-6)
     weight = np.asarray(got.hindsight_weight).reshape(T, E, G)
-    assert (weight[dropped] == 0).all() and (weight[~dropped] == 1).all()
+    assert known[3, 0].sum() == 1
+    np.testing.assert_array_equal(weight, known.astype(np.float32))
 
 
 def test_nothing_bootstraps_past_a_success_or_a_death() -> None:
@@ -147,6 +150,23 @@ def test_nothing_bootstraps_past_a_success_or_a_death() -> None:
     hindsight = np.asarray(got.hindsight_target).reshape(T, E, G)
     assert hindsight[2, 0, 0] == 1.0
     assert (hindsight[2, 1] == 0.0).all()
+
+
+def test_a_success_that_resets_the_environment_is_learned() -> None:
+    dropped, reached = np.zeros((T, E), bool), np.zeros((T, E), bool)
+    dropped[2] = True
+    reached[2, 0] = True
+    net, params = network()
+    seen = transitions(dropped=dropped, reached=reached, reward=reached.astype(np.float32))
+    seen = seen._replace(previous=acted_on(values(net, params, seen), np.zeros((T, E), int)))
+    rules = LearningRules(hindsight=0, q_lambda=0.7, gamma=0.9)
+    got = targets(net, params, tables(), rules, seen, LAST, jnp.arange(0))
+    own, weight = (np.asarray(x).reshape(T, E) for x in (got.target, got.own))
+    best = np.clip(values(net, params, seen).max(axis=3), 0, 1)[:, :, 0]
+    assert weight[2].tolist() == [1.0, *[0.0] * (E - 1)] and (weight[[0, 1, 3, 4]] == 1).all()
+    assert own[2, 0] == 1.0
+    np.testing.assert_allclose(own[1, 0], 0.9 * (0.3 * best[2, 0] + 0.7 * 1.0), rtol=1e-5)
+    np.testing.assert_allclose(own[1, 1:], 0.9 * best[2, 1:], rtol=1e-5)
 
 
 def test_own_return_stops_at_a_switch_of_goals() -> None:

@@ -74,7 +74,8 @@ class Samples(NamedTuple):
         action: int32 [N].
         goal: int32 [N], the goal pursued.
         target: float32 [N], its return.
-        own: float32 [N], weight of that return (0 during random exploration and where an environment was reset).
+        own: float32 [N], weight of that return (0 during random exploration, and where an environment was reset before
+            its goal was reached).
         hindsight_target: float32 [N, H], returns for the hindsight goals.
         hindsight_weight: float32 [N, H].
     """
@@ -132,17 +133,16 @@ def targets(
     steps, n = transitions.action.shape
     omega = network_omega(network, params, tables.condition)
     omega_chosen, fires_chosen = omega[chosen], tables.fires[chosen].astype(jnp.float32)
-    known = (tables.hindsight[chosen] > 0).astype(jnp.float32)
+    asked_for = (tables.hindsight[chosen] > 0).astype(jnp.float32)
 
     def bound(value: jax.Array) -> jax.Array:
         return jnp.clip(value, jnp.minimum(rules.death, 0.0), 1.0) if rules.bounded else value
 
     def back(carry: Any, step: Any) -> Any:
-        later_own, later_hindsight, will_reach, next_action, next_goal, follows = carry
+        later_own, later_hindsight, will_reach, next_action, next_goal, own_known, known_for = carry
         now, value, seen = step
-        continues = follows & ~now.dropped
 
-        same = continues & ~now.switched & (next_goal == now.goal)
+        same = own_known & ~now.dropped & ~now.switched & (next_goal == now.goal)
         terminal = (now.reached | now.dead).astype(jnp.float32)
         died = now.dead & ~now.reached
         own = backup(
@@ -155,21 +155,25 @@ def targets(
             taken = jnp.take_along_axis(values, next_action[:, None, None], axis=2)[..., 0]
             kept = jnp.where(taken >= best, 1.0, rules.off_policy_lambda)
             kept = jnp.where(later_hindsight > bound(best), jnp.maximum(kept, rules.optimistic_lambda), kept)
-            kept = kept * continues[:, None]
+            continues = known_for & ~now.dropped[:, None]
+            kept = kept * continues
             reward = (now.events.astype(jnp.float32) @ fires_chosen.T > 0).astype(jnp.float32)
             terminal = jnp.maximum(reward, now.dead[:, None])
             died = now.dead[:, None] * (1.0 - reward)
             hindsight = backup(
                 reward + rules.death * died, terminal, bound(best), later_hindsight, rules.q_lambda * kept, rules.gamma
             )
-            will_reach = (reward > 0) | (will_reach & (continues & ~now.dead)[:, None])
+            will_reach = (reward > 0) | (will_reach & continues & ~now.dead[:, None])
             weight = jnp.where(will_reach, jnp.where(reward > 0, rules.reached_weight, 1.0), rules.missed_weight)
-            weight = weight * known * ~now.dropped[:, None]
+            known_for = ~now.dropped[:, None] | (reward > 0)
+            weight = weight * asked_for * known_for
         else:
             hindsight = weight = jnp.zeros((n, 0))
-        own_weight = (now.pursuing & ~now.dropped).astype(jnp.float32)
-        # A reset ends the chain: the value before it is bootstrapped from its own observation.
-        carry = (own, hindsight, will_reach, now.action, now.goal, ~now.dropped)
+        # What follows a reset belongs to another life, so a return is known only if its goal was reached by then. Where
+        # it is not known, the step before is bootstrapped from its own next observation.
+        own_known = ~now.dropped | now.reached
+        own_weight = (now.pursuing & own_known).astype(jnp.float32)
+        carry = (own, hindsight, will_reach, now.action, now.goal, own_known, known_for)
         return carry, (own, own_weight, hindsight, weight)
 
     # What follows from the next observation was computed while acting, except after the last step and in replays.
@@ -187,6 +191,7 @@ def targets(
         jnp.zeros(n, jnp.int32),
         jnp.full(n, -1, jnp.int32),
         jnp.zeros(n, bool),
+        jnp.zeros((n, width), bool),
     )
     _, (own, own_weight, hindsight, weight) = jax.lax.scan(back, first, (transitions, own_values, ahead), reverse=True)
 
