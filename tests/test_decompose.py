@@ -105,3 +105,26 @@ def test_the_command_writes_rows_that_training_reads(tmp_path: Path, capsys: pyt
     assert [each.id for each in read.constraints] == row["instruction_id_list"] and read.soft == (row["soft"][0],)
     assert "Write in a sad voice." in read.prompt and not read.inline
     assert row["criteria"] == ["Use at least 50 words.", "Use no commas.", "Write in a sad voice."]
+
+
+def test_earlier_turns_are_kept_and_a_failed_call_leaves_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HINDSIGHT_CACHE", str(tmp_path / "cache"))
+    earlier = [{"role": "system", "content": "You are a pirate."}, {"role": "user", "content": "Hi."}]
+    earlier += [{"role": "assistant", "content": "Ahoy."}]
+    given, out = tmp_path / "given.jsonl", tmp_path / "new" / "rows.jsonl"
+    given.write_text(json.dumps({"id": "a", "messages": [*earlier, {"role": "user", "content": TEXT}]}) + "\n")
+    words = ["decompose", str(given), "--endpoint.model", "tiny", "--endpoint.attempts", "1"]
+    with ChatServer([json.dumps(GOOD)]) as server:
+        assert cli([*words, "--out", str(out), "--endpoint.base-url", server.url]) == 0
+    (row,) = read_dataset(out, judged="keep").instructions
+    assert [*row.earlier] == earlier and row.task == GOOD["task"]
+    before = out.read_text()
+    more = ["--endpoint.cache", "none", "--endpoint.base-url", "http://127.0.0.1:9"]
+    assert cli([*words, *more, "--out", str(out)]) == 2
+    assert out.read_text() == before
+    with ChatServer([json.dumps(GOOD)]) as server:
+        there = ["--endpoint.cache", "none", "--endpoint.base-url", server.url, "--out", str(tmp_path)]
+        assert cli([*words, *there]) == 2
+    assert "cannot write" in capsys.readouterr().err

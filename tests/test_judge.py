@@ -289,3 +289,17 @@ def test_the_command_without_an_endpoint_says_so(
     responses.write_text(json.dumps({"key": 7, "response": "rain"}) + "\n")
     arguments = ["judge", "cfbench", str(responses), "--prompts", str(prompts), "--out", str(tmp_path / "j.jsonl")]
     assert cli(arguments) == 2 and "base-url" in capsys.readouterr().err
+
+
+def test_the_same_words_in_another_task_are_another_question() -> None:
+    def seven(body: dict[str, Any]) -> str:
+        return json.dumps({"satisfied": "7" in parts(body)[0]})
+
+    with ChatServer(seven) as server, endpoint(server) as judge_at:
+        judge = Judge(judge_at)
+        asked = [Instruction(f"Is {n} prime?", (), soft=("The answer is correct.",)) for n in (7, 8)]
+        assert [judge(each, "Yes.") for each in asked] == [[True], [False]]
+        assert len(server.requests) == 2
+        # Without a task of its own, a demand is asked for once.
+        assert [judge.constraint("Be kind.").check("Yes.", prompt) for prompt in ("7 a", "8 b")] == [True, True]
+        assert len(server.requests) == 3

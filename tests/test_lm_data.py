@@ -171,7 +171,7 @@ def test_demands_for_a_judge(tmp_path: Path) -> None:
         assert read_dataset(path, judged="skip").skipped == {"needs a judge": 1}
         kept = read_dataset(path, judged="keep", layout="type4").instructions[0]
         assert kept.prompt == "Name a bird.\n\n- Be short.\n- Be kind." and kept.soft == ("Be kind.",)
-        judged = read_dataset(path, judge=lambda text: constraint("punctuation:no_comma")).instructions[0]
+        judged = read_dataset(path, judge=lambda text, task: constraint("punctuation:no_comma")).instructions[0]
         assert judged.texts == ("Be short.", "Be kind.") and judged.soft == () and len(judged.constraints) == 2
 
 
@@ -245,3 +245,17 @@ def test_published_prompts(shared_data: Path) -> None:
     assert all(each.prompt.startswith(each.task) or each.prompt.endswith(each.task) for each in loaded.instructions)
     loaded = read_dataset(shared_data / "muldimif" / "test.json", judged="skip")
     assert len(loaded.instructions) + sum(loaded.skipped.values()) == 1200
+
+
+def test_without_a_key_the_same_row_has_the_same_prompt_in_every_file(tmp_path: Path) -> None:
+    row = {"question": "Name a bird.", "criteria": [WORDS, COMMA], **IDS}
+    prompts = set()
+    for folder in ("a", "b", "some/where"):
+        (tmp_path / folder).mkdir(parents=True)
+        file = tmp_path / folder / f"{folder[0]}.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for _ in range(3)), "utf-8")
+        prompts |= {each.prompt for each in read_dataset(file).instructions}
+    assert len(prompts) == 1
+    others = [row | {"question": f"Name a bird of {place}."} for place in "abcdefghijkl"]
+    file.write_text("".join(json.dumps(each) + "\n" for each in others), "utf-8")
+    assert len({each.layout for each in read_dataset(file).instructions}) > 2

@@ -200,3 +200,14 @@ def test_thoughts_are_no_part_of_the_response(
         rows = [json.loads(line) for line in (out / "ifeval.jsonl").read_text().splitlines()]
         assert [row["response"] for row in rows] == found
         assert rows[0]["whole"] == texts[0]
+
+
+def test_responses_to_other_prompts_are_not_scored(
+    model: str, prompts: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    assert cli.main(command(model, prompts, out)) == 0
+    file = Path(prompts)
+    file.write_text(file.read_text("utf-8").replace("Write a line", "Write a song"), "utf-8")
+    assert cli.main(command(model, prompts, out)) == 2
+    assert "responses to other prompts" in capsys.readouterr().err

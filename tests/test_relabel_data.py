@@ -398,3 +398,10 @@ def test_trl_reads_the_files(tmp_path: Path) -> None:
         ready.train()
         (loss,) = [entry["loss"] for entry in ready.state.log_history if "loss" in entry]
         assert loss > 0, name
+
+
+def test_responses_with_a_chat_as_prompt_meet_their_prompts(tmp_path: Path) -> None:
+    prompts = write(tmp_path / "prompts.jsonl", ASKED | {"prompt": PROMPT})
+    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": PROMPT}]
+    made = relabelled(tmp_path, {"prompt": chat, "response": SHORT}, prompts=str(prompts))
+    assert len(made) == 1

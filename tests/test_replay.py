@@ -14,7 +14,7 @@ from hindsight_rl.replay.pool import Pool
 from hindsight_rl.replay.replayer import Replayed, Replayer
 from hindsight_rl.replay.rewriting import Drop
 from hindsight_rl.replay.rollout import Rollout
-from hindsight_rl.replay.selection import Curriculum, Selector
+from hindsight_rl.replay.selection import LARGEST, Curriculum, Selector
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def test_the_rewritten_instruction_holds_what_held_in_its_order() -> None:
 def test_lambda_grows_as_released() -> None:
     weight = Curriculum().weight
     assert [round(weight(step), 2) for step in (1, 14, 28)] == [2.1, 3.96, 7.84]
-    assert Curriculum(cap=10).weight(100) == 10 and weight(10**6) == float("inf")
+    assert Curriculum(cap=10).weight(100) == 10 and weight(10**6) == LARGEST and Curriculum(start=0).weight(10**6) == 0
 
 
 def test_scores_weigh_diversity_against_integrity() -> None:

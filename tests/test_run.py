@@ -74,3 +74,12 @@ def test_settings_are_known_by_name() -> None:
     assert known_settings(stored, ["seed", "steps"], "config.json") == {"seed": 3}
     with pytest.raises(HindsightError, match=r"config.json is of another version: unknown setting 'sed'.*'seed'"):
         known_settings({**stored, "sed": 4}, ["seed", "steps"], "config.json")
+
+
+def test_a_line_ends_only_at_a_newline(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "r", {}, kind="lm")
+    rows = [{"step": at, "text": f"red{mark}gold"} for at, mark in enumerate("\u2028\u2029\x85\x0b\x0c\x1c\r")]
+    run.append("rows.jsonl", *rows)
+    assert run.lines("rows.jsonl") == rows
+    run.cut_back("rows.jsonl", 2)
+    assert run.lines("rows.jsonl") == rows[:3]

@@ -118,3 +118,14 @@ def test_cfbench_scores_from_a_judge(tmp_path):
     assert not priority([True, True, False], [False, False, False])
     asked = Instruction("q", (), "q", 1, soft=("a", "b"), meta={"primary": [True, False]})
     assert scores([asked, asked], [[True, True], [True, False]]).csr == 0.75
+
+
+def test_verdicts_that_cannot_be_written_are_an_error_after_the_scores(tmp_path, capsys):
+    prompts, responses = tmp_path / "p.jsonl", tmp_path / "r.jsonl"
+    row = {"key": 1, "prompt": "Say hi.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+    prompts.write_text(json.dumps(row) + "\n")
+    responses.write_text(json.dumps({"prompt": "Say hi.", "response": "hi"}) + "\n")
+    words = ["score", "ifeval", str(responses), "--prompts", str(prompts), "--splitter", "native"]
+    assert main([*words, "--verdicts", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert "1/1" in said.out and "cannot write" in said.err

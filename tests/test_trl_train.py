@@ -17,6 +17,7 @@ from hindsight_rl import cli
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl import HiRTrainer
 from hindsight_rl.lm.trl.held_out import HeldOut
+from hindsight_rl.lm.trl.options import KIND, chosen
 from hindsight_rl.lm.trl.resume import last_whole
 from hindsight_rl.run import Run
 from tiny_lm import WORDS, tiny_model
@@ -230,6 +231,25 @@ def test_a_resume_has_the_options_of_the_run_and_refuses_others(
     assert stored["settings"]["max_steps"] == 3 and stored["settings"]["rewriter"] == "retarget"
     assert (out / "model" / "adapter_config.json").is_file() and steps(out) == [1, 2, 3]
     assert cli.main(again(tmp_path / "no")) == 2
+
+
+def test_a_resume_needs_no_folder_and_no_flag_of_the_first_start(
+    model: str, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, template = tmp_path / "held.jsonl", tmp_path / "chat.jinja"
+    held.write_text(rows.read_text())
+    template.write_text("{{ messages[-1]['content'] }}")
+    monkeypatch.chdir(tmp_path)
+    places = ["--held_out", "held.jsonl", "--chat_template_path", "chat.jinja", "--out", str(tmp_path / "r")]
+    first = ["--model", model, "--dataset", str(rows), *places, "--json", "true", "--resume=false"]
+    stored = chosen(first)[2]
+    assert not {"true", "--json", "--resume=false"} & {*stored}
+    Run.create(tmp_path / "r", {"command": stored}, kind=KIND)
+    monkeypatch.chdir("/")
+    for flags in (["--resume"], ["--resume", "true", "--json"], ["--resume=true", "--json", "true"]):
+        options, config, words = chosen(["--out", str(tmp_path / "r"), *flags, "--max_steps", "9"])
+        assert options.held_out == str(held) and config.chat_template_path == str(template)
+        assert config.max_steps == 9 and "true" not in words[len(stored) :]
 
 
 def test_a_resume_without_a_checkpoint_says_that_it_starts_anew(

@@ -105,7 +105,8 @@ class Run:
             return []
         rows = []
         text = file.read_text("utf-8")
-        for number, line in enumerate(text.splitlines(), start=1):
+        # Only "\n" ends a line: a text may hold others, such as U+2028, which JSON does not escape.
+        for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
             try:
                 rows.append(json.loads(line))
             except json.JSONDecodeError as error:

@@ -43,7 +43,7 @@ from hindsight_rl.replay.instruction import Constraint, Instruction
 from hindsight_rl.replay.layouts import LAYOUTS, Layout, layout_from_json, layout_of
 
 Row = Mapping[str, Any]
-Judge = Callable[[str], Constraint]
+Judge = Callable[[str, str], Constraint]
 
 
 class Skip(Exception):
@@ -55,12 +55,12 @@ class Choices:
     """What becomes of rows that are not plain.
 
     inline: constraints that are written into the prompt's prose: `keep` to train on the whole prompt without replay,
-    `skip`, or `reject` with an error. judged: demands that no program checks: with a `judge` (from a demand's text to a
-    constraint) they are constraints like any; without, `keep` leaves them in the prompt unchecked. bad: rows without
-    constraints, with unknown ids or with kwargs that do not fit: `reject` or `skip`. layout: how tasks and
-    constraints become prompts where a row does not say; None for one of the six by the row's key. version: which
-    checkers, see :func:`hindsight_rl.constraints.core.constraint`. parsed: the rows come from a parser of JSON, so that
-    their values need no conversion.
+    `skip`, or `reject` with an error. judged: demands that no program checks: with a `judge` (from a demand's text and
+    the row's task to a constraint) they are constraints like any; without, `keep` leaves them in the prompt unchecked.
+    bad: rows without constraints, with unknown ids or with kwargs that do not fit: `reject` or `skip`. layout: how
+    tasks and constraints become prompts where a row does not say; None for one of the six by the row's key. version:
+    which checkers, see :func:`hindsight_rl.constraints.core.constraint`. parsed: the rows come from a parser of JSON,
+    so that their values need no conversion.
     """
 
     inline: Literal["keep", "skip", "reject"] = "keep"
@@ -149,7 +149,7 @@ def _judged(made: Instruction, where: str, choices: Choices) -> Instruction:
     if not made.soft:
         return made
     if choices.judge is not None:
-        extra = tuple(choices.judge(text) for text in made.soft)
+        extra = tuple(choices.judge(text, made.task) for text in made.soft)
         return replace(made, constraints=made.constraints + extra, texts=made.texts + made.soft, soft=(), needs=())
     if choices.judged == "reject":
         raise HindsightError(
@@ -170,14 +170,8 @@ def _instruction(row: Row, where: str, choices: Choices) -> Instruction:
             f"{where}: it brings Python code that checks it, and running such code is off; "
             "turn it on (hindsight_rl.constraints.stored.allow()), or skip such rows"
         )
-    key: str | int = where
-    for name in ("key", "id", "idx"):
-        if isinstance(row.get(name), (str, int)):
-            key = row[name]
-            break
-    layout = row.get("q_type")
-    if layout not in LAYOUTS:
-        layout = choices.layout or layout_of(key)
+    named = next((row[name] for name in ("key", "id", "idx") if isinstance(row.get(name), (str, int))), None)
+    key: str | int = where if named is None else named
     earlier, said = asked(row, where)
     meta = {name: row[name] for name in ("source", "dataset", "difficulty") if row.get(name) is not None}
     meta["where"] = where
@@ -186,6 +180,10 @@ def _instruction(row: Row, where: str, choices: Choices) -> Instruction:
         question = row.get("question")
         task = question if isinstance(question, str) else said
         texts = _criteria(criteria, found, where)
+        layout = row.get("q_type")
+        if layout not in LAYOUTS:
+            # Without a key it follows from the contents, so that the same row is asked alike wherever its file is.
+            layout = choices.layout or layout_of(named if named is not None else "\n".join([task, *texts]))
         return Instruction(task, constraints, "", key, texts, soft, meta, layout=layout, earlier=earlier)
     if (kept := _kept_apart(row, found)) is not None:
         task, texts, style = kept

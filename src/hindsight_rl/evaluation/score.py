@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from hindsight_rl.atomic_files import write_output
 from hindsight_rl.constraints.core import CURRENT, VERSIONS
 from hindsight_rl.constraints.text.sentences import splitter, splitter_version, use_splitter
 from hindsight_rl.constraints.verdicts import both
@@ -86,14 +87,14 @@ def main(argv: list[str]) -> int:
     if marks := matched.marks(config.answer_after):
         print(f"hindsight: {marks}", file=sys.stderr)
     found: list[dict[str, Any]] = []
+    strict: list[Verdict] = []
+    loose: list[Verdict] = []
     for version in versions:
         if version != CURRENT:
             instructions = read(config.benchmark, config.prompts, version)
         elif found:
             instructions = read(config.benchmark, config.prompts)
         strict, loose = verdicts_of(instructions, matched.responses, config.answer_after)
-        if config.verdicts:
-            write_verdicts(config.verdicts, instructions, strict, loose)
         scores = score(config.benchmark, version, instructions, matched, strict, loose)
         if config.answer_after is not None:
             scores["answer_after"] = config.answer_after
@@ -102,6 +103,8 @@ def main(argv: list[str]) -> int:
         print(json.dumps(found[0] if len(found) == 1 else {"versions": found}, ensure_ascii=False))
     else:
         print(table(found[0]) if len(found) == 1 else side_by_side(found))
+    if config.verdicts:
+        write_verdicts(config.verdicts, instructions, strict, loose)
     return 0
 
 
@@ -129,12 +132,17 @@ def verdicts_of(
 def write_verdicts(
     path: str | Path, instructions: Sequence[Instruction], strict: Sequence[Verdict], loose: Sequence[Verdict]
 ) -> None:
-    """One JSON line a prompt: key, instruction_id_list, strict, loose."""
-    with open(path, "w", encoding="utf-8") as out:
-        for each, tight, slack in zip(instructions, strict, loose, strict=True):
-            ids = [constraint.id for constraint in each.constraints]
-            line = {"key": each.key, "instruction_id_list": ids, "strict": tight, "loose": slack}
-            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+    """One JSON line a prompt: key, instruction_id_list, strict, loose.
+
+    Raises:
+        HindsightError: the file cannot be written.
+    """
+    lines = []
+    for each, tight, slack in zip(instructions, strict, loose, strict=True):
+        ids = [constraint.id for constraint in each.constraints]
+        line = {"key": each.key, "instruction_id_list": ids, "strict": tight, "loose": slack}
+        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+    write_output(Path(path), lambda out: out.write_text("".join(lines), "utf-8"))
 
 
 def score(

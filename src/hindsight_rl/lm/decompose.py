@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
+from hindsight_rl.atomic_files import write_output
 from hindsight_rl.constraints.core import Checker, ConstraintError, checker_class, constraint, ids
 from hindsight_rl.data.chats import asked
 from hindsight_rl.data.stream import rows as source_rows
@@ -171,11 +172,12 @@ def _parts() -> "type[BaseModel]":
     return Parts
 
 
-def _row(where: str, row: Any) -> tuple[Any, str]:
-    text = row.get("instruction")
-    if not isinstance(text, str) or row.get("prompt") is not None or not text.strip():
-        text = asked(row, where)[1]
-    return row.get("key", row.get("id")), text
+def _row(where: str, row: Any) -> tuple[Any, Sequence[dict[str, Any]], str]:
+    """Its key, the turns before the last one of the user, and that one."""
+    key, text = row.get("key", row.get("id")), row.get("instruction")
+    if isinstance(text, str) and row.get("prompt") is None and text.strip():
+        return key, (), text
+    return key, *asked(row, where)
 
 
 @dataclass
@@ -196,9 +198,10 @@ def main(argv: list[str]) -> int:
     if not rows:
         raise HindsightError(f"{args.prompts}: it holds no prompts")
     counts: Counter[str] = Counter()
-    with Endpoint(args.endpoint.resolved()) as endpoint, Path(args.out).open("w", encoding="utf-8") as out:
-        found = Decomposer(endpoint).decompose_many([text for _, text in rows])
-        for (key, text), made in zip(rows, found, strict=True):
+    lines = []
+    with Endpoint(args.endpoint.resolved()) as endpoint:
+        found = Decomposer(endpoint).decompose_many([text for _, _, text in rows])
+        for (key, earlier, text), made in zip(rows, found, strict=True):
             if isinstance(made, EndpointError):
                 counts["failed"] += 1
                 print(f"hindsight: prompt {key}: {made}", file=sys.stderr)
@@ -206,12 +209,15 @@ def main(argv: list[str]) -> int:
             taken = made.instruction
             counts.update(prompts=1, checkable=len(taken.constraints), soft=len(taken.soft), dropped=len(made.dropped))
             line = {
-                "id": key, "prompt": taken.task, "original": text, "criteria": [*taken.texts, *taken.soft],
+                "id": key, "prompt": [*earlier, {"role": "user", "content": taken.task}] if earlier else taken.task,
+                "original": text, "criteria": [*taken.texts, *taken.soft],
                 "instruction_id_list": [each.id for each in taken.constraints],
                 "kwargs": [each.kwargs for each in taken.constraints], "soft": list(taken.soft),
                 "dropped": [list(each) for each in made.dropped],
                 "by": {"model": endpoint.settings.model, "prompt": made.prompt},
             }  # fmt: skip
-            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+            lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+        if lines:
+            write_output(Path(args.out), lambda path: path.write_text("".join(lines), "utf-8"))
         print(json.dumps({**counts, "endpoint": endpoint.usage.snapshot()}))
     return 2 if counts["failed"] else 0

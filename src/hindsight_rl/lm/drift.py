@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from hindsight_rl.lm.generate import Response, prompt_ids
+from hindsight_rl.lm.generate import Response, evaluating, prompt_ids
 
 
 @lru_cache(maxsize=1)
@@ -37,7 +37,8 @@ def perplexity(model: Any, tokenizer: Any, text: str | None = None, window: int 
         part = torch.tensor([ids[start : start + window]], device=model.device)
         if part.size(1) < 2:
             break
-        logits = model(input_ids=part).logits[0, :-1].float()
+        with evaluating(model):
+            logits = model(input_ids=part).logits[0, :-1].float()
         total += float(torch.nn.functional.cross_entropy(logits, part[0, 1:], reduction="sum"))
         count += part.size(1) - 1
     return float(torch.exp(torch.tensor(total / max(1, count))))
@@ -71,7 +72,8 @@ def log_probs(model: Any, prompts: Sequence[list[int]], answers: Sequence[list[i
         for row, at in enumerate(places):
             ids[row, : lengths[at]] = torch.tensor(prompts[at] + answers[at])
             mask[row, : lengths[at]] = 1
-        logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
+        with evaluating(model):
+            logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
         logps = -torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
         for row, at in enumerate(places):
             found[at] = float(logps[row, len(prompts[at]) - 1 : lengths[at] - 1].sum())

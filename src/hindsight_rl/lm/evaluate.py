@@ -162,8 +162,19 @@ def _discard(run: Run) -> None:
 
 
 def _left(run: Run, name: str, instructions: Sequence[Instruction]) -> list[int]:
-    """Indices of the prompts without a response."""
-    done = {row["at"] for row in run.lines(f"{name}.jsonl")}
+    """Indices of the prompts without a response.
+
+    Raises:
+        HindsightError: the folder has responses to other prompts.
+    """
+    done = set()
+    for row in run.lines(f"{name}.jsonl"):
+        if row["at"] >= len(instructions) or row["prompt"] != instructions[row["at"]].prompt:
+            raise HindsightError(
+                f"{run.path / f'{name}.jsonl'} holds responses to other prompts (the first is {row['prompt']!r:.80}); "
+                "choose another --out"
+            )
+        done.add(row["at"])
     return [at for at in range(len(instructions)) if at not in done]
 
 

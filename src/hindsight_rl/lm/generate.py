@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -64,27 +65,44 @@ def generate(
     prompts = prompt_ids(tokenizer, chats, prompt_format)
     order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
     found: dict[int, Response] = {}
+    with evaluating(model), _seeded(model, seed):
+        for start in range(0, len(order), batch):
+            places = order[start : start + batch]
+            width = max(len(prompts[at]) for at in places)
+            ids = torch.full((len(places), width), pad)
+            mask = torch.zeros(len(places), width, dtype=torch.long)
+            for row, at in enumerate(places):
+                ids[row, width - len(prompts[at]) :] = torch.tensor(prompts[at])
+                mask[row, width - len(prompts[at]) :] = 1
+            out = model.generate(
+                input_ids=ids.to(model.device), attention_mask=mask.to(model.device), generation_config=config
+            )
+            for at, row in zip(places, out[:, width:].tolist(), strict=True):
+                stop = next((place for place, token in enumerate(row) if token in ends), None)
+                kept = row if stop is None else row[:stop]
+                text = tokenizer.decode(kept, skip_special_tokens=True)
+                found[at] = Response(text, stop is not None, len(kept) + (stop is not None))
+    return [found[at] for at in range(len(prompts))]
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Within it, the model is in evaluation mode: no dropout."""
     was_training = model.training
     model.eval()
-    torch.manual_seed(seed)
-    for start in range(0, len(order), batch):
-        places = order[start : start + batch]
-        width = max(len(prompts[at]) for at in places)
-        ids = torch.full((len(places), width), pad)
-        mask = torch.zeros(len(places), width, dtype=torch.long)
-        for row, at in enumerate(places):
-            ids[row, width - len(prompts[at]) :] = torch.tensor(prompts[at])
-            mask[row, width - len(prompts[at]) :] = 1
-        out = model.generate(
-            input_ids=ids.to(model.device), attention_mask=mask.to(model.device), generation_config=config
-        )
-        for at, row in zip(places, out[:, width:].tolist(), strict=True):
-            stop = next((place for place, token in enumerate(row) if token in ends), None)
-            kept = row if stop is None else row[:stop]
-            text = tokenizer.decode(kept, skip_special_tokens=True)
-            found[at] = Response(text, stop is not None, len(kept) + (stop is not None))
-    model.train(was_training)
-    return [found[at] for at in range(len(prompts))]
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
+@contextmanager
+def _seeded(model: Any, seed: int) -> Iterator[None]:
+    """Within it, random numbers follow from the seed; afterwards they go on as if nothing had been drawn, so that an
+    evaluation leaves training as it was."""
+    with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def prompt_ids(tokenizer: Any, chats: Sequence[list[dict[str, Any]]], prompt_format: str = "chat") -> list[list[int]]:

@@ -48,7 +48,7 @@ class Judge(Judging):
         if votes < 1:
             raise HindsightError(f"the judge has {votes} votes: it must have at least 1")
         self.endpoint, self.votes, self.strict = endpoint, votes, strict
-        self._known: OrderedDict[tuple[str, str], bool | None] = OrderedDict()
+        self._known: OrderedDict[tuple[str, ...], bool | None] = OrderedDict()
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._fence = Fence()
@@ -59,21 +59,20 @@ class Judge(Judging):
         Raises:
             EndpointError: the judge is strict and the endpoint failed. Answers so far are in its cache.
         """
-        keys = [(each.demand, each.response) for each in asks]
         with self._lock:
-            known = {key: self._known[key] for key in keys if key in self._known}
-        fresh: dict[tuple[str, str], Ask] = {}
-        for key, each in zip(keys, asks, strict=True):
-            if key not in known:
-                fresh.setdefault(key, each)
-        questions = [self._question(each, vote) for each in fresh.values() for vote in range(self.votes)]
+            known = {ask.key: self._known[ask.key] for ask in asks if ask.key in self._known}
+        fresh: dict[tuple[str, ...], Ask] = {}
+        for ask in asks:
+            if ask.key not in known:
+                fresh.setdefault(ask.key, ask)
+        questions = [self._question(ask, vote) for ask in fresh.values() for vote in range(self.votes)]
         answers = self.endpoint.ask_many(questions)
         for index, key in enumerate(fresh):
             known[key] = self._majority(key, answers[index * self.votes : (index + 1) * self.votes])
         self._counts["remembered"] += len(asks) - len(fresh)
-        return [known[key] for key in keys]
+        return [known[ask.key] for ask in asks]
 
-    def _majority(self, key: tuple[str, str], answers: Sequence[Any]) -> bool | None:
+    def _majority(self, key: tuple[str, ...], answers: Sequence[Any]) -> bool | None:
         yes = malformed = failed = 0
         for answer in answers:
             if isinstance(answer, MalformedAnswer):

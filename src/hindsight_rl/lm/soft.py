@@ -22,11 +22,18 @@ class MissingVerdicts(HindsightError):
 
 @dataclass(frozen=True)
 class Ask:
-    """A question to a judge: does the response meet the demand? context: the part of the prompt that the judge sees."""
+    """A question to a judge: does the response meet the demand? context: the part of the prompt that the judge sees.
+    any_context: the verdict is reused under other contexts."""
 
     demand: str
     response: str
     context: str = ""
+    any_context: bool = False
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Equal for questions that have one verdict."""
+        return (self.demand, self.response) if self.any_context else (self.demand, self.response, self.context)
 
 
 class Decides(Protocol):
@@ -65,7 +72,9 @@ class SoftConstraint:
 
     def ask(self, response: str, prompt: str | None = None) -> Ask:
         """The question to the judge."""
-        return Ask(self.text, response, self.task if self.task is not None else prompt or "")
+        if self.task is not None:
+            return Ask(self.text, response, self.task)
+        return Ask(self.text, response, prompt or "", any_context=True)
 
     def check(self, response: str, prompt: str | None = None) -> bool:
         """The verdict. It is asked for once per response, and reused under other prompts.

@@ -16,6 +16,10 @@ Strategy = Literal["curriculum", "random", "integrity", "diversity"]
 Scope = Literal["batch", "group"]
 
 
+LARGEST = 1e12
+"""Bound on the weight of integrity: so large that only equal integrity leaves anything to diversity, and finite."""
+
+
 @dataclass(frozen=True)
 class Curriculum:
     """The growing weight of integrity: start * (1 + growth) ** step, first step 1 (from the released code).
@@ -28,11 +32,12 @@ class Curriculum:
     cap: float = float("inf")
 
     def weight(self, step: int) -> float:
-        """Lambda at this step (1 is the first)."""
+        """Lambda at this step (1 is the first), at most `LARGEST`."""
+        most = min(self.cap, LARGEST)
         try:
-            return min(self.start * (1.0 + self.growth) ** step, self.cap)
+            return min(self.start * (1.0 + self.growth) ** step, most)
         except OverflowError:
-            return self.cap
+            return most if self.start else 0.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Selector:
     def order(self, rollouts: Sequence[Rollout], of: Sequence[int], step: int, rng: np.random.Generator) -> list[int]:
         """The candidates `of` (indices of rollouts), highest score first; ties are broken at random."""
         scores = [self.score(rollouts[index], step, rng) for index in of]
-        if not np.isfinite(scores).all():
+        if not np.isfinite(scores).all():  # because of the entropy: all else is bounded
             bad = of[int(np.flatnonzero(~np.isfinite(scores))[0])]
             raise HindsightError(
                 f"rollout {bad}: entropy is {rollouts[bad].entropy}; the policy's logits are not finite"

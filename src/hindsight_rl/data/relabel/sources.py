@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from hindsight_rl.data.chats import chat_of, user_turn
 from hindsight_rl.data.relabel.config import RelabelConfig
 from hindsight_rl.data.responses import Response, is_batch, is_sample, responses
 from hindsight_rl.data.rows import Choices, Skip, instruction
@@ -71,8 +72,7 @@ class Source:
             for name in _KEYS:
                 if isinstance(row.get(name), str | int):
                     self._by_key.setdefault(str(row[name]), kept)
-            texts = {row.get("prompt")} if isinstance(row.get("prompt"), str) else set()
-            texts |= {made.prompt} if isinstance(made, Instruction) else set()
+            texts = {_prompt(row, found.where), made.prompt if isinstance(made, Instruction) else None} - {None}
             for text in texts:
                 self._by_prompt.setdefault(str(text).strip(), kept)
         if not self.prompts:
@@ -112,9 +112,9 @@ class Source:
     def _matched(self, row: Row, where: str) -> Instruction | Bad:
         """Match by prompt, as the public evaluators do, or by key."""
         named = row["doc"] if is_sample(row) else row
-        prompt = named.get("prompt")
+        prompt = _prompt(named, where)
         made: Instruction | str | None = None
-        if isinstance(prompt, str):
+        if prompt is not None:
             made = self._by_prompt.get(prompt.strip())
         for name in _KEYS:
             if made is None and isinstance(named.get(name), str | int):
@@ -149,3 +149,14 @@ class Source:
 
 def _joined(units: list[Unit]) -> Unit:
     return Unit(units[0].where, units[0].asked, tuple(answer for unit in units for answer in unit.answers))
+
+
+def _prompt(row: Row, where: str) -> str | None:
+    """The prompt by which rows are matched: a text, or the last user turn of a chat; None if the row has none."""
+    prompt = row.get("prompt")
+    try:
+        if (chat := chat_of(prompt, where)) is not None:
+            return user_turn(chat, "prompt", where)[1]
+    except HindsightError:  # the row's own reader says what is wrong with it
+        pass
+    return prompt if isinstance(prompt, str) else None

@@ -165,19 +165,34 @@ def chosen(argv: list[str]) -> tuple[Options, HiRConfig, list[str]]:
     out = _value(new, "--out") or Options.out
     if not _resumes(new):
         options, config = parsed(new)
-        places = {name: getattr(options, name) for name in ("model", "dataset")}
+        places = {name: getattr(options, name) for name in ("model", "dataset", "held_out")}
+        places["chat_template_path"] = config.chat_template_path
         # Absolute, so that the run can be resumed from another folder.
         words = [
-            word for name, at in places.items() if Path(at).exists() for word in (f"--{name}", str(Path(at).resolve()))
+            word
+            for name, at in places.items()
+            if at and Path(at).exists()
+            for word in (f"--{name}", str(Path(at).resolve()))
         ]
-        return options, config, [*(word for word in new if word != "--json"), *words]
+        return options, config, [*_without(new, "--json", "--resume"), *words]
     stored = Run.open(out, kind=KIND).read("config.json").get("command")
     if not isinstance(stored, list):
         raise HindsightError(f"--resume: {out} does not hold the options that it was made with; choose another --out")
     before, after = parsed([*stored, "--out", out]), parsed([*stored, *new])
     refuse_changes(out, *({**vars(options), **config.to_dict()} for options, config in (before, after)))
-    kept = [word for word in new if word not in ("--json", "--resume")]
-    return *after, [*stored, *kept]
+    return *after, [*stored, *_without(new, "--json", "--resume")]
+
+
+def _without(argv: list[str], *flags: str) -> list[str]:
+    """The words without these flags, each alone, with a value behind it, or joined to one by `=`."""
+    kept: list[str] = []
+    of_flag = False
+    for word in argv:
+        value_of_flag = of_flag and not word.startswith("--")
+        of_flag = word in flags
+        if not (value_of_flag or of_flag or word.partition("=")[0] in flags):
+            kept.append(word)
+    return kept
 
 
 def _resumes(argv: list[str]) -> bool:

@@ -42,7 +42,7 @@ def read_answers(files: Sequence[Path], study: Study, folder: Path) -> Answers:
 
 def _rows(file: Path) -> list[tuple[int, Any]]:
     try:
-        lines = file.read_text("utf-8-sig").splitlines()
+        lines = file.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise HindsightError(f"cannot read {file}: {reason}; give files that the page exported") from error
