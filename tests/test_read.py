@@ -7,7 +7,7 @@ import pytest
 from chat_server import ChatServer
 from hindsight_rl.agent.instructions.clauses import InstructionError
 from hindsight_rl.agent.instructions.llm_reader import LlmReader
-from hindsight_rl.agent.instructions.read import read
+from hindsight_rl.agent.instructions.read import read, understood
 from hindsight_rl.cli import main
 from hindsight_rl.endpoint import Endpoint, EndpointSettings
 
@@ -24,7 +24,13 @@ def test_json_has_one_object_per_instruction_in_order(capsys, real_encoder):
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert rows[:2] == [
         {"events": ["collect_wood", "place_table"], "avoid": [], "ordered": True},
-        {"events": ["collect_wood"], "avoid": ["make_iron_pickaxe"], "ordered": False, "counts": {"collect_wood": 3}},
+        {
+            "events": ["collect_wood"],
+            "avoid": ["make_iron_pickaxe"],
+            "ordered": False,
+            "times": [3],
+            "counts": {"collect_wood": 3},
+        },
     ]
     assert list(rows[2]) == ["refused"] == list(rows[3])
     assert "fly to the moon" in rows[2]["refused"] and "harms" in rows[3]["refused"]
@@ -89,3 +95,13 @@ def test_its_answer_is_checked(real_reward, tmp_path, said, error):
 def test_it_is_not_asked_for_harm(real_reward, tmp_path):
     with ChatServer([answer([("collect_wood", 1)])]) as server, pytest.raises(InstructionError, match="harms"):
         ask(server.url, tmp_path, real_reward, "die")
+
+
+def test_counts_of_one_event_in_several_places_are_kept_apart(real_reward):
+    texts = (
+        "collect 3 wood, then place a table, then collect wood",
+        "collect wood, then place a table, then collect 3 wood",
+    )
+    rows = [understood(read(text, real_reward)) for text in texts]
+    assert [row["times"] for row in rows] == [[3, 1, 1], [1, 1, 3]]
+    assert [row["counts"] for row in rows] == [{"collect_wood": 4}] * 2

@@ -253,3 +253,11 @@ def test_spread_and_short_numbers():
     assert (round(low, 3), round(high, 3)) == (0.237, 0.763)
     assert Cell([0.1, 0.4], 5, 20).spread == (0.1, 0.4) and Cell([0.5]).spread == (0.5, 0.5)
     assert [short(v) for v in (0, 0.25, 1500, 1.5e6)] == ["0", "0.25", "1.5k", "1.5M"]
+
+
+def test_an_evaluation_of_an_earlier_step_is_not_that_of_a_run_that_went_on(tmp_path):
+    path = make_run(tmp_path / "r")
+    found = json.loads((path / "eval.json").read_text())
+    assert read_run(path).state == "complete"
+    (path / "eval.json").write_text(json.dumps(found | {"steps": 500}))
+    assert read_run(path).state == "trained, not evaluated yet" and read_run(path).evaluation is None

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 from hindsight_rl.agent.envs.bank import cache_dir
+from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
+from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.evaluation.evaluate import evaluate_run
 from hindsight_rl.agent.instructions.buffer import BufferRules
 from hindsight_rl.agent.policy.pqn import LearningRules
@@ -31,6 +33,10 @@ from hindsight_rl.cli import main as cli
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 from patience import HUNG
+
+GOALS = {event.name for event in CLASSIC_EVENTS if not event.harmful}
+SAFE = [text for text, event in LANGUAGE.known.items() if event in GOALS]
+"""Far more phrasings than a library has room for."""
 
 
 def tiny(out: Path, **changes: Any) -> TrainConfig:
@@ -302,6 +308,7 @@ def test_a_method_is_given_the_instructions_of_a_file(tmp_path: Path) -> None:
         ("# nothing\n", "oir", "no instruction in it"),
         (None, "oir", "cannot be read"),
         ("none", "her", "has no instruction buffer"),
+        ("\n".join(SAFE), "oir", "no room for '.*': all .* 384 different goals"),
     ],
 )
 def test_wrong_initial_instructions_are_refused_and_leave_no_folder(

@@ -53,7 +53,7 @@ class RunData:
         metrics: rows of `metrics.jsonl`, in order of their steps.
         relabels: rows of `relabels.jsonl`.
         decisions: rows of `buffer.jsonl`.
-        evaluation: `eval.json`, or None while the run has none.
+        evaluation: `eval.json`, or None while the run has none of its last step.
     """
 
     name: str
@@ -207,6 +207,8 @@ def read_run(path: Path) -> RunData:
         _check_evaluation(path, evaluation)
     metrics = read_lines(run, "metrics.jsonl")
     metrics.sort(key=lambda row: row["step"])
+    if evaluation is not None and metrics and evaluation.get("steps", metrics[-1]["step"]) != metrics[-1]["step"]:
+        evaluation = None  # of an earlier step: the run has gone on since
     return RunData(
         path.resolve().name, config, metrics, read_lines(run, "relabels.jsonl", "text"),
         read_lines(run, "buffer.jsonl", "text", "what"), evaluation,

@@ -152,12 +152,12 @@ def _restore(array: np.ndarray, like: Any) -> jax.Array:
 
 @dataclass
 class WorldsConfig:
-    """Generate and cache the worlds before training."""
+    """Generate and cache the worlds of training and evaluation beforehand."""
 
     env: str = "classic-32"
     """The environment: a name that `hindsight agent envs` lists, or `module:Class`."""
     count: int = 1024
-    """Number of worlds per split (train, eval)."""
+    """Number of worlds for training (`num_worlds`). Evaluation always uses 256 others."""
     observation: str = "default"
     """As in training."""
 
@@ -167,10 +167,15 @@ def main(argv: list[str]) -> int:
     import tyro
 
     from hindsight_rl.agent.envs import make_env
+    from hindsight_rl.agent.evaluation.suite import EVAL_WORLDS
 
     config = tyro.cli(WorldsConfig, args=argv, prog="hindsight agent worlds")
     env = make_env(config.env, config.observation)
-    for split in SPLITS:
-        bank = load_bank(env, split, config.count)
+    if env.cache_key is None:
+        raise HindsightError(
+            f"the worlds of '{config.env}' cannot be kept: the environment has no cache_key, so each process makes them"
+        )
+    for split, count in (("train", config.count), ("eval", EVAL_WORLDS)):
+        bank = load_bank(env, split, count)
         print(f"{bank.size} {split} worlds of {config.env} in {cache_dir() / 'worlds'}")
     return 0

@@ -172,6 +172,10 @@ def attempt(
         raise HindsightError(f"--steps {steps}: from 1 to {MAX_STEPS}")
     if world_index is not None and not 0 <= world_index < EVAL_WORLDS:
         raise HindsightError(f"--world-index {world_index}: from 0 to {EVAL_WORLDS - 1}")
+    if seed < 0:
+        raise HindsightError(f"--seed {seed}: 0 or more")
+    if tries < 1:
+        raise HindsightError(f"--tries {tries}: 1 or more")
     if not 0 <= epsilon <= 1:
         raise HindsightError(f"--epsilon {epsilon}: from 0 to 1")
     parsed = policy.reward.check(text)
@@ -183,7 +187,7 @@ def attempt(
     else:
         first = world_index
     made: Attempt | None = None
-    for n in range(max(1, tries)):
+    for n in range(tries):
         made = _attempt(policy, parsed, bank, int(worlds[(first + n) % len(worlds)]), steps, seed, epsilon, n + 1)
         if made.success:
             break

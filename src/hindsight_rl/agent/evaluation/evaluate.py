@@ -4,6 +4,7 @@ hindsight agent eval runs/oir --json
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -51,11 +52,13 @@ def evaluate_run(
         reward, and prerequisites.
 
     Raises:
-        HindsightError: no such part.
+        HindsightError: no such part, or a scale that is no number above 0.
     """
     for name in parts:
         if name not in EPISODES:
             raise HindsightError(f"--parts {name}: no such part of the evaluation; choose from {', '.join(EPISODES)}")
+    if not (math.isfinite(scale) and scale > 0):
+        raise HindsightError(f"--scale {scale}: a finite number above 0")
     if not parts:
         raise HindsightError(f"--parts: name at least one of {', '.join(EPISODES)}")
     config = run.read("config.json")

@@ -202,7 +202,7 @@ def run_trials(
         if judge is not None:
             said = jax.vmap(judge)(states, step.state, selection.action, targets)
             truly = success | (said & alive)
-        steps = jnp.where(truly, steps, steps + 1)
+        steps = jnp.where(success, steps, steps + 1)  # the step of the success counts
         alive = alive & ~step.done
         return (step.state, step.observation, progress, fulfilled, truly_counted, truly, violated, alive, steps), None
 

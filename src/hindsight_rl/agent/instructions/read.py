@@ -5,6 +5,7 @@ hindsight agent read sentences.txt --json > understood.jsonl
 """
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,7 +31,8 @@ class ReadConfig:
     """Instructions, or one text file with one instruction per line. Blank lines are skipped."""
     json: bool = False
     """Print one JSON object per instruction, in the order of the input: {"events": [...], "avoid": [...], "ordered":
-    ...} with the names of events, and "counts" where an event is asked for more than once; or {"refused": "why"}."""
+    ...} with the names of events, and "times" and "counts" where an event is asked for more than once; or {"refused":
+    "why"}."""
     env: str = "classic-32"
     """The environment, whose events and language are used."""
     encoder: str = "default"
@@ -41,14 +43,19 @@ class ReadConfig:
 
 
 def understood(parsed: ParsedInstruction) -> dict[str, Any]:
-    """An instruction as plain JSON: `events`, `avoid`, `ordered`, and `counts` where there are any."""
+    """An instruction as plain JSON: `events`, `avoid`, `ordered`; where there are counts, also `times`, of each of the
+    events, and `counts`, by name and in all."""
     row: dict[str, Any] = {
         "events": list(parsed.events),
         "avoid": list(parsed.avoid),
         "ordered": parsed.ordered,
     }
-    counts = {event: n for event, n in zip(parsed.events, parsed.times, strict=True) if n > 1}
-    return row | ({"counts": counts} if counts else {})
+    if set(parsed.times) == {1}:
+        return row
+    counts: Counter[str] = Counter()
+    for event, times in zip(parsed.events, parsed.times, strict=True):
+        counts[event] += times
+    return row | {"times": list(parsed.times), "counts": {event: n for event, n in counts.items() if n > 1}}
 
 
 def described(parsed: ParsedInstruction) -> list[str]:

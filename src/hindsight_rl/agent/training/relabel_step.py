@@ -96,7 +96,8 @@ class RelabelStep:
             over: bool [T, R], where a life ended.
 
         Returns:
-            the number of accepted and rejected relabels, and the relabeler's own counts.
+            the number of accepted and rejected relabels, and the relabeler's own counts; `no_room`, where there are
+            any, is the number of goals of accepted relabels for which the library is full.
         """
         self._step = step
         self.coverage.next_iteration()
@@ -159,7 +160,10 @@ class RelabelStep:
         if new and origin is None:
             self._sample(row)
         for goal, event in zip(relabel.goals, meant, strict=True):
-            self.library.name(event, self.library.add(goal, [goal], [event], False))
+            place = self.library.add(goal, [goal], [event], False)
+            self.library.name(event, place)
+            if place is None:
+                tally["no_room"] = tally.get("no_room", 0) + 1
         if self.buffer is not None and (len(relabel.goals) == 1 or self.buffer.has_room(rare)):
             index = self.library.add(relabel.text, relabel.goals, meant, relabel.ordered)
             if index is not None:

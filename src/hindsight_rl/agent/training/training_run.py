@@ -146,6 +146,11 @@ class TrainingRun:
         for each in initial_instructions(source, self.env, self.reward):
             avoid = {self.reward.plain(self.env.events[i].name): i for i in each.avoid}
             index = self.library.add(each.text, each.goals, each.events, each.ordered, each.times, avoid)
+            if index is None:
+                raise HindsightError(
+                    f"--initial-instructions {self.config.initial_instructions}: no room for '{each.text}': all "
+                    f"instructions together may have {self.library.max_goals} different goals; give fewer"
+                )
             if not self.method.relabel and each.plain:
                 self.library.name(each.events[0], index)  # without relabeling, no event gets a goal later
         self.library.initial = len(self.library.instructions)
