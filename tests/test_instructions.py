@@ -222,6 +222,65 @@ def test_what_others_write_is_understood_as_a_whole_or_not_at_all(text, events, 
         assert "\n" not in str(caught.value) and str(caught.value).startswith(f"instruction '{text}'")
 
 
+STRANGERS = (
+    # text, events in their order, how often each, what is forbidden; an order that the text gives
+    ("place a table, but collect wood first", "collect_wood place_table", (1, 1), "", True),
+    ("drink, but not before eating a cow", "eat_cow collect_drink", (1, 1), "", True),
+    ("drink; before doing so eat a cow", "eat_cow collect_drink", (1, 1), "", True),
+    ("drink, but collect wood before that", "collect_wood collect_drink", (1, 1), "", True),
+    ("drink and sleep afterwards", "collect_drink fall_asleep", (1, 1), "", True),
+    ("1. drink 2. eat a cow 3. sleep", "collect_drink eat_cow fall_asleep", (1, 1, 1), "", True),
+    ("To do: 1) collect wood 2) place a table", "collect_wood place_table", (1, 1), "", True),
+    ("Step 1: collect wood. Step 2: place a table.", "collect_wood place_table", (1, 1), "", True),
+    ("place a table and a stone", "place_table place_stone", (1, 1), "", False),
+    ("see coal and iron", "find_coal find_iron", (1, 1), "", False),
+    ("drink but do not place a table or stone", "collect_drink", (1,), "place_table place_stone", False),
+    ("collect wood, 3 times", "collect_wood", (3,), "", False),
+    ("collect wood (twice)", "collect_wood", (2,), "", False),
+    ("three times: collect wood", "collect_wood", (3,), "", False),
+    ("wood: 3, stone: 2", "collect_wood collect_stone", (3, 2), "", False),
+    ("collect 3+ wood", "collect_wood", (3,), "", False),
+    ("refuse to drink and collect wood", "collect_wood", (1,), "collect_drink", False),
+    ("drinking is bad, sleep", "fall_asleep", (1,), "collect_drink", False),
+    ("don`t drink; sleep", "fall_asleep", (1,), "collect_drink", False),
+    ("don't be afraid to drink, then eat a cow", "collect_drink eat_cow", (1, 1), "", True),
+    ("mine stone with the iron pickaxe", "collect_stone", (1,), "", False),
+    ("use the iron pickaxe to mine stone", "collect_stone", (1,), "", False),
+)
+
+
+@pytest.mark.parametrize(("text", "events", "times", "avoid", "ordered"), STRANGERS)
+def test_what_a_stranger_types(text, events, times, avoid, ordered, real_reward):
+    parsed = parse(text, real_reward)
+    assert " ".join(parsed.events) == events and parsed.times == times
+    assert (" ".join(parsed.avoid), parsed.ordered) == (avoid, ordered)
+
+
+@pytest.mark.parametrize(
+    ("text", "clause"),
+    [
+        ("drink last, sleep first", "drink last"),
+        ("sleep first, then drink, but collect wood before that", "collect wood"),
+        ("collect wood, but do not approach a cow or a zombie", "a zombie"),
+        ("do not harm anyone and collect wood", "harm anyone"),
+        ("do not go and drink, but sleep", "drink"),
+        ("collect 3 (three) wood", "collect"),
+        ("collect wood and drink, all three times", "all three times"),
+        ("collect wood four or five times", "five times"),
+        ("gather twenty wood", "twenty"),
+        ("collect a dozen wood", "dozen"),
+        ("drink for 5 minutes", "minutes"),
+        ("collect -2 wood", "-2"),
+        ("hate water, eat a cow", "water"),
+        ("go away from water", "water"),
+        ("not until you have collected wood place a table", "until"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused_by_its_clause(text, clause, real_reward):
+    with pytest.raises(InstructionError, match=f"^instruction .*: .*{clause}"):
+        parse(text, real_reward)
+
+
 @pytest.mark.parametrize(("text", "goals"), ORDERED)
 def test_order_is_kept(text, goals, real_reward):
     parsed = parse(text, real_reward)

@@ -14,7 +14,17 @@ the English lists call fillers.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from hindsight_rl.agent.instructions.words import COUNT, DETERMINERS, FILLER, KNOWN, MARK, THING, VERB, Word
+from hindsight_rl.agent.instructions.words import (
+    COUNT,
+    DETERMINERS,
+    FILLER,
+    KNOWN,
+    MARK,
+    THING,
+    UNKNOWN,
+    VERB,
+    Word,
+)
 from hindsight_rl.errors import HindsightError
 
 _STOPS = frozenset((".", "!", "?"))
@@ -25,7 +35,12 @@ _PROBLEMS = {
     "optional": "leaves it open: say what to do, or leave it out",
     "choice": "is a choice: say which one",
     "vague": "is no number: say how many",
+    "large": "is no number that is read: write it in digits",
+    "time": "is a time, which cannot be followed: say how often",
+    "unread": "is not read: say what is meant",
 }
+_ITEMS = frozenset(("step", "task", "goal", "objective", "part", "stage", "phase", "number"))
+"""Words before the number of an item of a list."""
 
 
 class InstructionError(HindsightError):
@@ -52,6 +67,7 @@ class Clause:
         condition: the word that makes a condition of it: "if", "when"; None where the problem is another one.
         words_before: how many of `words` stand before this word.
         on_order: it says that the order does not matter.
+        first, last: it says that it comes first or last.
         scaffold: it begins with fillers such as "you must", as a clause of its own does.
     """
 
@@ -67,6 +83,8 @@ class Clause:
     condition: str | None = None
     words_before: int = 0
     on_order: bool = False
+    first: bool = False
+    last: bool = False
     scaffold: bool = False
 
     def holds(self, kind: str) -> bool:
@@ -101,9 +119,10 @@ class ClauseParser:
         """The clauses of the text. Those that ask for nothing are dropped ("You have two tasks.").
 
         Raises:
-            InstructionError: two negations in one clause, or one that negates nothing.
+            InstructionError: two negations in one clause, or one that negates nothing; a number of nothing; or a clause
+                that is said to be the last and is not.
         """
-        link, comma, negation = "start", False, None
+        link, comma, negation, count, trailing = "start", False, None, None, "start"
         while self.at < len(self.words):
             clause = self._clause(link, comma, negation)
             after, comma = self._links()
@@ -111,9 +130,15 @@ class ClauseParser:
             if clause.on_order and all(word.values("pronouns") or word.values(VERB) for word in clause.words):
                 clause.words = []  # "you may do them in any order"
             if clause.words:
+                trailing = after if self.at >= len(self.words) else "start"
+                if count is not None:  # "three times: collect wood"
+                    clause.count = count if clause.count is None else self._second_number(clause)
+                    count = None
                 self.made.items.append(clause)
                 link = after
                 continue
+            if clause.count is not None and not clause.negation and not clause.problem:
+                count = self._counts_before(clause, after)
             if clause.problem or (clause.negation and not (after == "and" or (after == "but" and comma))):
                 raise InstructionError(clause.problem or f"'{self._text(clause)}' does not say what")
             negation = clause.negation  # "do not, at any price, ..."
@@ -122,7 +147,43 @@ class ClauseParser:
                 link = "start"
         if negation:
             raise InstructionError("it ends with a negation, which does not say of what")
+        if count is not None:
+            raise InstructionError(f"'{count}' does not say of what")
+        self._place(trailing)
         return self.made
+
+    def _counts_before(self, clause: Clause, after: str) -> int | None:
+        """A number without words behind it counts what stands before it: "collect wood, 3 times". Returns the number if
+        nothing stands there, so that it counts what follows."""
+        if clause.link == "or" or after == "or" or self._says_all(clause):
+            raise InstructionError(f"'{self._text(clause)}' does not say of what")
+        if not self.made.items:
+            return clause.count
+        counted = self.made.items[-1]
+        counted.count = clause.count if counted.count in (None, clause.count) else self._second_number(clause)
+        return None
+
+    def _second_number(self, clause: Clause) -> int:
+        raise InstructionError(f"'{self._text(clause)}' is a second number: say it in one")
+
+    def _says_all(self, clause: Clause) -> bool:
+        said = {word.text for word in self.words if clause.start <= word.start and word.end <= clause.end}
+        return bool(said & {"all", "both", "each"})
+
+    def _place(self, trailing: str) -> None:
+        """Take "first" and "last" at their word, and an order at the end of the text: "drink, and sleep afterwards"."""
+        items = self.made.items
+        if trailing in ("then", "after", "before") and len(items) > 1 and items[-1].link in ("and", "but"):
+            if trailing == "before" or (trailing == "after" and len(items) > 2):
+                raise InstructionError(f"'{self._text(items[-1])}' has an order behind it: say things in their order")
+            items[-1].link = trailing  # "drink, but collect wood before that"
+        for at, clause in enumerate(items):
+            if clause.last and at < len(items) - 1:
+                raise InstructionError(f"'{self._text(clause)}' is said to come last: say things in their order")
+            if clause.first and at and clause.link in ("and", "but"):
+                if at < len(items) - 1:
+                    raise InstructionError(f"'{self._text(clause)}' is said to come first: say things in their order")
+                clause.link = "after"  # "place a table, but collect wood first"
 
     def _links(self) -> tuple[str, bool]:
         """The words and marks between two clauses."""
@@ -130,7 +191,9 @@ class ClauseParser:
         while self.at < len(self.words):
             word = self.words[self.at]
             mark = word.value(MARK)
-            if mark is not None:
+            if self._numbers_item(self.at):
+                link = _stronger(link, "then")
+            elif mark is not None:
                 comma = True
                 link = _stronger(link, "then" if mark in _STOPS else "but" if mark == ";" else "and")
             elif (kind := self._joins(word)) is not None:
@@ -139,6 +202,18 @@ class ClauseParser:
                 break
             self.at += 1
         return link, comma
+
+    def _numbers_item(self, at: int) -> bool:
+        """Is this the number of an item of a list, or the word before it: "1. drink 2. sleep", "step 1 drink"?"""
+        word, following = self.words[at], self.words[at + 1 : at + 3]
+        if word.text in _ITEMS:
+            return len(following) == 2 and following[0].value(COUNT) is not None
+        if word.value(COUNT) is None:
+            return False
+        if at and self.words[at - 1].text in _ITEMS:
+            return bool(following)
+        digits = word.text.isdigit() and len(following) == 2 and not following[1].text.isdigit()
+        return digits and following[0].value(MARK) in (".", ")", ":") and following[1].value(MARK) is None
 
     def _joins(self, word: Word) -> str | None:
         for kind in ("then", "after", "before", "but", "and"):
@@ -166,6 +241,8 @@ class ClauseParser:
         while self.at < len(self.words):
             word = self.words[self.at]
             if word.value(MARK) is not None or self._joins(word) is not None or self._opens_negation(word, clause):
+                break
+            if self._numbers_item(self.at):
                 break
             self._take(word, clause)
             self.at += 1
@@ -205,7 +282,10 @@ class ClauseParser:
             self.made.any_order = clause.on_order = True
             return
         if word.values("first"):
-            self.made.first = True
+            self.made.first = clause.first = True
+            return
+        if word.text == "last":
+            clause.last = True
             return
         for kind in ("not", "avoid", "no"):
             if word.values(kind):
@@ -229,7 +309,8 @@ class ClauseParser:
                     clause.condition, clause.words_before = word.text, len(clause.words)
                 clause.problem = clause.problem or f"'{word.text}' {reason}"
                 return
-        if word.text == "all" and self.at + 1 < len(self.words) and self.words[self.at + 1].values(THING):
+        following = self.words[self.at + 1] if self.at + 1 < len(self.words) else None
+        if word.text == "all" and following is not None and (following.values(THING) or following.values(UNKNOWN)):
             clause.problem = clause.problem or f"'all' {_PROBLEMS['vague']}"
             return
         number = self._number(word, clause.words[-1] if clause.words else None)

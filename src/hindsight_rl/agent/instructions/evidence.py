@@ -8,7 +8,7 @@ import numpy as np
 
 from hindsight_rl.agent.instructions.clauses import Clause
 from hindsight_rl.agent.instructions.senses import Sense, Senses
-from hindsight_rl.agent.instructions.words import FILLER, THING, UNKNOWN, VERB, tidy
+from hindsight_rl.agent.instructions.words import FILLER, THING, UNKNOWN, VERB, Word, tidy
 
 if TYPE_CHECKING:
     from hindsight_rl.agent.reward.semantic import SemanticReward
@@ -150,10 +150,18 @@ class Evidence:
             verbs = [word.values(VERB) for word in first if not word.values(FILLER)]
             actions = own.union(*(verb for verb in verbs if not verb & own))  # "build" is no reason to allow "put"
             if not own:
-                actions = frozenset().union(*(word.values(VERB) for word in words))
+                actions = frozenset().union(*(_main_verb(self.senses.plain.words(tidy(text))) for text in texts))
             self._things_of[event] = things | self.language.empty
             self._actions_of[event] = actions
         return self._things_of[event], self._actions_of[event]
+
+
+def _main_verb(words: Sequence[Word]) -> frozenset[str]:
+    """The families of the first verb; behind "go and" those of the second: "go and get a ball"."""
+    verbs = [word for word in words if word.values(VERB)]
+    if len(verbs) > 1 and verbs[0].text == "go":
+        del verbs[0]
+    return verbs[0].values(VERB) if verbs else frozenset()
 
 
 def _nouns(text: str) -> list[str]:

@@ -7,6 +7,7 @@ whole instruction an error that names it: an instruction is never understood in 
 """
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -95,6 +96,8 @@ class Reader:
             InstructionError: a clause is not understood. The message names it.
         """
         self._text = tidy(text)
+        if negative := re.search(r"(?<!\w)-\d+", text):
+            raise InstructionError(f"'{negative.group()}' is no number of times: give 1 or more")
         clauses = self._clauses()
         units: list[Unit] = []
         context = Context()
@@ -113,6 +116,11 @@ class Reader:
             forbidden = self._forbidden(clause, context)
             found = self._understand(clauses.items, index, context, forbidden)
             if found is None:
+                if clause.count is not None:
+                    raise InstructionError(f"'{self.said(clause)}': it does not say {clause.count} of what")
+                if forbidden and clause.holds("something"):  # "do not harm anyone"
+                    raise InstructionError(f"'{self.said(clause)}' is not understood: name what is forbidden")
+                context.negation = (clause.negation or context.negation) if forbidden else None
                 waiting.append(index)
                 continue
             waiting.clear()
@@ -215,6 +223,13 @@ class Reader:
         for sense in whole:
             if listed and not sense.actions:
                 continue  # "make a pickaxe with iron and wood": it belongs to the list behind "with"
+            if not sense.actions and sense.things and context.actions and clause.link in ("and", "or"):
+                if found := self._things_alone(sense, clause, context, forbidden):
+                    return found  # "place a table and a stone"
+                # "Do not approach a cow or a zombie", where no event is to approach a zombie.
+                shares = not clause.negation and index > 0 and clauses[index - 1].holds(VERB)
+                if forbidden and shares and self.senses.events(sense, forbidden) != {context.event}:
+                    raise InstructionError(f"'{self.said(clause)}' is not understood: say what not to do")
             if events := self.senses.events(sense, forbidden):
                 return self._settled(events, sense, clause, context)
         for sense in whole:
@@ -312,7 +327,7 @@ class Reader:
         events = {
             event
             for event in self.senses.events(main, forbidden)
-            if sense.tool <= self.language.tools.get(event, frozenset())
+            if sense.tool - self.language.materials <= self.language.tools.get(event, frozenset())
         }
         if len(events) != 1:
             return None

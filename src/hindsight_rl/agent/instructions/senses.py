@@ -48,6 +48,11 @@ class Senses:
             return [self.of_known(clause)]
         certain = [w for w in clause.words if w.values(VERB) and not w.values(FILLER) and not w.values(THING)]
         options = [self._roles(word, place == 0, bool(certain)) for place, word in enumerate(clause.words)]
+        wielded = False
+        for place, word in enumerate(clause.words):
+            if wielded and word.values(THING):  # "with the pickaxe": a tool, not to mine
+                options[place] = [role for role in options[place] if role[0] != VERB]
+            wielded = wielded or bool(word.values("with")) or self.wields(word)
         readings = itertools.islice(itertools.product(*options), MAX_READINGS)
         return list(dict.fromkeys(self._sense(clause.words, roles) for roles in readings))
 

@@ -19,10 +19,7 @@ COUNT, KNOWN, MARK, UNKNOWN = "count", "known", "mark", "unknown"
 
 _TOKEN = re.compile(r"->|→|[0-9]+|[^\W\d_]+(?:'[^\W\d_]+)*|\S")
 _PLAIN = str.maketrans(
-    {
-        ord(a): b
-        for a, b in (("’", "'"), ("‘", "'"), ("“", " "), ("”", " "), ('"', " "), ("–", ","), ("—", ","), ("…", "."))
-    }
+    {"’": "'", "‘": "'", "`": "'", "´": "'", "“": " ", "”": " ", '"': " ", "–": ",", "—": ",", "…": "."}
 )
 _MARKS = frozenset((",", ".", ";", ":", "!", "?", "(", ")"))
 _SIGNS = {"->": "then", "→": "then", "&": "and", "+": "and"}
@@ -66,6 +63,7 @@ def tidy(text: str) -> str:
     plain = text.translate(_PLAIN)
     plain = re.sub(r"-(?!>)", " ", plain)
     plain = re.sub(r"(?<!\w)'|'(?!\w)", " ", plain)
+    plain = re.sub(r"(?<=\d)\+", " ", plain)  # "3+" is at least 3
     plain = re.sub(r"\bw/o\b", "without", re.sub(r"\bw/(?=\s)", "with", plain))
     return " ".join(plain.split()).rstrip(" .!?;,")
 
