@@ -94,6 +94,17 @@ def test_instructions_are_the_same_however_many_are_chosen_together(played: Any)
         np.testing.assert_array_equal(a, b)
 
 
+def test_an_instruction_counts_as_given_when_it_is_pursued(played: Any) -> None:
+    tables = asking((["reach_tree"], False), (["collect_wood"], False))
+    rules = ActingRules(patience=8, mean_life=10**9, explore_after=6)
+    _, seen = played(tables, rules, jnp.full(32, 0.5), jax.random.key(3))
+    given, pursuing = np.asarray(seen.given), np.asarray(seen.pursuing)
+    assert (~pursuing).sum() > 100  # random steps after successes
+    np.testing.assert_array_equal(pursuing[1:][given[:-1]], True)
+    begins = pursuing[1:] & (~pursuing[:-1] | np.asarray(seen.ended)[:-1])
+    assert given[:-1].sum() == begins.sum()
+
+
 def test_what_the_goal_before_is_worth_here_is_noted(scene: Any, played: Any) -> None:
     _, _, net, params = scene
     tables = asking((["collect_wood"], False), (["reach_tree"], False), (["collect_sapling", "eat_cow"], True))

@@ -81,7 +81,7 @@ class Transitions(NamedTuple):
         instruction: int32 [E], the instruction in force.
         ended: bool [E], the instruction ended with this step.
         fulfilled: bool [E], it ended in success.
-        given: bool [E], a new instruction was given after this step.
+        given: bool [E], a new instruction was given after this step, to be pursued from the next one on.
         new_instruction: int32 [E], the instruction in force after this step.
         chosen: int32 [E], how a given instruction was chosen: `acting.BY_CHANCE`, `INITIAL`, `NEW_EVENT` or
             `REPEATED_EVENT`.
@@ -303,7 +303,7 @@ def roll(
             instruction=actors.instruction,
             ended=ended,
             fulfilled=ended & fulfilled,
-            given=renewed,
+            given=renewed & ~burst,  # after a burst of random steps it is drawn once more
             new_instruction=instruction,
             chosen=chosen,
         )
