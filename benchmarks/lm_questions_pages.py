@@ -42,7 +42,18 @@ def rooms(found: dict[str, Any]) -> str:
     title = f"**{condition} goals, {rollouts(only):,} episodes, {seeds} seeds**"
     head = [head[0], "learning rate", *(name.replace("constraints", "goals") for name in head[1:])]
     head = [name.replace("rollouts", "episodes") for name in head]
-    return "\n".join([title, "", *markdown(head, rows), "", f"({source('rooms')}) {kind(found)}"])
+    lines = [title, "", *markdown(head, rows), "", f"({source('rooms')}) {kind(found)}", "", "By kind of goal:", ""]
+    return "\n".join([*lines, *by_kind(only["runs"], list(rates))])
+
+
+def by_kind(runs: list[dict[str, Any]], methods: list[str]) -> list[str]:
+    """A table of the share of goals met by kind, before and after training; intervals over seeds."""
+    rows = []
+    for name in runs[0]["by_kind"]:
+        before = {row["seed"]: row["by_kind_before"][name] for row in runs}
+        after = [[row["by_kind"][name] for row in runs if row["name"] == method] for method in methods]
+        rows.append([f"`{name}`", cell(interval([*before.values()])), *(cell(interval(each)) for each in after)])
+    return markdown(["goal", "before training", *(f"`{method}`" for method in methods)], rows)
 
 
 def mdp_grpo(found: dict[str, Any], others: dict[str, Any]) -> str:
