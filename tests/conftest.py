@@ -14,6 +14,9 @@ from hindsight_rl.encoder import default_cache_dir
 
 # Programs that a test compiles are kept where training keeps its own: both workers and the next run load them.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(default_cache_dir() / "xla"))
+# TRL tells the hub of each trainer in a thread. Looking up the host there while the main thread changes the environment
+# has crashed a test process.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 ROOM = 1500
 """MiB that a test process may hold between two tests before it drops its compiled programs."""
