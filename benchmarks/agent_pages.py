@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from grounding import write_between
-from studies import RESULTS, spread
+from studies import RESULTS, interval, spread
 
 from hindsight_rl.agent.training.progress import SOURCES
 from hindsight_rl.report.figures import Chart, Paint, Series, save
@@ -32,6 +32,7 @@ TRIED = "agent_minigrid_tried.json"
 NOT_GIVEN = "agent_not_given.json"
 MINIGRID_SPEED = "agent_minigrid_speed.json"
 GROUPS = ("canonical", "paraphrased", "others", "composed")
+EVALUATED = ("canonical (given)", "held-out paraphrases", "events without an achievement", "compositions")
 LABELS = {
     "canonical": "canonical", "half given": "given", "other half": "not given", "paraphrased": "held-out paraphrases",
     "others": "events without an instruction", "composed": "compositions", "like held out": "pairs in training",
@@ -181,11 +182,7 @@ def untuned(name: str, result: dict[str, Any]) -> str:
 def relabeling(before: dict[str, Any], her: dict[str, Any], paper: dict[str, Any]) -> str:
     """Hindsight with and without relabeling, on the same seeds, all at the defaults, as Markdown."""
     seeds = sorted(run["seed"] for run in her["runs"])
-    lines = [
-        "| method | relabels | canonical (given) | held-out paraphrases | events without an achievement "
-        "| compositions |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines = ["| method | relabels | " + " | ".join(EVALUATED) + " |", "|---" * 6 + "|"]
     every = [*before["runs"], *her["runs"], *paper["runs"]]
     shown_methods = {"none": "no", "her": "no", "oir-paper": "yes", "oir-no-buffer": "yes", "oir": "yes"}
     for method, relabels in shown_methods.items():
@@ -199,6 +196,20 @@ def relabeling(before: dict[str, Any], her: dict[str, Any], paper: dict[str, Any
         f"{source(PAPER, paper)} The others: {source(DEFAULTS, before)}"
     )
     return "\n".join([*lines, "", note])
+
+
+def paired(before: dict[str, Any], her: dict[str, Any], paper: dict[str, Any]) -> str:
+    """Differences of the same methods, paired by seed, as Markdown."""
+    found = {(run["method"], run["seed"]): run["mean"] for run in (*before["runs"], *her["runs"], *paper["runs"])}
+    seeds = sorted(run["seed"] for run in her["runs"])
+    lines = ["| paired by seed | " + " | ".join(EVALUATED) + " |", "|---" * 5 + "|"]
+    for one, other in (("oir-paper", "none"), ("oir-paper", "oir"), ("her", "oir-no-buffer"), ("oir", "oir-no-buffer")):
+        cells = []
+        for group in GROUPS:
+            at = interval([found[one, seed][group] - found[other, seed][group] for seed in seeds])
+            cells.append(f"{at['mean']:+.3f} ± {at['half']:.3f}")
+        lines.append(f"| `{one}` over `{other}` | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", "± is half of the 95 % interval over seeds (Student's t), from the files above."])
 
 
 def sets(name: str, result: dict[str, Any], groups: Sequence[str]) -> str:
@@ -266,6 +277,7 @@ def main() -> None:
     her, paper = (json.loads((RESULTS / name).read_text("utf-8")) for name in (HER, PAPER))
     for page in (ROOT / "README.md", EXPERIMENTS / "agent_methods.md"):
         write_between(page, "agent_her", relabeling(before, her, paper))
+    write_between(EXPERIMENTS / "agent_methods.md", "agent_paired", paired(before, her, paper))
     write_between(EXPERIMENTS / "agent_methods.md", "agent_sources", sources((HER, her), (PAPER, paper)))
     for name in MINIGRID:
         found = json.loads((RESULTS / name).read_text("utf-8"))

@@ -249,7 +249,7 @@ class Differences:
         axes.locator_params(axis="x", nbins=8)
 
 
-def dependent(name: str, found: dict[str, Any]) -> str:
+def dependent(found: dict[str, Any]) -> str:
     """Accuracy per way of rewriting and share of dependent constraints."""
     shares = {share: each["table"]["names"] for share, each in found["conditions"].items()}
     first = next(iter(found["conditions"].values()))
@@ -260,7 +260,7 @@ def dependent(name: str, found: dict[str, Any]) -> str:
     )
     rows = [[way, *(cell(names[way]["accuracy"]) for names in shares.values())] for way in found["study"]["methods"]]
     lines = [title, "", *markdown(["rewriting", *(f"share {share}" for share in shares)], rows)]
-    return "\n".join([*lines, "", f"({source(name)}) {kind(found)}"])
+    return "\n".join([*lines, "", f"({source('dependent')}) {kind(found)}"])
 
 
 @dataclass
@@ -401,7 +401,7 @@ def main() -> None:
     differences = {name: row["over_reference"] for name, row in names.items() if name != arm}
     save([Differences(differences, label)], IMAGES / "lm_ablations.png")
     shares = result("dependent")
-    write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent", dependent("dependent", shares))
+    write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent", dependent(shares))
     save([Shares(shares)], IMAGES / "lm_dependent.png")
     for name, condition in (("preferences", "split"), ("preferences_pooled", "pooled")):
         measured = result(name)

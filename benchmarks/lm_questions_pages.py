@@ -2,21 +2,17 @@
 
     python benchmarks/lm_questions_pages.py
 
-Reads rooms, mdp_grpo, judge_errors, dependent_more and curriculum, those that are there; and budgets, with whose
-methods mdp_grpo is compared.
+Reads rooms, mdp_grpo, budgets, with whose methods it is compared, and judge_errors.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from grounding import write_between
 from lm_pages import (
     EXPERIMENTS,
     IMAGES,
-    Shares,
     cell,
-    dependent,
     kind,
     learning_curves,
     markdown,
@@ -26,9 +22,22 @@ from lm_pages import (
     signed,
     source,
 )
-from studies import RESULTS, interval
+from studies import interval
 
 from hindsight_rl.report.figures import Paint, save
+
+Final = dict[tuple[str, int], float]
+"""Accuracy at the end, by method and seed."""
+
+
+def finals(runs: list[dict[str, Any]]) -> Final:
+    """What runs reached."""
+    return {(row["name"], row["seed"]): row["accuracy"][-1] for row in runs}
+
+
+def over(final: Final, name: str, reference: str, seeds: list[int]) -> str:
+    """The difference of two methods, paired by seed; nothing for a method and itself."""
+    return "" if name == reference else signed(interval([final[name, s] - final[reference, s] for s in seeds]))
 
 
 def rooms(found: dict[str, Any]) -> str:
@@ -37,10 +46,14 @@ def rooms(found: dict[str, Any]) -> str:
     reference = found["study"]["reference"]
     head, rows = method_rows(only["table"]["names"], reference)
     rates = {each["method"]: each["options"]["update.learning-rate"] for each in only["best"]}
-    rows = [[row[0], f"{rates[row[0].strip('`')]:g}", *row[1:]] for row in rows]
-    seeds = len(found["study"]["seeds"])
-    title = f"**{condition} goals, {rollouts(only):,} episodes, {seeds} seeds**"
+    seeds, final = found["study"]["seeds"], finals(only["runs"])
+    rows = [
+        [row[0], f"{rates[name]:g}", *row[1:], over(final, name, "rlvr", seeds)]
+        for name, row in zip(rates, rows, strict=True)
+    ]
+    title = f"**{condition} goals, {rollouts(only):,} episodes, {len(seeds)} seeds**"
     head = [head[0], "learning rate", *(name.replace("constraints", "goals") for name in head[1:])]
+    head.append("over `rlvr`, paired")
     head = [name.replace("rollouts", "episodes") for name in head]
     lines = [title, "", *markdown(head, rows), "", f"({source('rooms')}) {kind(found)}", "", "By kind of goal:", ""]
     return "\n".join([*lines, *by_kind(only["runs"], list(rates))])
@@ -63,15 +76,10 @@ def mdp_grpo(found: dict[str, Any], others: dict[str, Any]) -> str:
         there = others["conditions"][condition]
         names = {**there["table"]["names"], **own["table"]["names"]}
         chosen = {each["method"]: each["options"] for each in (*there["best"], *own["best"])}
-        final = {(row["name"], row["seed"]): row["accuracy"][-1] for row in (*there["runs"], *own["runs"])}
+        final = finals([*there["runs"], *own["runs"]])
         rows = []
         for name, row in names.items():
-            paired = [
-                signed(interval([final[name, s] - final[reference, s] for s in row["seeds"]]))
-                if name != reference
-                else ""
-                for reference in ("rlvr", "fraction")
-            ]
+            paired = [over(final, name, reference, row["seeds"]) for reference in ("rlvr", "fraction")]
             rate, decay = (chosen[name][f"update.{key}"] for key in ("learning-rate", "decay"))
             falling = "" if decay == 1 else f", falling to {rate * decay:g}"
             rows.append([f"`{name}`", f"{rate:g}{falling}", cell(row["accuracy"]), *paired, cell(row["greedy"])])
@@ -97,10 +105,7 @@ def _rate(condition: str) -> tuple[str, float]:
 def judge_errors(found: dict[str, Any]) -> str:
     """Accuracy per method and error rate; and what is left of the accuracy without errors."""
     methods = list(found["study"]["methods"])
-    finals = {
-        condition: {(row["name"], row["seed"]): row["accuracy"][-1] for row in each["runs"]}
-        for condition, each in found["conditions"].items()
-    }
+    reached = {condition: finals(each["runs"]) for condition, each in found["conditions"].items()}
     seeds = found["study"]["seeds"]
     rows = []
     for condition, each in found["conditions"].items():
@@ -108,14 +113,14 @@ def judge_errors(found: dict[str, Any]) -> str:
         for name in methods:
             shown = cell(each["table"]["names"][name]["accuracy"])
             if condition != "none":
-                lost = [finals[condition][name, seed] - finals["none"][name, seed] for seed in seeds]
+                lost = [reached[condition][name, seed] - reached["none"][name, seed] for seed in seeds]
                 shown += f" ({signed(interval(lost))})"
             cells.append(shown)
         rows.append([condition, *cells])
     reference = found["study"]["reference"]
     lead = [
         [condition, *(signed(interval([row[m, s] - row[reference, s] for s in seeds])) for m in methods[1:])]
-        for condition, row in finals.items()
+        for condition, row in reached.items()
     ]
     first = found["conditions"]["none"]
     title = f"**5-7 constraints, {rollouts(first):,} rollouts, {len(seeds)} seeds**"
@@ -158,75 +163,15 @@ class Errors:
         axes.set_ylim(0, None)
 
 
-def curriculum(*found: dict[str, Any]) -> str:
-    """Every choice of failures against random choice, for each size and base."""
-    conditions = [(each, name, at["table"]["names"]) for each in found for name, at in each["conditions"].items()]
-    rows = [["before training", *(cell(names["random"]["curve"]["accuracy"][0]) for _, _, names in conditions)]]
-    for method in found[0]["study"]["methods"]:
-        own = [names[method] for _, _, names in conditions]
-        reference = method == found[0]["study"]["reference"]
-        rows.append([method, *(cell(row["accuracy"]) if reference else signed(row["over_reference"]) for row in own)])
-    head = ["choice", *(f"{name}, {len(each['study']['seeds'])} seeds" for each, name, _ in conditions)]
-    number = rollouts(next(iter(found[0]["conditions"].values())))
-    title = f"**`hir` by choice of failures, {number:,} rollouts**"
-    note = "The first two rows are accuracies, the others differences from random choice, paired by seed."
-    sources = "; ".join(source(name) for name in ("curriculum", "curriculum_large")[: len(found)])
-    return "\n".join([title, "", *markdown(head, rows), "", f"{note} ({sources}) {kind(found[0])}"])
-
-
-@dataclass
-class Heat:
-    """Differences from the reference, method by condition; bold where the interval does not hold 0."""
-
-    found: tuple[dict[str, Any], ...]
-    title: str = "difference from random choice, percentage points"
-    x_label: str = "parameters and base model"
-    y_label: str = ""
-    size: tuple[int, int] = (640, 330)
-
-    def draw(self, axes: Any, paint: Paint) -> None:
-        """Blue where it is better, red where it is worse."""
-        study = self.found[0]["study"]
-        conditions = {name: at["table"]["names"] for each in self.found for name, at in each["conditions"].items()}
-        methods = [name for name in study["methods"] if name != study["reference"]]
-        table = [[names[method]["over_reference"] for names in conditions.values()] for method in methods]
-        means = 100 * np.array([[value["mean"] for value in row] for row in table])
-        bound = np.abs(means).max()
-        axes.imshow(means, cmap="RdBu", vmin=-bound, vmax=bound, aspect="auto")
-        for y, row in enumerate(table):
-            for x, value in enumerate(row):
-                apart = abs(value["mean"]) > value["half"]
-                axes.text(
-                    x, y, f"{100 * value['mean']:+.1f}", ha="center", va="center", fontsize=9,
-                    color="black" if abs(means[y, x]) < 0.6 * bound else "white", weight="bold" if apart else "normal",
-                )  # fmt: skip
-        axes.set_xticks(range(len(conditions)), list(conditions), fontsize=9)
-        axes.set_yticks(range(len(methods)), methods, fontsize=9)
-        axes.grid(visible=False)
-
-
-def there(name: str) -> dict[str, Any] | None:
-    """A result file of lm_study.py; None if the study has not been run."""
-    return result(name) if (RESULTS / f"lm_{name}.json").exists() else None
-
-
 def main() -> None:
-    """Write the figures and tables of the studies that have been run."""
-    if found := there("rooms"):
-        write_between(EXPERIMENTS / "sandbox_rooms.md", "lm_rooms", rooms(found))
-        save(learning_curves(found["conditions"], "goals", "episodes"), IMAGES / "lm_rooms.png")
-    if found := there("mdp_grpo"):
-        write_between(EXPERIMENTS / "sandbox_mdp_grpo.md", "lm_mdp_grpo", mdp_grpo(found, result("budgets")))
-    if found := there("judge_errors"):
-        write_between(EXPERIMENTS / "sandbox_judge_errors.md", "lm_judge_errors", judge_errors(found))
-        save([Errors(found, each) for each in ERRORS], IMAGES / "lm_judge_errors.png")
-    if found := there("dependent_more"):
-        write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent_more", dependent("dependent_more", found))
-        save([Shares(found)], IMAGES / "lm_dependent_more.png")
-    if found := there("curriculum"):
-        sizes = (found, there("curriculum_large") or {"conditions": {}, "study": found["study"]})
-        write_between(EXPERIMENTS / "sandbox_curriculum.md", "lm_curriculum", curriculum(*sizes))
-        save([Heat(sizes)], IMAGES / "lm_curriculum.png")
+    """Write every figure and table."""
+    turns = result("rooms")
+    write_between(EXPERIMENTS / "sandbox_rooms.md", "lm_rooms", rooms(turns))
+    save(learning_curves(turns["conditions"], "goals", "episodes"), IMAGES / "lm_rooms.png")
+    write_between(EXPERIMENTS / "sandbox_mdp_grpo.md", "lm_mdp_grpo", mdp_grpo(result("mdp_grpo"), result("budgets")))
+    wrong = result("judge_errors")
+    write_between(EXPERIMENTS / "sandbox_judge_errors.md", "lm_judge_errors", judge_errors(wrong))
+    save([Errors(wrong, each) for each in ERRORS], IMAGES / "lm_judge_errors.png")
 
 
 if __name__ == "__main__":

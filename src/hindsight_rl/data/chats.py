@@ -40,6 +40,16 @@ def chat_of(value: Any, where: str = "") -> list[Any] | None:
     return [turn(message) for message in value]
 
 
+def prompt_text(value: Any, name: str, where: str) -> str | None:
+    """A prompt as text: a text itself, or the last user turn of a chat; None for anything else.
+
+    name: the column. Raises :class:`HindsightError` for a chat that cannot be read.
+    """
+    if (chat := chat_of(value, where)) is not None:
+        return user_turn(chat, name, where)[1]
+    return value if isinstance(value, str) else None
+
+
 def _decoded(text: str, where: str) -> Any:
     """The chat that is written in a text; None if it is plain text."""
     head = text.lstrip()

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hindsight_rl.data.chats import chat_of, user_turn
+from hindsight_rl.data.chats import prompt_text
 from hindsight_rl.data.files import file_rows
 from hindsight_rl.data.garbage import without_collection
 from hindsight_rl.data.responses import is_batch, is_sample, request_failed, responses
@@ -125,10 +125,8 @@ class _Finder:
                 return self._prompt(prompt) if prompt is not None else None
             return self.by_key.get(str(row["custom_id"]))
         named = row["doc"] if is_sample(row) else row
-        prompt = named.get("prompt")
-        if (chat := chat_of(prompt, where)) is not None:
-            prompt = user_turn(chat, "prompt", where)[1]
-        if isinstance(prompt, str):
+        prompt = prompt_text(named.get("prompt"), "prompt", where)
+        if prompt is not None:
             return self._prompt(prompt)
         if named.get("key") is not None:
             return self.by_key.get(str(named["key"]))
@@ -164,10 +162,8 @@ def _asked(path: Path) -> dict[str, str]:
         if row.get("custom_id") is None or not isinstance(body, Mapping):
             raise HindsightError(f"{found.where}: no 'custom_id' with a 'body': it is no request of a batch")
         said = next((body[name] for name in ("messages", "input", "prompt") if body.get(name)), None)
-        chat = chat_of(said, found.where)
-        if chat is not None:
-            said = user_turn(chat, "body", found.where)[1]
-        if not isinstance(said, str):
+        text = prompt_text(said, "body", found.where)
+        if text is None:
             raise HindsightError(f"{found.where}: the request's body holds no prompt")
-        made[str(row["custom_id"])] = said
+        made[str(row["custom_id"])] = text
     return made

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.generate import Response
+from hindsight_rl.lm.generate import Response, evaluating
 from hindsight_rl.replay.instruction import Instruction
 
 Span = tuple[int, int]
@@ -123,14 +123,13 @@ def _attention(model: Any, prompt: list[int], answer: list[int]) -> np.ndarray:
 def _eager(model: Any) -> Iterator[None]:
     """Within it, the model's attention can be read."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    before, was_training = inner.config._attn_implementation, model.training
+    before = inner.config._attn_implementation
     inner.set_attn_implementation("eager")
-    model.eval()
     try:
-        yield
+        with evaluating(model):
+            yield
     finally:
         inner.set_attn_implementation(before)
-        model.train(was_training)
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -33,14 +33,14 @@ def perplexity(model: Any, tokenizer: Any, text: str | None = None, window: int 
     """Perplexity per token of a text, computed in separate windows of `window` tokens."""
     ids = tokenizer(text=text or fixed_text(), add_special_tokens=False)["input_ids"]
     total, count = 0.0, 0
-    for start in range(0, len(ids), window):
-        part = torch.tensor([ids[start : start + window]], device=model.device)
-        if part.size(1) < 2:
-            break
-        with evaluating(model):
+    with evaluating(model):
+        for start in range(0, len(ids), window):
+            part = torch.tensor([ids[start : start + window]], device=model.device)
+            if part.size(1) < 2:
+                break
             logits = model(input_ids=part).logits[0, :-1].float()
-        total += float(torch.nn.functional.cross_entropy(logits, part[0, 1:], reduction="sum"))
-        count += part.size(1) - 1
+            total += float(torch.nn.functional.cross_entropy(logits, part[0, 1:], reduction="sum"))
+            count += part.size(1) - 1
     return float(torch.exp(torch.tensor(total / max(1, count))))
 
 
@@ -65,18 +65,18 @@ def log_probs(model: Any, prompts: Sequence[list[int]], answers: Sequence[list[i
     lengths = [len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True)]
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     found = [0.0] * len(lengths)
-    for start in range(0, len(order), batch):
-        places = order[start : start + batch]
-        width = max(lengths[at] for at in places)
-        ids, mask = torch.zeros(2, len(places), width, dtype=torch.long, device=model.device)
-        for row, at in enumerate(places):
-            ids[row, : lengths[at]] = torch.tensor(prompts[at] + answers[at])
-            mask[row, : lengths[at]] = 1
-        with evaluating(model):
+    with evaluating(model):
+        for start in range(0, len(order), batch):
+            places = order[start : start + batch]
+            width = max(lengths[at] for at in places)
+            ids, mask = torch.zeros(2, len(places), width, dtype=torch.long, device=model.device)
+            for row, at in enumerate(places):
+                ids[row, : lengths[at]] = torch.tensor(prompts[at] + answers[at])
+                mask[row, : lengths[at]] = 1
             logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
-        logps = -torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
-        for row, at in enumerate(places):
-            found[at] = float(logps[row, len(prompts[at]) - 1 : lengths[at] - 1].sum())
+            logps = -torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
+            for row, at in enumerate(places):
+                found[at] = float(logps[row, len(prompts[at]) - 1 : lengths[at] - 1].sum())
     return found
 
 

@@ -17,7 +17,7 @@ Scope = Literal["batch", "group"]
 
 
 LARGEST = 1e12
-"""Bound on the weight of integrity: so large that only equal integrity leaves anything to diversity, and finite."""
+"""Bound on the weight of integrity. It is finite, and so large that diversity decides only between equal integrity."""
 
 
 @dataclass(frozen=True)

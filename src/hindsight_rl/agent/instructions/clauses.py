@@ -132,7 +132,7 @@ class ClauseParser:
             if clause.words:
                 trailing = after if self.at >= len(self.words) else "start"
                 if count is not None:  # "three times: collect wood"
-                    clause.count = count if clause.count is None else self._second_number(clause)
+                    self._give_number(clause, count, clause)
                     count = None
                 self.made.items.append(clause)
                 link = after
@@ -155,20 +155,18 @@ class ClauseParser:
     def _counts_before(self, clause: Clause, after: str) -> int | None:
         """A number without words behind it counts what stands before it: "collect wood, 3 times". Returns the number if
         nothing stands there, so that it counts what follows."""
-        if clause.link == "or" or after == "or" or self._says_all(clause):
+        of_all = not {"all", "both", "each"}.isdisjoint(self._text(clause).split())
+        if clause.link == "or" or after == "or" or of_all:
             raise InstructionError(f"'{self._text(clause)}' does not say of what")
         if not self.made.items:
             return clause.count
-        counted = self.made.items[-1]
-        counted.count = clause.count if counted.count in (None, clause.count) else self._second_number(clause)
+        self._give_number(self.made.items[-1], clause.count, clause)
         return None
 
-    def _second_number(self, clause: Clause) -> int:
-        raise InstructionError(f"'{self._text(clause)}' is a second number: say it in one")
-
-    def _says_all(self, clause: Clause) -> bool:
-        said = {word.text for word in self.words if clause.start <= word.start and word.end <= clause.end}
-        return bool(said & {"all", "both", "each"})
+    def _give_number(self, clause: Clause, number: int | None, said_by: Clause) -> None:
+        if clause.count not in (None, number):
+            raise InstructionError(f"'{self._text(said_by)}' is a second number: say it in one")
+        clause.count = number
 
     def _place(self, trailing: str) -> None:
         """Take "first" and "last" at their word, and an order at the end of the text: "drink, and sleep afterwards"."""

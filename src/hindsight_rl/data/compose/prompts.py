@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from hindsight_rl.data.chats import chat_of, user_turn
+from hindsight_rl.data.chats import prompt_text
 from hindsight_rl.data.stream import stream
 from hindsight_rl.errors import HindsightError
 
@@ -153,10 +153,8 @@ def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
 def _text(row: Mapping[str, Any], where: str) -> str:
     for name in FIELDS:
         value = row.get(name)
-        if (chat := chat_of(value, where)) is not None:
-            return user_turn(chat, name, where)[1]
-        if isinstance(value, str):
-            return value
+        if (text := prompt_text(value, name, where)) is not None:
+            return text
         if value is not None:
             raise HindsightError(f"{where}: {name!r} is {type(value).__name__}; it must be a string")
     raise HindsightError(f"{where}: no prompt in the row: give it one of {', '.join(FIELDS)}")

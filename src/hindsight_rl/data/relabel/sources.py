@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from hindsight_rl.data.chats import chat_of, user_turn
+from hindsight_rl.data.chats import prompt_text
 from hindsight_rl.data.relabel.config import RelabelConfig
 from hindsight_rl.data.responses import Response, is_batch, is_sample, responses
 from hindsight_rl.data.rows import Choices, Skip, instruction
@@ -155,8 +155,6 @@ def _prompt(row: Row, where: str) -> str | None:
     """The prompt by which rows are matched: a text, or the last user turn of a chat; None if the row has none."""
     prompt = row.get("prompt")
     try:
-        if (chat := chat_of(prompt, where)) is not None:
-            return user_turn(chat, "prompt", where)[1]
+        return prompt_text(prompt, "prompt", where)
     except HindsightError:  # the row's own reader says what is wrong with it
-        pass
-    return prompt if isinstance(prompt, str) else None
+        return prompt if isinstance(prompt, str) else None

@@ -81,11 +81,7 @@ class Probe:
 
     def measure(self, model: Any) -> dict[str, Any]:
         """Both margins; see :meth:`Pairs.measure`."""
-        was_training = model.training
-        model.eval()
-        found = self.pairs.measure(lambda sides: self._log_probs(model, sides))
-        model.train(was_training)
-        return found
+        return self.pairs.measure(lambda sides: self._log_probs(model, sides))
 
     def _log_probs(self, model: Any, sides: list[Side]) -> np.ndarray:
         """log pi(response and end token | prompt) of each side, float64 [N]."""
