@@ -11,8 +11,10 @@ Stages, each kept in --runs and not repeated by a second call with the same opti
 2. Instructions: `hindsight compose` with those kinds. Some kinds are held out of training altogether.
 3. Tuning: every method at every learning rate of one grid, on a seed of its own, a short run each; a method's rate is
    the one with the highest share of constraints met on validation instructions (training kinds, other draws), greedy.
+   With one rate there is nothing to choose, and no such run.
 4. Comparison: every method at its rate, on other seeds; test instructions with prompts that nothing was trained or
-   tuned on, at intervals; at the end IFEval and IFBench, test instructions with unseen kinds, and signs of collapse.
+   tuned on, at intervals; at the end IFEval and IFBench, test instructions with unseen kinds, and signs of collapse;
+   with --attention also attention to the words of the constraints, in the model's own and in the base's responses.
 
 Runs stand in a queue; --workers processes take from it, and each run writes its result as it goes. With --seconds,
 stage 4 ends in time: all runs stop, evaluate, and are compared after the most rollouts that all of them have.
@@ -86,9 +88,13 @@ class Study:
     high: float = 0.7
     probes: int = 40
     """Responses per kind for the base rates."""
+    kinds_from: str | None = None
+    """Result file of an earlier call, whose kinds of constraints are used; no base rates are measured then."""
     rows: int = 4000
     validation: int = 200
     test: int = 500
+    attention: int = 0
+    """Test instructions in whose responses attention to the constraints is measured, of the base and after each run."""
     benchmarks: bool = True
     """IFEval and IFBench for the base and after each run of the comparison."""
     benchmark_tokens: int = 256
@@ -111,6 +117,7 @@ class Study:
             self.prompts, self.samples, self.updates, self.tokens = 4, 4, 2, 24
             self.tuning_batches, self.batches, self.every = 1, 2, 1
             self.probes, self.rows, self.validation, self.test, self.benchmarks = 2, 200, 8, 8, False
+            self.attention = 4
             self.low, self.high = -1.0, 2.0
         unknown = [name for name in self.methods if name not in METHODS]
         if unknown:
@@ -194,6 +201,8 @@ def _final(subject: Subject, model: Any, study: Study) -> dict[str, Any]:
     part = [each.messages for each in data["test"][:48]]
     found["kl"] = round(divergence(model, subject.base, subject.tokenizer, part, answers[:48]), 4)
     found["perplexity"] = round(perplexity(model, subject.tokenizer), 4)
+    if study.attention:
+        found["attention"] = _attention(subject, model, study, data["test"], answers)
     if study.benchmarks:
         for name in ("ifeval", "ifbench"):
             file = None if study.data is None else Path(study.data) / name / "prompts.jsonl"
@@ -207,6 +216,22 @@ def _final(subject: Subject, model: Any, study: Study) -> dict[str, Any]:
                 found[f"{name}_prompt_{kind}"] = round(statistics.mean(all(v) for v in verdicts), 4)
                 found[f"{name}_instruction_{kind}"] = round(statistics.mean(flat), 4)
             found[f"{name}_ended"] = round(statistics.mean(each.ended for each in answers), 4)
+    return found
+
+
+def _attention(subject: Subject, model: Any, study: Study, asked: Any, answers: Any) -> dict[str, Any]:
+    """Attention in the model's own responses, and in those of the base model, which is measured first."""
+    from hindsight_rl.lm.attention import attention_to_constraints
+    from hindsight_rl.lm.generate import Response
+    from hindsight_rl.replay.verification import verifying
+
+    file, first = Path(study.runs) / "base_answers.json", slice(study.attention)
+    if model is subject.base:
+        _write(file, [asdict(each) for each in answers[first]])
+    found = {}
+    for name, responses in (("own", answers[first]), ("base", [Response(**each) for each in _read(file)])):
+        verdicts = verifying().verify_batch([(a, b.text) for a, b in zip(asked[first], responses, strict=True)])
+        found[name] = attention_to_constraints(model, subject.tokenizer, asked[first], responses, verdicts)
     return found
 
 
@@ -287,6 +312,7 @@ def _train(job: Job, study: Study, subject: Subject) -> None:
     from transformers import TrainerCallback
 
     from hindsight_rl.lm.held_out import measured
+    from hindsight_rl.lm.models import fast_bfloat16
     from hindsight_rl.lm.trl import HiRConfig, HiRTrainer
 
     data, folder = _data(study), Path(study.runs) / job.name
@@ -309,7 +335,7 @@ def _train(job: Job, study: Study, subject: Subject) -> None:
         beta=0.0,
         seed=job.seed,
         data_seed=job.seed,
-        bf16=cuda,
+        bf16=cuda or fast_bfloat16(),
         tf32=True if cuda else None,
         use_cpu=not cuda,
         gradient_checkpointing=False,
@@ -408,12 +434,16 @@ def _prepare(study: Study, root: Path, subject: Subject) -> None:
     """Base rates and instructions."""
     if (root / "instructions.json").exists():
         return
-    if not (root / "base_rates.json").exists():
-        _write(root / "base_rates.json", _base_rates(study, subject))
-    rates = _read(root / "base_rates.json")
-    kinds = sorted(id for id, rate in rates.items() if study.low <= rate <= study.high)
-    held_out = kinds[2::5]  # every fifth kind, from the third on, is never trained on
-    _log(f"{len(kinds)} of {len(rates)} kinds have a base rate between {study.low} and {study.high}")
+    if study.kinds_from:
+        earlier = _read(Path(study.kinds_from))["base"]
+        kinds, held_out = earlier["kinds"], earlier["held_out"]
+    else:
+        if not (root / "base_rates.json").exists():
+            _write(root / "base_rates.json", _base_rates(study, subject))
+        rates = _read(root / "base_rates.json")
+        kinds = sorted(id for id, rate in rates.items() if study.low <= rate <= study.high)
+        held_out = kinds[2::5]  # every fifth kind, from the third on, is never trained on
+        _log(f"{len(kinds)} of {len(rates)} kinds have a base rate between {study.low} and {study.high}")
     sizes = _compose(study, kinds, held_out)
     _log("instructions:", sizes)
     _write(root / "instructions.json", {"kinds": kinds, "held_out": held_out, "sizes": sizes})
@@ -426,7 +456,9 @@ def _base(study: Study, root: Path, subject: Subject) -> None:
     from hindsight_rl.lm.held_out import measured
 
     began = time.time()
-    base = {"rates": _read(root / "base_rates.json")} | _read(root / "instructions.json")
+    base = _read(root / "instructions.json")
+    if not study.kinds_from:
+        base["rates"] = _read(root / "base_rates.json")
     base["final"] = _final(subject, subject.base, study)
     data = _data(study)
     answers = subject.respond(subject.base, data["validation"], study.tokens)
@@ -548,7 +580,7 @@ def main() -> None:
         for rate in study.rates
         for method in study.methods
     ]
-    begin(tuning)
+    begin(tuning if len(study.rates) > 1 else [])
     _base(study, root, subject)  # beside the tuning runs
     del subject
     if study.device == "cuda":  # the runs need the memory that this process would keep
@@ -556,7 +588,7 @@ def main() -> None:
     shown = {k: v for k, v in _read(root / "base.json")["final"].items() if isinstance(v, float)}
     _log("base:", json.dumps(shown))
     queue.join()
-    chosen = _chosen(study, root)
+    chosen = _chosen(study, root) if len(study.rates) > 1 else dict.fromkeys(study.methods, study.rates[0])
     _write(root / "chosen.json", chosen)
     _log("learning rates:", chosen)
     last = end - (study.ending if study.seconds else 0)

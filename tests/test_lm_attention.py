@@ -66,6 +66,8 @@ def test_shares_and_lifts_are_sums_of_the_models_attention(tiny: tuple[Any, Any]
     assert (found["lift_met"], found["lift_missed"]) == pytest.approx((met, missed), abs=1e-4)
     assert found["lift"] == pytest.approx((met + missed) / 2, abs=1e-4)
     assert list(found["lift_by_kind"]) == sorted(each.id for each in ASKED.constraints)
+    names = ("constraints", "lift", "lift_met", "lift_missed")
+    assert found["by_response"] == [{"index": 0, **{name: found[name] for name in names}}]
 
 
 def test_even_attention_has_lift_1(tiny: tuple[Any, Any]) -> None:
@@ -81,6 +83,18 @@ def test_even_attention_has_lift_1(tiny: tuple[Any, Any]) -> None:
 def test_what_gives_no_value_is_none(tiny: tuple[Any, Any]) -> None:
     found = attention_to_constraints(*tiny, [ASKED, ABSENT], [Response("", True, 1), ANSWER], [[True, True], [True]])
     assert found["responses"] == 0 and found["lift"] is None and found["constraints"] is None
+    assert found["by_response"] == []
+
+
+def test_each_response_keeps_its_place_and_its_own_values(tiny: tuple[Any, Any]) -> None:
+    verdicts = [[True], [True, True], [False, False]]
+    answers = [ANSWER, ANSWER, Response(WORDS[3], True, 2)]
+    found = attention_to_constraints(*tiny, [ABSENT, ASKED, ASKED], answers, verdicts)
+    met, missed = found["by_response"]
+    assert (met["index"], missed["index"]) == (1, 2)
+    assert met["lift_missed"] is None and missed["lift_met"] is None
+    assert (met["lift"], missed["lift"]) == (found["lift_met"], found["lift_missed"])
+    assert found["constraints"] == pytest.approx((met["constraints"] + missed["constraints"]) / 2, abs=1e-4)
 
 
 def test_a_slow_tokenizer_is_named(tiny: tuple[Any, Any]) -> None:

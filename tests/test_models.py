@@ -83,3 +83,12 @@ def test_the_packaged_model_is_converted_once_and_answers(tmp_path, monkeypatch)
     assert "Paris" in first.text and first.ended
     assert 10 < perplexity(model, tokenizer) < 60
     assert divergence(model, model, tokenizer, chats[:1], [first]) == 0.0
+
+
+def test_bfloat16_is_fast_where_the_processor_multiplies_it(monkeypatch):
+    torch = pytest.importorskip("torch")
+    for named, fast in (({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx2": True}, False)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda named=named: named, raising=False)
+        assert models.fast_bfloat16() is fast
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert not models.fast_bfloat16()

@@ -43,6 +43,8 @@ def test_what_is_trained_is_said_in_one_line() -> None:
     said = subject("some/where/tiny", model, 1234)
     assert said.startswith("tiny: 2.0 M parameters, 2.0 M of them trained, float32 on cpu (")
     assert said.endswith("; 1,234 instructions")
+    assert "float32 with bfloat16 products on cpu" in subject("tiny", model, 1, "bfloat16")
+    assert " with " not in subject("tiny", model.bfloat16(), 1, "bfloat16")
 
 
 def test_lines_are_aligned_and_time_left_is_of_the_steps_done() -> None:
@@ -50,7 +52,7 @@ def test_lines_are_aligned_and_time_left_is_of_the_steps_done() -> None:
     progress = Progress("m", 8, Console(file=text, width=200), clock=lambda: next(now))
     args = SimpleNamespace(
         per_device_train_batch_size=4, gradient_accumulation_steps=2, world_size=1, num_generations=4, adds_rows=False,
-        save_strategy="no",
+        save_strategy="no", bf16=False, fp16=False,
     )  # fmt: skip
     state = SimpleNamespace(is_world_process_zero=True, global_step=0, max_steps=4)
     progress.on_train_begin(args, state, None, model=torch.nn.Linear(2, 2))

@@ -15,7 +15,7 @@ pytest.importorskip("trl", reason="TRL is not installed: pip install 'hindsight-
 
 from hindsight_rl import cli
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.trl import HiRTrainer
+from hindsight_rl.lm.trl import HiRTrainer, options
 from hindsight_rl.lm.trl.held_out import HeldOut
 from hindsight_rl.lm.trl.options import KIND, chosen
 from hindsight_rl.lm.trl.resume import last_whole
@@ -124,6 +124,22 @@ def test_held_out_instructions_replays_and_a_table(
     assert cli.main(longer) == 0
     assert [row["step"] for row in run.lines("held_out.jsonl")] == [0, 1, 2, 3]
     assert [row["step"] for row in run.lines("replays.jsonl")] == [1, 2, 3]
+
+
+def test_the_precision_of_a_run_is_that_of_its_first_processor(
+    model: str, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = command(model, rows, tmp_path / "run", "--max_steps", "1")
+    del words[words.index("--bf16") : words.index("--bf16") + 2]
+    monkeypatch.setattr(options, "fast_bfloat16", lambda: True)
+    assert cli.main(words) == 0
+    assert "float32 with bfloat16 products on cpu" in capsys.readouterr().err
+    monkeypatch.setattr(options, "fast_bfloat16", lambda: False)
+    assert cli.main(["lm", "train", "--out", str(tmp_path / "run"), "--resume", "--max_steps", "2"]) == 0
+    assert "float32 with bfloat16 products on cpu" in capsys.readouterr().err
+    words[words.index("--out") + 1] = str(tmp_path / "other")
+    assert cli.main(words) == 0
+    assert "float32 on cpu" in capsys.readouterr().err
 
 
 def test_every_process_waits_for_an_evaluation_whatever_it_sees_of_the_file(tmp_path: Path) -> None:

@@ -45,43 +45,52 @@ def attention_to_constraints(
     Returns:
         `responses`: the number that could be measured, with at least one token and one constraint whose words stand
         in the prompt; `constraints`: share of attention on the words of all constraints of an instruction together;
-        `lift`, `lift_met`, `lift_missed`: of single constraints; `lift_by_kind`: by id. A value that nothing gives is
-        None.
+        `lift`, `lift_met`, `lift_missed`: of single constraints; `lift_by_kind`: by id; `by_response`: the `index` of
+        each response that could be measured, with its own `constraints`, `lift`, `lift_met` and `lift_missed`, for
+        intervals and for pairs. A value that nothing gives is None.
 
     Raises:
         HindsightError: the tokenizer does not say which characters its tokens stand for.
     """
     if not getattr(tokenizer, "is_fast", False):
         raise HindsightError("attention to constraints needs a fast tokenizer, which knows the place of each token")
-    shares: list[float] = []
+    rows: list[dict[str, Any]] = []
     lifts: dict[bool, list[float]] = {True: [], False: []}
     kinds: dict[str, list[float]] = {}
     with _eager(model):
-        for instruction, response, verdict in zip(instructions, responses, verdicts, strict=True):
+        for index, (instruction, response, verdict) in enumerate(zip(instructions, responses, verdicts, strict=True)):
             prompt, spans = located(tokenizer, instruction, prompt_format)
             answer = tokenizer(text=response.text, add_special_tokens=False)["input_ids"]
             if not answer or not any(spans):
                 continue
-            rows = _attention(model, prompt, answer)
+            weights = _attention(model, prompt, answer)
             visible = len(prompt) + np.arange(len(answer))
             total = 0.0
+            own: dict[bool, list[float]] = {True: [], False: []}
             for constraint, span, holds in zip(instruction.constraints, spans, verdict, strict=True):
                 if span is None:
                     continue
-                share = rows[:, span[0] : span[1]].sum(1)
+                share = weights[:, span[0] : span[1]].sum(1)
                 lift = float((share / (span[1] - span[0]) * visible).mean())
                 total += float(share.mean())
-                lifts[bool(holds)].append(lift)
+                own[bool(holds)].append(lift)
                 kinds.setdefault(constraint.id, []).append(lift)
-            shares.append(total)
+            rows.append({"index": index, "constraints": round(total, 4), **_lifts(own)})
+            for holds, values in own.items():
+                lifts[holds] += values
     return {
-        "responses": len(shares),
-        "constraints": _mean(shares),
-        "lift": _mean(lifts[True] + lifts[False]),
-        "lift_met": _mean(lifts[True]),
-        "lift_missed": _mean(lifts[False]),
+        "responses": len(rows),
+        "constraints": _mean([row["constraints"] for row in rows]),
+        **_lifts(lifts),
         "lift_by_kind": {kind: _mean(values) for kind, values in sorted(kinds.items())},
+        "by_response": rows,
     }
+
+
+def _lifts(lifts: dict[bool, list[float]]) -> dict[str, float | None]:
+    """Mean lifts of all constraints, of those that are met, and of those that are missed."""
+    met, missed = lifts[True], lifts[False]
+    return {"lift": _mean(met + missed), "lift_met": _mean(met), "lift_missed": _mean(missed)}
 
 
 def located(

@@ -65,6 +65,14 @@ def local_model(name: str) -> str:
     return name
 
 
+def fast_bfloat16() -> bool:
+    """Whether this processor multiplies matrices of bfloat16 in hardware, which halves the time of a training step."""
+    import torch
+
+    known = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not say
+    return any(known.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
+
+
 def _packaged_file(known: Packaged) -> Path | None:
     """The file in the installed package. The package is not imported, because it needs its own engine."""
     spec = importlib.util.find_spec(known.package)

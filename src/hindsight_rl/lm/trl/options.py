@@ -14,6 +14,7 @@ from transformers import HfArgumentParser
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.methods import method
+from hindsight_rl.lm.models import fast_bfloat16
 from hindsight_rl.lm.trl.config import HiRConfig
 from hindsight_rl.lm.trl.resume import refuse_changes
 from hindsight_rl.run import Run
@@ -97,7 +98,7 @@ def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
     ours = ["--output_dir", str(Path(out) / "trainer"), "--report_to", "none", "--save_total_limit", "2"]
     ours += ["--logging_steps", "1", "--disable_tqdm", "true"]
     if not torch.accelerator.is_available():
-        ours += ["--use_cpu", "true", "--bf16", "false", "--gradient_checkpointing", "false"]
+        ours += ["--use_cpu", "true", "--bf16", str(fast_bfloat16()), "--gradient_checkpointing", "false"]
     argv = [*ours, *_method(name), *argv]
     try:
         options, config, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True)
@@ -174,6 +175,8 @@ def chosen(argv: list[str]) -> tuple[Options, HiRConfig, list[str]]:
             if at and Path(at).exists()
             for word in (f"--{name}", str(Path(at).resolve()))
         ]
+        if not given(new, "bf16"):  # its default depends on the processor, and a run may move to another one
+            words += ["--bf16", str(config.bf16)]
         return options, config, [*_without(new, "--json", "--resume"), *words]
     stored = Run.open(out, kind=KIND).read("config.json").get("command")
     if not isinstance(stored, list):

@@ -73,7 +73,8 @@ class Progress(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         if not state.is_world_process_zero:
             return
-        self.table.say(subject(self.model, model, self.instructions))
+        mixed = "bfloat16" if args.bf16 else "float16" if args.fp16 else None
+        self.table.say(subject(self.model, model, self.instructions, mixed))
         self.table.say(plan(args, state, model))
         self._began = self._last = self.clock()
         self._first = state.global_step
@@ -98,14 +99,19 @@ class Progress(TrainerCallback):
         self.table.__exit__(None, None, None)
 
 
-def subject(name: str, model: Any, instructions: int) -> str:
-    """Model and data: `smollm2-135m: 134.5 M parameters, float32 on cpu (2 threads); 4,000 instructions`."""
+def subject(name: str, model: Any, instructions: int, mixed: str | None = None) -> str:
+    """Model and data: `smollm2-135m: 134.5 M parameters, float32 on cpu (2 threads); 4,000 instructions`.
+
+    mixed: the type in which matrices are multiplied, if it is another one than that of the weights.
+    """
     sizes = [(each.numel(), each.requires_grad) for each in model.parameters()]
     total, trained = sum(n for n, _ in sizes), sum(n for n, grad in sizes if grad)
     some = "" if trained == total else f", {_count(trained)} of them trained"
     first = next(model.parameters())
     where = f"cpu ({torch.get_num_threads()} threads)" if first.device.type == "cpu" else str(first.device)
     dtype = str(first.dtype).removeprefix("torch.")
+    if mixed not in (None, dtype):
+        dtype += f" with {mixed} products"
     shown = Path(name).name or name
     return f"{shown}: {_count(total)} parameters{some}, {dtype} on {where}; {instructions:,} instructions"
 

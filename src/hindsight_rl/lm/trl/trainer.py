@@ -14,7 +14,7 @@ TRL's methods are wrapped, not copied. ``_calculate_rewards`` stores the verdict
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -175,7 +175,10 @@ class HiRTrainer(GRPOTrainer):
     # -- verdicts of the rollouts -----------------------------------------------------------------------------------
 
     def _generate(self, prompts: list[Any]) -> Any:
-        made = super()._generate(prompts)
+        # A CPU converts the weights to bfloat16 once for all tokens. On a GPU that is quick, and the copy is large.
+        once = self.accelerator.autocast() if self.accelerator.device.type == "cpu" else nullcontext()
+        with once:
+            made = super()._generate(prompts)
         self._tool_mask: list[list[int]] | None = made[2]
         if self._tool_mask is not None and self._buffer is not None:
             raise HindsightError(
