@@ -249,8 +249,8 @@ class Differences:
         axes.locator_params(axis="x", nbins=8)
 
 
-def dependent(found: dict[str, Any]) -> str:
-    """Accuracy per way of rewriting and share of dependent constraints."""
+def dependent(found: dict[str, Any], name: str = "dependent") -> str:
+    """Accuracy per way of rewriting and share of dependent constraints; name: of the study."""
     shares = {share: each["table"]["names"] for share, each in found["conditions"].items()}
     first = next(iter(found["conditions"].values()))
     seeds = len(next(iter(first["table"]["names"].values()))["seeds"])
@@ -260,7 +260,7 @@ def dependent(found: dict[str, Any]) -> str:
     )
     rows = [[way, *(cell(names[way]["accuracy"]) for names in shares.values())] for way in found["study"]["methods"]]
     lines = [title, "", *markdown(["rewriting", *(f"share {share}" for share in shares)], rows)]
-    return "\n".join([*lines, "", f"({source('dependent')}) {kind(found)}"])
+    return "\n".join([*lines, "", f"({source(name)}) {kind(found)}"])
 
 
 @dataclass

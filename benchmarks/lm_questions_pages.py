@@ -2,17 +2,21 @@
 
     python benchmarks/lm_questions_pages.py
 
-Reads rooms, mdp_grpo, budgets, with whose methods it is compared, and judge_errors.
+Reads rooms, mdp_grpo, budgets, with whose methods it is compared, judge_errors, dependent_more, curriculum and
+curriculum_large.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from grounding import write_between
 from lm_pages import (
     EXPERIMENTS,
     IMAGES,
+    Shares,
     cell,
+    dependent,
     kind,
     learning_curves,
     markdown,
@@ -163,6 +167,71 @@ class Errors:
         axes.set_ylim(0, None)
 
 
+SHARES_COMPARED = (
+    ("hir, plain", "hir, closed"), ("retarget, plain", "retarget, closed"), ("hir, closed", "fraction"),
+    ("hir, plain", "fraction"), ("retarget, closed", "fraction"),
+)  # fmt: skip
+
+
+def dependent_more(found: dict[str, Any]) -> str:
+    """Accuracy per way of rewriting and share, and differences on the same seeds."""
+    seeds = found["study"]["seeds"]
+    reached = {share: finals(each["runs"]) for share, each in found["conditions"].items()}
+    rows = [
+        [f"{one}, less {other}", *(over(row, one, other, seeds) for row in reached.values())]
+        for one, other in SHARES_COMPARED
+    ]
+    table = markdown(["paired by seed", *(f"share {share}" for share in reached)], rows)
+    return "\n".join([dependent(found, "dependent_more"), "", *table])
+
+
+def curriculum(sizes: list[dict[str, Any]]) -> str:
+    """Every choice of failures against random choice, for each size of the model and each base model."""
+    conditions = [(each, name, at["table"]["names"]) for each in sizes for name, at in each["conditions"].items()]
+    rows = [["before training", *(cell(names["random"]["curve"]["accuracy"][0]) for _, _, names in conditions)]]
+    for method in sizes[0]["study"]["methods"]:
+        own = [names[method] for _, _, names in conditions]
+        reference = method == sizes[0]["study"]["reference"]
+        rows.append([method, *(cell(row["accuracy"]) if reference else signed(row["over_reference"]) for row in own)])
+    head = ["choice", *(f"{name}, {len(each['study']['seeds'])} seeds" for each, name, _ in conditions)]
+    number = rollouts(next(iter(sizes[0]["conditions"].values())))
+    title = f"**`hir` by choice of failures, {number:,} rollouts**"
+    note = "The first two rows are accuracies, the others differences from random choice, paired by seed."
+    sources = "; ".join(source(name) for name in ("curriculum", "curriculum_large"))
+    return "\n".join([title, "", *markdown(head, rows), "", f"{note} ({sources}) {kind(sizes[0])}"])
+
+
+@dataclass
+class Heat:
+    """Differences from the reference, method by condition; bold where the interval does not hold 0."""
+
+    sizes: list[dict[str, Any]]
+    title: str = "difference from random choice, percentage points"
+    x_label: str = "parameters and base model"
+    y_label: str = ""
+    size: tuple[int, int] = (640, 330)
+
+    def draw(self, axes: Any, paint: Paint) -> None:
+        """Blue where it is better, red where it is worse."""
+        study = self.sizes[0]["study"]
+        conditions = {name: at["table"]["names"] for each in self.sizes for name, at in each["conditions"].items()}
+        methods = [name for name in study["methods"] if name != study["reference"]]
+        table = [[names[method]["over_reference"] for names in conditions.values()] for method in methods]
+        means = 100 * np.array([[value["mean"] for value in row] for row in table])
+        bound = np.abs(means).max()
+        axes.imshow(means, cmap="RdBu", vmin=-bound, vmax=bound, aspect="auto")
+        for y, row in enumerate(table):
+            for x, value in enumerate(row):
+                apart = abs(value["mean"]) > value["half"]
+                axes.text(
+                    x, y, f"{means[y, x]:+.1f}", ha="center", va="center", fontsize=9,
+                    color="black" if abs(means[y, x]) < 0.6 * bound else "white", weight="bold" if apart else "normal",
+                )  # fmt: skip
+        axes.set_xticks(range(len(conditions)), list(conditions), fontsize=9)
+        axes.set_yticks(range(len(methods)), methods, fontsize=9)
+        axes.grid(visible=False)
+
+
 def main() -> None:
     """Write every figure and table."""
     turns = result("rooms")
@@ -172,6 +241,12 @@ def main() -> None:
     wrong = result("judge_errors")
     write_between(EXPERIMENTS / "sandbox_judge_errors.md", "lm_judge_errors", judge_errors(wrong))
     save([Errors(wrong, each) for each in ERRORS], IMAGES / "lm_judge_errors.png")
+    shares = result("dependent_more")
+    write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent_more", dependent_more(shares))
+    save([Shares(shares)], IMAGES / "lm_dependent_more.png")
+    sizes = [result("curriculum"), result("curriculum_large")]
+    write_between(EXPERIMENTS / "sandbox_curriculum.md", "lm_curriculum", curriculum(sizes))
+    save([Heat(sizes)], IMAGES / "lm_curriculum.png")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,10 @@ Stages, each kept in --runs and not repeated by a second call with the same opti
    tuned on, at intervals; at the end IFEval and IFBench, test instructions with unseen kinds, and signs of collapse;
    with --attention also attention to the words of the constraints, in the model's own and in the base's responses.
 
-Runs stand in a queue; --workers processes take from it, and each run writes its result as it goes. With --seconds,
-stage 4 ends in time: all runs stop, evaluate, and are compared after the most rollouts that all of them have.
+Runs stand in a queue; --workers processes take from it, and each run writes its result as it goes. A second call with
+the same --runs may ask for other methods, rates and seeds, and for other limits of time; all else must be the same.
+With --seconds, stage 4 ends in time: all runs stop, evaluate, and are compared after the most rollouts that all of them
+have.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import multiprocessing
 import os
 import statistics
 import sys
+import threading
 import time
 import traceback
 from collections import defaultdict
@@ -473,7 +476,11 @@ def _chosen(study: Study, root: Path) -> dict[str, float]:
     for file in sorted(root.glob("tune-*/result.json")):
         run = _read(file)
         score = (run["validation"]["each"], -run["learning_rate"])
-        if run["method"] in study.methods and score > best.get(run["method"], (-1.0, 0.0)):
+        if (
+            run["method"] in study.methods
+            and run["learning_rate"] in study.rates
+            and score > best.get(run["method"], (-1.0, 0.0))
+        ):
             best[run["method"]] = score
     return {method: -score[1] for method, score in best.items()}
 
@@ -497,13 +504,15 @@ def _mean(values: list[float]) -> dict[str, float | None]:
     return {"mean": round(statistics.mean(values), 4), "half": half}
 
 
-def gathered(study: Study, root: Path) -> dict[str, Any]:
-    """All results so far as one object: what `--out` holds."""
+def gathered(study: Study, root: Path, chosen: dict[str, float]) -> dict[str, Any]:
+    """The results of the runs at the chosen rates as one object: what `--out` holds."""
     base = _read(root / "base.json")
     runs = []
     for file in sorted(root.glob("compare-*/partial.json")):
         whole = file.with_name("result.json")
         run = _read(whole if whole.exists() else file)
+        if run["learning_rate"] != chosen.get(run["method"]) or run["seed"] not in study.seeds:
+            continue
         lines = (file.parent / "curve.jsonl").read_text("utf-8").splitlines()
         run["curve"] = [{k: v for k, v in json.loads(line).items() if k != "wins"} for line in lines]
         runs.append(run)
@@ -538,6 +547,32 @@ def gathered(study: Study, root: Path) -> dict[str, Any]:
     return {"common_rollouts": common, "table": table, "tuning": tuning, "base": base, "runs": runs}
 
 
+MAY_CHANGE = ("runs", "out", "methods", "rates", "seeds", "workers", "seconds", "tuning_share", "ending", "data")
+"""Options that a second call with the same --runs may change."""
+
+
+def _check(study: Study, file: Path) -> None:
+    """Ends the program if the folder holds runs with other options."""
+    before = _read(file) if file.exists() else {}
+    for name, value in json.loads(json.dumps(asdict(study))).items():
+        if name not in MAY_CHANGE and name in before and before[name] != value:
+            option = f"--{name.replace('_', '-')}"
+            sys.exit(f"{file.parent} was made with {option} {before[name]}, not {value}: choose other --runs")
+
+
+def _wait(queue: Any, workers: list[Any], every: float = 5.0) -> None:
+    """Wait until the queue is empty; ends the program if no worker is left to empty it."""
+    done = threading.Thread(target=queue.join, daemon=True)
+    done.start()
+    while done.is_alive():
+        done.join(every)
+        dead = [each.exitcode for each in workers if not each.is_alive()]
+        if dead and done.is_alive():
+            sys.exit(
+                f"a worker ended with exit code {dead[0]} (killed, or out of memory?): see worker-*.log; call again"
+            )
+
+
 def main() -> None:
     """Prepare, tune, compare, gather."""
     study = tyro.cli(Study, description=__doc__).sized()
@@ -545,6 +580,7 @@ def main() -> None:
     end = began + (study.seconds or 10 * 365 * 86_400)
     root = Path(study.runs)
     root.mkdir(parents=True, exist_ok=True)
+    _check(study, root / "study.json")
     _write(root / "study.json", asdict(study))
     from importlib.metadata import version
 
@@ -587,7 +623,7 @@ def main() -> None:
         torch.cuda.empty_cache()
     shown = {k: v for k, v in _read(root / "base.json")["final"].items() if isinstance(v, float)}
     _log("base:", json.dumps(shown))
-    queue.join()
+    _wait(queue, workers)
     chosen = _chosen(study, root) if len(study.rates) > 1 else dict.fromkeys(study.methods, study.rates[0])
     _write(root / "chosen.json", chosen)
     _log("learning rates:", chosen)
@@ -595,10 +631,10 @@ def main() -> None:
     seeds, batches = _fitting(study, root, last)
     _log(f"comparison: {len(seeds)} seeds, {batches} generation batches")
     begin([Job("compare", m, chosen[m], seed, batches, last) for seed in seeds for m in study.methods if m in chosen])
-    queue.join()
+    _wait(queue, workers)
     for _ in workers:
         queue.put(None)
-    result = about | {"chosen": chosen, "seconds": round(time.time() - began, 1)} | gathered(study, root)
+    result = about | {"chosen": chosen, "seconds": round(time.time() - began, 1)} | gathered(study, root, chosen)
     if study.out:
         _write(Path(study.out), result)
     for method, row in result["table"].items():

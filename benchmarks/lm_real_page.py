@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding import write_between
+from studies import interval
 
 from hindsight_rl.intervals import wilson
 
@@ -36,22 +37,29 @@ def rows_of(final: dict[str, Any]) -> list[str]:
     return cells
 
 
+def finished(result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The runs that were evaluated at their end, by method and seed, with their names in the tables."""
+    methods, several = list(result["table"]), len({run["seed"] for run in result["runs"]}) > 1
+    runs = [run for run in result["runs"] if "final" in run]
+    runs.sort(key=lambda run: (methods.index(run["method"]), run["seed"]))
+    return [(f"`{run['method']}`" + (f", seed {run['seed']}" if several else ""), run) for run in runs]
+
+
 def table(name: str, result: dict[str, Any]) -> str:
     """The comparison of one result file."""
-    base = result["base"]["final"]
+    base, seeds = result["base"]["final"], ", ".join(map(str, sorted({run["seed"] for run in result["runs"]})))
     lines = [
-        f"**{result['common_rollouts']:,} rollouts per method, seeds {result['runs'][0]['seed']}**",
+        f"**{result['common_rollouts']:,} rollouts per method, seeds {seeds}**",
         "",
         "| method | learning rate | all met, unseen prompts | all met, unseen kinds | with 1 / 2 / 3 constraints "
         "| each met | ended | words | perplexity | KL to base | s |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
         "| base |  | " + " | ".join(rows_of(base)) + " |  |",
     ]
-    order = {method: at for at, method in enumerate(result["table"])}
-    for run in sorted((run for run in result["runs"] if "final" in run), key=lambda run: order[run["method"]]):
+    for name_of_run, run in finished(result):
         cells = rows_of(run["final"])
         lines.append(
-            f"| `{run['method']}` | {run['learning_rate']:g} | " + " | ".join(cells) + f" | {run['seconds']:.0f} |"
+            f"| {name_of_run} | {run['learning_rate']:g} | " + " | ".join(cells) + f" | {run['seconds']:.0f} |"
         )
     machine = result["machine"]
     lines += [
@@ -63,6 +71,40 @@ def table(name: str, result: dict[str, Any]) -> str:
     if "note" in result:
         lines += ["", f"{result['note']}"]
     return "\n".join(lines)
+
+
+def attention(result: dict[str, Any]) -> str:
+    """Attention to the words of constraints: of each model, and how far a trained one is from the base."""
+    base = result["base"]["final"]["attention"]
+    rows = [["base", *(_mean(base["own"], key) for key in ATTENTION), "", "", "", ""]]
+    for name, run in finished(result):
+        found = run["final"]["attention"]
+        own = [_mean(found["own"], key) for key in ATTENTION]
+        same = [_over(found["base"], base["base"], key) for key in ATTENTION]
+        rows.append([name, *own, *same])
+    names = ("share", "lift", "lift, met", "lift, missed")
+    head = ["method", *(f"{name}, own responses" for name in names), *(f"{name}, over base" for name in names)]
+    lines = [f"| {' | '.join(each)} |" for each in (head, ["---"] * len(head), *rows)]
+    number = base["own"]["responses"]
+    note = f"{number} instructions; ± is half of the 95 % interval over instructions (Student's t), not over seeds."
+    return "\n".join(
+        [*lines, "", f"Own responses: as each model answers. Over base: on the base's responses, paired. {note}"]
+    )
+
+
+ATTENTION = ("constraints", "lift", "lift_met", "lift_missed")
+
+
+def _mean(found: dict[str, Any], key: str) -> str:
+    value = interval([row[key] for row in found["by_response"] if row[key] is not None])
+    return f"{value['mean']:.3f} ± {value['half']:.3f}"
+
+
+def _over(found: dict[str, Any], base: dict[str, Any], key: str) -> str:
+    before = {row["index"]: row[key] for row in base["by_response"] if row[key] is not None}
+    pairs = [row[key] - before[row["index"]] for row in found["by_response"] if row["index"] in before]
+    value = interval(pairs)
+    return f"{value['mean']:+.3f} ± {value['half']:.3f}"
 
 
 def benchmarks_of(result: dict[str, Any]) -> str:
@@ -110,7 +152,10 @@ def main() -> None:
         if file.exists():
             result = json.loads(file.read_text("utf-8"))
             write_between(PAGE, name, table(name, result))
-            write_between(PAGE, f"{name}_base", benchmarks_of(result))
+            if "attention" in result["base"]["final"]:
+                write_between(PAGE, f"{name}_attention", attention(result))
+            if "ifeval_prompt_strict" in result["base"]["final"]:
+                write_between(PAGE, f"{name}_base", benchmarks_of(result))
 
 
 if __name__ == "__main__":

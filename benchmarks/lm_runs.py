@@ -59,15 +59,17 @@ def done(wanted: Wanted, config: SandboxConfig) -> bool:
     """Whether the run is there, complete.
 
     Raises:
-        HindsightError: it was made with other settings.
+        HindsightError: it was made, or begun, with other settings.
     """
-    if not (wanted.path / "eval.json").exists():
+    if not (wanted.path / "config.json").exists():
         return False
     stored = from_json(Run.open(wanted.path, kind="lm").read("config.json"), str(wanted.path / "config.json"))
     settings, before = effective(config), effective(stored)
     differ = [k for k, v in settings.items() if before[k] != v]
     if differ:
         raise HindsightError(f"{wanted.path} was made with another {', '.join(differ)}: choose other --runs")
+    if not (wanted.path / "eval.json").exists():
+        return False
     return all(row["done"] for row in Run(wanted.path).read("eval.json")["arms"].values())
 
 

@@ -161,6 +161,7 @@ def test_a_folder_is_its_files_by_name(tmp_path: Path) -> None:
         written(tmp_path / "hub", name, {"at": at})
     assert [row["at"] for row in read(tmp_path / "hub")] == [1, 2]
     written(tmp_path / "hub", "data/train-00000.witness.jsonl", {"response": "of compose"})
+    written(tmp_path / "hub", "data/train-00000.jsonl.counts.json", {"rows": "of relabel"})
     assert [row["at"] for row in read(tmp_path / "hub")] == [1, 2]
     written(tmp_path / "eval", "results_2026.json", {"results": 1})
     written(tmp_path / "eval", "samples_ifeval_2026.jsonl", {"at": 5})

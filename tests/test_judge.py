@@ -289,6 +289,8 @@ def test_the_command_without_an_endpoint_says_so(
     responses.write_text(json.dumps({"key": 7, "response": "rain"}) + "\n")
     arguments = ["judge", "cfbench", str(responses), "--prompts", str(prompts), "--out", str(tmp_path / "j.jsonl")]
     assert cli(arguments) == 2 and "base-url" in capsys.readouterr().err
+    arguments[-1] = str(tmp_path)
+    assert cli(arguments) == 2 and f"cannot write {tmp_path}: it is a folder" in capsys.readouterr().err
 
 
 def test_the_same_words_in_another_task_are_another_question() -> None:

@@ -1,5 +1,6 @@
 """Attention of a transformers model to constraints, against sums by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import transformers
 
 from hindsight_rl.constraints.core import constraint
+from hindsight_rl.data.separation import separated
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.attention import attention_to_constraints, located
 from hindsight_rl.lm.generate import Response, prompt_ids
@@ -41,6 +43,16 @@ def test_the_tokens_of_a_constraint_are_those_of_its_words(tiny: tuple[Any, Any]
     assert [prompt] == prompt_ids(tokenizer, [ASKED.messages], prompt_format)
     assert [tokenizer.decode(prompt[a:b]).split() for a, b in spans] == [each.split() for each in TEXTS]
     assert located(tokenizer, ABSENT, prompt_format)[1] == [None]
+
+
+def test_constraints_are_found_in_the_order_of_the_prompt(tiny: tuple[Any, Any]) -> None:
+    _, tokenizer = tiny
+    text = f"Write a line . {TEXTS[1]} {TEXTS[0]}"
+    task, texts, layout = separated(text, TEXTS)
+    asked = replace(ASKED, task=task, texts=texts, layout=layout, prompt=text)
+    prompt, spans = located(tokenizer, asked, "text")
+    assert [tokenizer.decode(prompt[a:b]).split() for a, b in spans] == [each.split() for each in TEXTS]
+    assert spans[0] > spans[1]
 
 
 def test_shares_and_lifts_are_sums_of_the_models_attention(tiny: tuple[Any, Any]) -> None:

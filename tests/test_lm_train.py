@@ -205,6 +205,20 @@ def test_instructions_longer_than_the_context(tiny: Any) -> None:
         train(tiny("rlvr", "second", constraints="8", model=ModelRules(width=16, heads=2, layers=1, context=19)))
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"pretrain": PretrainRules(low=3, high=2)}, "--pretrain.low 3 and --pretrain.high 2: between 1 and"),
+        ({"pretrain": PretrainRules(high=20)}, "--pretrain.high 20"),
+        ({"model": ModelRules(heads=0)}, "--model.heads 0: must be at least 1"),
+        ({"replay": ReplayRules(lambda_start=float("nan"))}, "lambda_start is nan"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(tiny: Any, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(HindsightError, match=re.escape(said)):
+        train(tiny("hir", **changes))
+
+
 @pytest.mark.parametrize("changes", [
     {"reinforce": ReinforceRules(advantage="pooled", old_logps="original", kl=0.01)},
     {"reinforce": ReinforceRules(clip_replays=False, kl=0.01)},

@@ -202,6 +202,20 @@ def test_prompts_and_responses_apart(tmp_path: Path, row: dict[str, Any]) -> Non
     assert [one["content"] for one in made["messages"]] == [PROMPT, BOTH]
 
 
+def test_a_prompt_of_several_instructions_is_told_apart_by_its_key(tmp_path: Path) -> None:
+    rows = [
+        {"id": at, "prompt": PROMPT, "criteria": [f"Include {word}."], "instruction_id_list": ["keywords:existence"],
+         "kwargs": [{"keywords": [word]}]}
+        for at, word in ((1, "tern"), (2, "gull"))
+    ]  # fmt: skip
+    prompts = write(tmp_path / "prompts.jsonl", *rows)
+    named = {"id": 2, "prompt": PROMPT, "response": "a gull"}
+    (made,) = relabelled(tmp_path, named, prompts=str(prompts))
+    assert made["source"] == "success" and "gull" in made["messages"][0]["content"]
+    with pytest.raises(HindsightError, match="its prompt stands for several instructions; give its custom_id or key"):
+        relabelled(tmp_path, {"prompt": PROMPT, "response": "a gull"}, prompts=str(prompts))
+
+
 def test_composed_rows_of_every_schema_keep_task_and_constraints_apart(tmp_path: Path) -> None:
     from pyarrow import Table, parquet
 

@@ -136,7 +136,7 @@ def test_a_replay_is_checked_again_and_its_place_goes_to_the_next() -> None:
 
 def test_an_exception_of_a_checker_costs_its_row_only() -> None:
     found = select([Rollout(ASKED, "crash", [True, False, False, False], entropy=5), rollout("a")], 2)
-    assert sources(found) == [1] and found.rejected == {"RuntimeError during verification": 1}
+    assert sources(found) == [1] and found.rejected == {"RuntimeError while rewriting or verifying": 1}
 
 
 def test_the_same_response_is_replayed_once_under_an_instruction() -> None:

@@ -100,6 +100,9 @@ def test_training_rows_become_instructions(tmp_path):
     }
     [found] = read("hir-16k", _write(tmp_path / "h.jsonl", [row]))
     assert found.prompt == "Tell me a story. Avoid commas." and found.texts == ("Avoid commas.",)
+    assert read("hir-16k", _write(tmp_path / "h.jsonl", [{**row, "criteria": '["Avoid commas."]'}])) == [found]
+    with pytest.raises(HindsightError, match=r"h.jsonl:1: 'criteria' must be a list of strings"):
+        read("hir-16k", _write(tmp_path / "h.jsonl", [{**row, "criteria": [4]}]))
     truth = [{"instruction_id": ["keywords:existence"], "kwargs": [{"keywords": ["sea"]}]}]
     chat = {"key": "k", "messages": [{"role": "user", "content": "Hi."}], "ground_truth": str(truth)}
     [found] = read("if-rlvr", _write(tmp_path / "i.jsonl", [chat]))
@@ -118,6 +121,21 @@ def test_cfbench_scores_from_a_judge(tmp_path):
     assert not priority([True, True, False], [False, False, False])
     asked = Instruction("q", (), "q", 1, soft=("a", "b"), meta={"primary": [True, False]})
     assert scores([asked, asked], [[True, True], [True, False]]).csr == 0.75
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ifeval", "--judged", "absent.jsonl"),
+        ("cfbench", "--verdicts", "v.jsonl"),
+        ("cfbench", "--version", "hir"),
+        ("cfbench", "--answer-after", "[/THINK]"),
+    ],
+)
+def test_an_option_that_a_benchmark_does_not_use_is_refused(words, capsys):
+    benchmark, option, value = words
+    assert main(["score", benchmark, "r.jsonl", "--splitter", "native", option, value]) == 2
+    assert f"{option}: " in capsys.readouterr().err
 
 
 def test_verdicts_that_cannot_be_written_are_an_error_after_the_scores(tmp_path, capsys):

@@ -7,7 +7,9 @@ import tomllib
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
+from queue import Queue
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 import tyro
@@ -105,6 +107,32 @@ def test_a_study_tunes_compares_and_does_nothing_twice(
     file.write_text(TINY_LM.replace("--test 8", "--test 9"))
     with pytest.raises(HindsightError, match="was made with another test: choose other --runs"):
         run(lm_study, monkeypatch, *arguments)
+    for each in (tmp_path / "runs").rglob("eval.json"):  # runs that were stopped before their end
+        each.unlink()
+    with pytest.raises(HindsightError, match="was made with another test: choose other --runs"):
+        run(lm_study, monkeypatch, *arguments)
+
+
+def test_a_study_of_the_real_model_refuses_the_folder_of_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    real = import_module("lm_real")
+    file = tmp_path / "study.json"
+    real._check(real.Study(), file)
+    file.write_text(json.dumps(dataclasses.asdict(real.Study())))
+    real._check(real.Study(workers=8, seeds=(4,), rates=(1e-3,)), file)
+    with pytest.raises(SystemExit, match="was made with --tokens 80, not 120: choose other --runs"):
+        real._check(real.Study(tokens=120), file)
+
+
+def test_a_queue_that_nobody_works_on_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    real = import_module("lm_real")
+    queue: Any = Queue()
+    queue.put("a run")
+    with pytest.raises(SystemExit, match="a worker ended with exit code -9"):
+        real._wait(queue, [SimpleNamespace(is_alive=lambda: False, exitcode=-9)], every=0.05)
 
 
 # What later studies need: choices of a method varied one by one, other instructions, other benches of evaluation.

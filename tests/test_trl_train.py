@@ -14,7 +14,6 @@ import pytest
 pytest.importorskip("trl", reason="TRL is not installed: pip install 'hindsight-rl[lm]'")
 
 from hindsight_rl import cli
-from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl import HiRTrainer, options
 from hindsight_rl.lm.trl.held_out import HeldOut
 from hindsight_rl.lm.trl.options import KIND, chosen
@@ -142,6 +141,18 @@ def test_the_precision_of_a_run_is_that_of_its_first_processor(
     assert "float32 on cpu" in capsys.readouterr().err
 
 
+def test_held_out_responses_are_judged_like_those_of_training(model: str, rows: Path, tmp_path: Path) -> None:
+    held_out = tmp_path / "held_out.jsonl"
+    asked = {"prompt": "Write a line .", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+    held_out.write_text(json.dumps(asked) + "\n", "utf-8")
+    wins = []
+    for name, more in (("plain", []), ("marked", ["--answer_after", "[/THINK]"])):
+        words = command(model, rows, tmp_path / name, "--held_out", str(held_out), "--max_steps", "1", *more)
+        assert cli.main(words) == 0
+        wins.append(Run(tmp_path / name).lines("held_out.jsonl")[0]["wins"])
+    assert wins == ["1", "0"]  # without the mark there is no answer
+
+
 def test_every_process_waits_for_an_evaluation_whatever_it_sees_of_the_file(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", {}, kind="lm-trl")
     run.append("held_out.jsonl", {"step": 0})
@@ -156,7 +167,7 @@ def test_every_process_waits_for_an_evaluation_whatever_it_sees_of_the_file(tmp_
     assert run.lines("held_out.jsonl") == [{"step": 0}]
 
 
-def test_options_of_methods_and_files(model: str, rows: Path, tmp_path: Path) -> None:
+def test_options_of_methods_and_files(model: str, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     from hindsight_rl.lm.trl.options import parsed
 
     words = command(model, rows, tmp_path / "x")[2:]
@@ -178,9 +189,18 @@ def test_options_of_methods_and_files(model: str, rows: Path, tmp_path: Path) ->
     file.write_text("learning_rate: 0.5\nlambda_start: 3\n", "utf-8")
     _, config = parsed([*words, "--config", str(file), "--learning_rate", "0.25"])
     assert config.lambda_start == 3 and config.learning_rate == 0.25
-    file.write_text("limit: null\nlerning_rate: 0.5\n", "utf-8")
-    with pytest.raises(HindsightError, match=r"options.yaml: unknown option --lerning_rate \(did you mean"):
-        parsed([*words, "--config", str(file)])
+    for line, said in (
+        ("lerning_rate: 0.5", "unknown option --lerning_rate (did you mean"),
+        ("learning_rat: 0.5", "unknown option --learning_rat (did you mean"),
+        ("learning_rate: abc", "argument --learning_rate/--learning-rate: invalid float value"),
+    ):
+        file.write_text(f"limit: null\n{line}\n", "utf-8")
+        assert cli.main(["lm", "train", *words, "--config", str(file)]) == 2
+        assert f"--config {file}: {said}" in capsys.readouterr().err
+    file.write_text("limit: null\n", "utf-8")
+    for more, said in (("--lerning_rate", "unknown option"), ("--learning_rate", "argument --learning_rate/")):
+        assert cli.main(["lm", "train", *words, "--config", str(file), more, "abc"]) == 2
+        assert f"hindsight: {said}" in capsys.readouterr().err
     file.write_text("limit: null\nmodel: elsewhere\n", "utf-8")
     options, _ = parsed([*words[2:], "--config", str(file)])
     assert options.model == "elsewhere" and options.limit is None
@@ -200,10 +220,16 @@ def test_bad_input_is_one_line_and_leaves_no_folder(
         assert cli.main(command(model, bad, tmp_path / "out")) == 2
         (line,) = [each for each in capsys.readouterr().err.splitlines() if each.startswith("hindsight:")]
         assert said in line
+    hollow = tmp_path / "hollow"
+    shutil.copytree(model, hollow, ignore=shutil.ignore_patterns("*.safetensors"))
     for more, said in (
         (["--lerning_rate", "1"], "unknown option --lerning_rate (did you mean --learning_rate?)"),
         (["--method", "x"], "unknown method 'x'"),
         (["--num_generations", "3"], "divisible"),
+        (["--meth", "rlvr"], "unknown option --meth (did you mean --method?)"),
+        (["--limit", "-1"], "--limit -1: it must be at least 1"),
+        (["--held_out", str(rows), "--evaluate_every", "0"], "--evaluate_every 0: it must be at least 1"),
+        (["--model", str(hollow)], "model.safetensors"),
         (["--max_steps", "many"], "many"),
         (["--max_completion_length", "127"], "1 fit beside 127"),
         (["--dataset", "nothing"], "neither a file nor a dataset"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,22 @@ def write_text(path: Path, text: str) -> None:
     """Replace a file by this text, in UTF-8; raises :class:`OSError`."""
     with replacing(path) as partial:
         partial.write_text(text, "utf-8")
+
+
+def check_output(out: Path) -> None:
+    """Find out before long work whether the file that a user asked for with ``--out`` can be written; makes its folder.
+
+    Raises:
+        HindsightError: it cannot.
+    """
+    if out.is_dir():
+        raise HindsightError(f"cannot write {out}: it is a folder; choose another --out")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise HindsightError(f"cannot write {out}: {error.strerror or error}; choose another --out") from error
 
 
 def write_output(out: Path, write: Callable[[Path], object]) -> None:

@@ -31,20 +31,27 @@ class Run:
         self.path = path
 
     @classmethod
-    def create(cls, path: str | Path, config: Mapping[str, Any], kind: str) -> "Run":
+    def create(
+        cls,
+        path: str | Path,
+        config: Mapping[str, Any],
+        kind: str,
+        exists: str = "choose another --out, or add --resume to go on with that run",
+    ) -> "Run":
         """Create a run folder.
 
         Args:
             path: the folder; it must not hold a run.
             config: all settings, as JSON values.
             kind: the kind of command, e.g. `agent`.
+            exists: what a user can do where the folder is in use.
 
         Raises:
             HindsightError: the folder is in use, cannot be written, or the disk is nearly full.
         """
         path = Path(path)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise HindsightError(f"{path} exists: choose another --out, or add --resume to go on with that run")
+            raise HindsightError(f"{path} exists: {exists}")
         try:
             path.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(path).free

@@ -74,7 +74,8 @@ def file_rows(path: Path, split: str = "train") -> Iterator[Found]:
 
 
 def folder_files(folder: Path, split: str = "train") -> list[Path]:
-    """The files of rows below a folder, by name; of lm-eval's output the samples alone, without compose's witnesses.
+    """The files of rows below a folder, by name, without what our commands write beside rows; of lm-eval's output the
+    samples alone.
 
     Raises :class:`HindsightError` where there are none.
     """
@@ -84,7 +85,7 @@ def folder_files(folder: Path, split: str = "train") -> list[Path]:
         for each in folder.rglob("*")
         if each.name.endswith(SUFFIXES)
         and not any(part.startswith(hidden) for part in each.relative_to(folder).parts)
-        and not each.name.endswith(".witness.jsonl")
+        and not each.name.endswith((".witness.jsonl", ".counts.json"))
         and each.is_file()
     )
     samples = [each for each in found if each.name.startswith("samples_") and ".jsonl" in each.name]

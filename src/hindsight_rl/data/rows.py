@@ -203,8 +203,12 @@ def _kept_apart(row: Row, found: RowConstraints) -> tuple[str, tuple[str, ...], 
     return task, tuple(texts), layout_from_json(layout)
 
 
-def _criteria(given: Any, found: RowConstraints, where: str) -> tuple[str, ...]:
-    """The data's words for the constraints, where they are aligned; () where each constraint says its own."""
+def criteria_texts(given: Any, where: str) -> tuple[str, ...]:
+    """The texts of a row's `criteria`: a list of strings, or that list as JSON.
+
+    Raises:
+        HindsightError: they are something else, or one is empty.
+    """
     if isinstance(given, str):
         try:
             given = json.loads(given)
@@ -215,6 +219,12 @@ def _criteria(given: Any, found: RowConstraints, where: str) -> tuple[str, ...]:
     texts = tuple(map(str.strip, given))
     if not all(texts):
         raise HindsightError(f"{where}: an empty text among 'criteria'; each says what one constraint asks")
+    return texts
+
+
+def _criteria(given: Any, found: RowConstraints, where: str) -> tuple[str, ...]:
+    """The data's words for the constraints, where they are aligned; () where each constraint says its own."""
+    texts = criteria_texts(given, where)
     asked = len(found.constraints) + len(found.unchecked)
     if len(texts) != asked:
         raise HindsightError(f"{where}: {len(texts)} 'criteria' but {asked} constraints; they go in pairs")

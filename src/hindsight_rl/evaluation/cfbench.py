@@ -1,30 +1,21 @@
 """CFBench's three scores from a judge's verdicts (Zhang et al. 2024, arXiv 2408.01122).
 
-The judge is any object that satisfies :class:`Judge`; CFBench itself uses a large model.
+The judge is a language model, see :mod:`hindsight_rl.lm.judge`; CFBench itself uses a large one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.replay.instruction import Instruction, Verdict
+from hindsight_rl.replay.instruction import Instruction
 
 MaybeVerdict = list[bool | None]
 """One entry per demand; None where the judge gave no verdict."""
 
 MOST_MISSING = 0.05
 """Maximum share of missing verdicts; above it, there are no scores."""
-
-
-class Judge(Protocol):
-    """Judges the demands that a program cannot check."""
-
-    def __call__(self, instruction: Instruction, response: str) -> Verdict:
-        """One boolean per demand in ``instruction.soft``, in their order."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from hindsight_rl.data.chats import asked
 from hindsight_rl.data.files import file_rows
 from hindsight_rl.data.garbage import without_collection
 from hindsight_rl.data.hub import HUB, hub_rows
+from hindsight_rl.data.rows import criteria_texts
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.replay.instruction import Instruction
 
@@ -95,14 +96,14 @@ def _hir(row: Row, where: str, version: str) -> Instruction:
     """HIR-16K: the task without its constraints, and the criteria beside it."""
     task = _text(row, "prompt", where)
     found = row_constraints(row, where, version, parsed=True)
-    criteria = row.get("criteria") or []
+    criteria = criteria_texts(row.get("criteria") or (), where)
     aligned = len(criteria) == len(found.constraints) and not found.unchecked
     return Instruction(
         task,
         found.constraints,
-        " ".join([task, *map(str, criteria)]),
+        " ".join([task, *criteria]),
         row.get("id"),
-        tuple(map(str, criteria)) if aligned else (),
+        criteria if aligned else (),
         found.unchecked,
         {"source": row.get("source")},
     )

@@ -70,10 +70,26 @@ class ScoreConfig:
         return names
 
 
+def _refuse_unused(config: ScoreConfig) -> None:
+    """Raises :class:`HindsightError` for an option that the benchmark does not use."""
+    if config.benchmark != "cfbench":
+        if config.judged is not None:
+            raise HindsightError(f"--judged: only for cfbench; {config.benchmark} is scored by its programs")
+        return
+    for name, value, default in (
+        ("verdicts", config.verdicts, None),
+        ("version", config.version, "auto"),
+        ("answer-after", config.answer_after, None),
+    ):
+        if value != default:
+            raise HindsightError(f"--{name}: not for cfbench, whose verdicts come from --judged")
+
+
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit code. Raises :class:`HindsightError` on bad input."""
     config = tyro.cli(ScoreConfig, args=argv, prog="hindsight score")
     named = config.versions
+    _refuse_unused(config)
     use_splitter(config.splitter)
     instructions = read(config.benchmark, config.prompts)
     if config.benchmark == "cfbench":

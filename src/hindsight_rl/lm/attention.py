@@ -18,6 +18,7 @@ import torch
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.generate import Response, evaluating
 from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.layouts import FoundLayout
 
 Span = tuple[int, int]
 """First token, and the one after the last."""
@@ -105,17 +106,19 @@ def located(
         read = tokenizer(text=text, return_offsets_mapping=True)
     offsets = np.array(read["offset_mapping"]).reshape(-1, 2)
     # Constraints follow the task, so they are looked for from the end, the last one first.
-    spans: list[Span | None] = []
+    texts, layout = instruction.texts, instruction.layout
+    order = layout.order if isinstance(layout, FoundLayout) else range(len(texts))
+    spans: list[Span | None] = [None] * len(texts)
     end = len(text)
-    for words in reversed(instruction.texts):
-        at = text.rfind(words.strip(), 0, end)
-        if at < 0 or not words.strip():
-            spans.append(None)
+    for index in reversed(order):
+        words = texts[index].strip()
+        at = text.rfind(words, 0, end)
+        if at < 0 or not words:
             continue
         end = at
-        inside = np.flatnonzero((offsets[:, 0] < at + len(words.strip())) & (offsets[:, 1] > at))
-        spans.append((int(inside[0]), int(inside[-1]) + 1))
-    return list(read["input_ids"]), spans[::-1]
+        inside = np.flatnonzero((offsets[:, 0] < at + len(words)) & (offsets[:, 1] > at))
+        spans[index] = (int(inside[0]), int(inside[-1]) + 1)
+    return list(read["input_ids"]), spans
 
 
 def _attention(model: Any, prompt: list[int], answer: list[int]) -> np.ndarray:

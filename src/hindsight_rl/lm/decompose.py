@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
-from hindsight_rl.atomic_files import write_output
+from hindsight_rl.atomic_files import check_output, write_output
 from hindsight_rl.constraints.core import Checker, ConstraintError, checker_class, constraint, ids
 from hindsight_rl.data.chats import asked
 from hindsight_rl.data.stream import rows as source_rows
@@ -172,12 +172,12 @@ def _parts() -> "type[BaseModel]":
     return Parts
 
 
-def _row(where: str, row: Any) -> tuple[Any, Sequence[dict[str, Any]], str]:
-    """Its key, the turns before the last one of the user, and that one."""
+def _row(where: str, row: Any) -> tuple[str, Any, Sequence[dict[str, Any]], str]:
+    """Its place, its key, the turns before the last one of the user, and that one."""
     key, text = row.get("key", row.get("id")), row.get("instruction")
     if isinstance(text, str) and row.get("prompt") is None and text.strip():
-        return key, (), text
-    return key, *asked(row, where)
+        return where, key, (), text
+    return where, key, *asked(row, where)
 
 
 @dataclass
@@ -194,17 +194,18 @@ class DecomposeConfig:
 def main(argv: list[str]) -> int:
     """`hindsight decompose`: JSON lines with `prompt` in, training rows out."""
     args = tyro.cli(DecomposeConfig, args=argv, prog="hindsight decompose")
+    check_output(Path(args.out))
     rows = [_row(where, row) for where, row in source_rows(args.prompts)]
     if not rows:
         raise HindsightError(f"{args.prompts}: it holds no prompts")
     counts: Counter[str] = Counter()
     lines = []
     with Endpoint(args.endpoint.resolved()) as endpoint:
-        found = Decomposer(endpoint).decompose_many([text for _, _, text in rows])
-        for (key, earlier, text), made in zip(rows, found, strict=True):
+        found = Decomposer(endpoint).decompose_many([text for *_, text in rows])
+        for (where, key, earlier, text), made in zip(rows, found, strict=True):
             if isinstance(made, EndpointError):
                 counts["failed"] += 1
-                print(f"hindsight: prompt {key}: {made}", file=sys.stderr)
+                print(f"hindsight: {where}: {made}", file=sys.stderr)
                 continue
             taken = made.instruction
             counts.update(prompts=1, checkable=len(taken.constraints), soft=len(taken.soft), dropped=len(made.dropped))

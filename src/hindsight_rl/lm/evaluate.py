@@ -89,8 +89,11 @@ def main(argv: list[str]) -> int:
     for name in names:
         if name not in BENCHMARKS:
             raise HindsightError(f"--bench {name}: one of {', '.join(BENCHMARKS)}")
-    if config.batch < 1 or config.max_new_tokens < 1:
-        raise HindsightError("--batch and --max-new-tokens must be at least 1")
+    for name, value in (("batch", config.batch), ("max-new-tokens", config.max_new_tokens), ("limit", config.limit)):
+        if value is not None and value < 1:
+            raise HindsightError(f"--{name} {value}: it must be at least 1")
+    if config.lm_eval and not importlib.util.find_spec("lm_eval"):
+        raise HindsightError("--lm-eval needs the lm-eval harness: pip install 'hindsight-rl[lm-eval]'")
     files = dict(_file(text) for text in config.prompts)
     asked = {name: _read(name, files.get(name), config.limit) for name in names}
     # The report of a run reads its evaluation from the run's folder.
@@ -138,7 +141,7 @@ def _folder(config: EvaluateConfig, out: str) -> tuple[Run, bool]:
     """The folder of this evaluation, and whether it is new (otherwise the evaluation is resumed)."""
     settings = {name: getattr(config, name) for name in SETTINGS}
     if not (Path(out) / "config.json").exists():
-        return Run.create(out, settings, kind="lm-evaluation"), True
+        return Run.create(out, settings, kind="lm-evaluation", exists="choose another --out"), True
     run = Run.open(out, kind="lm-evaluation")
     stored = run.read("config.json")
     if not any(
@@ -188,9 +191,9 @@ def respond(
 ) -> None:
     """Generate the missing responses batch by batch; each batch is saved before the next."""
     # Drop a last line that was cut off by a kill; its response is generated once more.
-    file, rows = run.path / f"{name}.jsonl", run.lines(f"{name}.jsonl")
-    if file.exists():
-        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    if (run.path / f"{name}.jsonl").exists():
+        rows = run.lines(f"{name}.jsonl")
+        run.write_text(f"{name}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     for start in range(0, len(left), config.batch):
         places = left[start : start + config.batch]
         # The seed depends on the index of the first prompt, so a resumed evaluation gives the same responses.
@@ -316,8 +319,6 @@ def _check_format(config: EvaluateConfig, template: Any) -> None:
 
 def _general(config: EvaluateConfig, out: str) -> int:
     """Run the lm-eval harness on these tasks, in a separate process."""
-    if not importlib.util.find_spec("lm_eval"):
-        raise HindsightError("--lm-eval needs the lm-eval harness: pip install 'hindsight-rl[lm-eval]'")
     tasks = GENERAL if config.lm_eval == "general" else str(config.lm_eval)
     command = [sys.executable, "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={config.model}"]
     command += ["--tasks", tasks, "--output_path", str(Path(out) / "lm_eval"), "--batch_size", "auto"]

@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from hindsight_rl.atomic_files import check_output, write_output
 from hindsight_rl.endpoint import Endpoint, EndpointSettings
-from hindsight_rl.errors import HindsightError
 from hindsight_rl.evaluation import cfbench
 from hindsight_rl.evaluation.prompts import read
 from hindsight_rl.evaluation.responses import match
@@ -68,6 +68,7 @@ def judged_rows(
 def main(argv: list[str]) -> int:
     """Run the command; returns the exit code. Raises :class:`HindsightError` for bad input."""
     args = tyro.cli(JudgeConfig, args=argv, prog="hindsight judge")
+    check_output(Path(args.out))
     instructions = read(args.benchmark, args.prompts)
     matched = match(instructions, args.responses, args.requests)
     for note in (*matched.complaints(), matched.marks(args.answer_after)):
@@ -78,13 +79,12 @@ def main(argv: list[str]) -> int:
         judge = Judge(endpoint, args.votes, strict=True)
         verdicts = judged_rows(judge, instructions, matched.responses, args.answer_after)
         metrics = judge.metrics()
-    try:
-        with Path(args.out).open("w", encoding="utf-8") as out:
-            for each, verdict in zip(instructions, verdicts, strict=True):
-                line = {"key": each.key, "verdict": verdict, "judge": metrics["model"], "prompt": prompt()[1]}
-                out.write(json.dumps(line, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise HindsightError(f"cannot write {args.out}: {error.strerror or error}") from error
+    about = {"judge": metrics["model"], "prompt": prompt()[1]}
+    lines = [
+        json.dumps({"key": each.key, "verdict": verdict, **about}, ensure_ascii=False) + "\n"
+        for each, verdict in zip(instructions, verdicts, strict=True)
+    ]
+    write_output(Path(args.out), lambda path: path.write_text("".join(lines), "utf-8"))
     if note := cfbench.missing_said(instructions, verdicts):
         print(f"hindsight: {note}", file=sys.stderr)
     scores: dict[str, object] = {"benchmark": args.benchmark, "prompts": len(instructions)}

@@ -69,7 +69,7 @@ def fast_bfloat16() -> bool:
     """Whether this processor multiplies matrices of bfloat16 in hardware, which halves the time of a training step."""
     import torch
 
-    known = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not say
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not say
     return any(known.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
 
 

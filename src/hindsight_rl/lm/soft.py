@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from hindsight_rl.errors import HindsightError
+from hindsight_rl.evaluation.cfbench import MOST_MISSING
 from hindsight_rl.replay.instruction import Constraint, Instruction, Verdict
 from hindsight_rl.replay.verification import verifying
 
 SOFT = "soft:judged"
-MOST_MISSING = 0.05
-"""Largest share of missing verdicts that is accepted."""
 
 
 class MissingVerdicts(HindsightError):
@@ -133,8 +132,7 @@ class Judging(ABC):
     def __call__(self, instruction: Instruction, response: str) -> Verdict:
         """One boolean per constraint, then one per demand in ``instruction.soft``.
 
-        CFBench's scores use it for instructions that have only soft demands. Replay's verification uses it for
-        instructions whose soft demands have become constraints.
+        For a single response; :meth:`verify_batch` asks about many at the same time.
         """
         return verifying(self).verify_batch([(self.judged(instruction), response)])[0]
 

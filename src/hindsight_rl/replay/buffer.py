@@ -100,10 +100,12 @@ class _Ring:
         ring = cls(capacity)
         ring.pairs = [_Pair(str(prompt), str(completion)) for prompt, completion in found["pairs"]]
         ring.next = int(found["next"])
-        if len(ring.pairs) > capacity or not 0 <= ring.next < capacity:
+        if len(ring.pairs) > capacity:
             raise HindsightError(
                 f"the replay buffer holds {len(ring.pairs)} of a kind, more than its capacity ({capacity})"
             )
+        if not 0 <= ring.next < capacity:
+            raise HindsightError(f"the replay buffer is damaged: its next place is {ring.next} of {capacity}")
         return ring
 
     def keep(self, pairs: Iterable[_Pair]) -> None:

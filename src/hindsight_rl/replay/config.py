@@ -1,5 +1,6 @@
 """The replay settings, with the same names in every engine. Standard library only."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,6 +52,12 @@ class ReplayConfig:
         for name, value, low in (("replays_per_prompt", self.replays_per_prompt, 0), ("relabels", self.relabels, 1)):
             if value < low:
                 raise HindsightError(f"{name} is {value}: it must be at least {low}")
+        if not 0 <= self.lambda_start < math.inf:
+            raise HindsightError(f"lambda_start is {self.lambda_start}: it must be at least 0")
+        if not -1 < self.lambda_growth < math.inf:
+            raise HindsightError(f"lambda_growth is {self.lambda_growth}: it must be above -1")
+        if not self.lambda_cap >= 0:
+            raise HindsightError(f"lambda_cap is {self.lambda_cap}: it must be at least 0")
         if not -1 <= self.on_task <= 1:
             raise HindsightError(f"on_task is {self.on_task}: a cosine between -1 and 1; 0 replays all answers")
         self.selector()

@@ -26,12 +26,7 @@ class OnTask:
 
     def __init__(self, least: float, encode: Encode | None = None) -> None:
         self.least = least
-        if least and encode is None:
-            from hindsight_rl.encoder import load_encoder
-
-            # Nearly every response occurs once, so it is not kept.
-            encode = partial(load_encoder().encode, keep=False)
-        self._encode = encode
+        self._encode = _encoder() if least and encode is None else encode
 
     def __call__(self, task: str, answer: str) -> bool:
         """Whether the answer is about the task."""
@@ -39,6 +34,12 @@ class OnTask:
 
     def cosine(self, task: str, answer: str) -> float:
         """The cosine of the two texts' embeddings. Long texts are cut off at the encoder's limit."""
-        assert self._encode is not None
+        self._encode = self._encode or _encoder()
         first, second = self._encode([task, answer])
         return float(first @ second)
+
+
+def _encoder() -> Encode:
+    from hindsight_rl.encoder import load_encoder
+
+    return partial(load_encoder().encode, keep=False)  # nearly every response occurs once

@@ -196,8 +196,8 @@ class _Batch:
         except Rejected as reason:
             self.rejected[str(reason)] += 1
             return None
-        except Exception as error:  # an error of a checker or a judge affects only this row
-            self.rejected[f"{type(error).__name__} during verification"] += 1
+        except Exception as error:  # an error of a rewriter, a checker or a judge affects only this row
+            self.rejected[f"{type(error).__name__} while rewriting or verifying"] += 1
             return None
         if not all(verdict):
             holding = zip(made.instruction.constraints, verdict, strict=True)

@@ -115,5 +115,5 @@ class Rewriter(Protocol):
         self, constraint: Constraint, response: str, beside: Sequence[Constraint], prompt: str | None = None
     ) -> Constraint | None:
         """A constraint of another instruction with a value that this response fulfils, or None. It must not repeat or
-        contradict `others`."""
+        contradict those `beside` it."""
         ...

@@ -53,6 +53,7 @@ class Source:
         self.reopened = 0  # prompts with responses outside the window
         self._by_key: dict[str, Instruction | str] = {}
         self._by_prompt: dict[str, Instruction | str] = {}
+        self._ambiguous: set[str] = set()  # prompts that stand for several instructions
         if config.prompts is not None:
             self._read_prompts(config.prompts)
 
@@ -73,8 +74,9 @@ class Source:
                 if isinstance(row.get(name), str | int):
                     self._by_key.setdefault(str(row[name]), kept)
             texts = {_prompt(row, found.where), made.prompt if isinstance(made, Instruction) else None} - {None}
-            for text in texts:
-                self._by_prompt.setdefault(str(text).strip(), kept)
+            for text in (str(each).strip() for each in texts):
+                if _demands(self._by_prompt.setdefault(text, kept)) != _demands(kept):
+                    self._ambiguous.add(text)
         if not self.prompts:
             why = "; ".join(self.bad.first[:1]) or "it has no rows"
             raise HindsightError(f"{source}: no prompt can be used ({why})")
@@ -110,15 +112,16 @@ class Source:
         return asked if isinstance(asked, Bad) else Unit(where, asked, tuple(answers))
 
     def _matched(self, row: Row, where: str) -> Instruction | Bad:
-        """Match by prompt, as the public evaluators do, or by key."""
+        """Match by prompt, as the public evaluators do, or by key where the prompt is missing or stands for several."""
         named = row["doc"] if is_sample(row) else row
-        prompt = _prompt(named, where)
-        made: Instruction | str | None = None
-        if prompt is not None:
-            made = self._by_prompt.get(prompt.strip())
+        prompt = (_prompt(named, where) or "").strip()
+        several = prompt in self._ambiguous
+        made: Instruction | str | None = None if several else self._by_prompt.get(prompt)
         for name in _KEYS:
             if made is None and isinstance(named.get(name), str | int):
                 made = self._by_key.get(str(named[name]))
+        if made is None and several:
+            return Bad(where, f"its prompt stands for several instructions; give its {' or '.join(_KEYS)}")
         if isinstance(made, str):
             return Bad(where, f"its prompt cannot be used: {made}")
         return made if made is not None else Bad(where, "no such prompt in the file of prompts")
@@ -145,6 +148,11 @@ class Source:
                 held -= sum(len(unit.answers) for unit in oldest)
                 yield _joined(oldest)
         yield from map(_joined, open_.values())
+
+
+def _demands(kept: Instruction | str) -> object:
+    """What two rows with the same prompt may differ in."""
+    return kept if isinstance(kept, str) else (kept.constraints, kept.texts, kept.soft)
 
 
 def _joined(units: list[Unit]) -> Unit:

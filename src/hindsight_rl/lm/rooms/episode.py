@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
-from hindsight_rl.lm.rooms.house import CONTAINERS, OBJECTS, House
+from hindsight_rl.lm.rooms.house import House
 
 MOST_MOVES = 10
 """The moves after which an episode is cut off."""
@@ -204,6 +204,3 @@ def true_of(house: House, goals: Sequence[Holds], text: str) -> bool:
     """Whether the environment, with these goals, would have answered with exactly the observations of a transcript."""
     episode = Episode(house, goals)
     return all(episode.act(action) == observation for action, observation in read(text))
-
-
-WORDS = tuple(dict.fromkeys((*VERBS, "floor", "goals", *OBJECTS, *CONTAINERS, "ok", "no", "nothing")))

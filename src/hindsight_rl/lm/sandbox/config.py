@@ -231,6 +231,9 @@ class SandboxConfig:
             ("update.epochs", self.update.epochs),
             ("pretrain.steps", self.pretrain.steps),
             ("pretrain.batch", self.pretrain.batch),
+            ("model.heads", self.model.heads),
+            ("model.layers", self.model.layers),
+            ("model.width", self.model.width),
             ("buffer-capacity", self.replay.buffer_capacity),
             ("relabels", 1 if self.replay.relabels is None else self.replay.relabels),
         ):
@@ -279,6 +282,11 @@ class SandboxConfig:
                 raise HindsightError(f"--{place} {rate}: between 0 and 1, e.g. 0.001")
         if not 0 <= self.dependent <= 1:
             raise HindsightError(f"--dependent {self.dependent}: a share between 0 and 1")
+        if not 1 <= self.pretrain.low <= self.pretrain.high <= most:
+            raise HindsightError(
+                f"--pretrain.low {self.pretrain.low} and --pretrain.high {self.pretrain.high}: between 1 and {most}, "
+                "the lower one first"
+            )
         if not 0 <= self.pretrain.noise < 1:
             raise HindsightError(f"--pretrain.noise {self.pretrain.noise}: a share from 0 to below 1")
         if self.model.width % (2 * self.model.heads):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -79,17 +80,26 @@ class Options:
     json: bool = _option(False, "Print the last metrics as JSON, on standard output.")
 
 
-def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
-    """The options of a command line; raises :class:`HindsightError` for a bad one."""
-    file, given_words = _value(argv, "--config"), list(argv)
+def parsed(argv: list[str], typed: list[str] | None = None) -> tuple[Options, HiRConfig]:
+    """The options of a command line; raises :class:`HindsightError` for a bad one.
+
+    typed: the words that a user typed, where `argv` has the words of the file of `--config` already.
+    """
+    typed = list(argv) if typed is None else typed
+    file = _value(typed, "--config")
     argv = _with_file(argv)
+
+    def where(option: str) -> str:
+        return f"--config {file}: " if file and not given(typed, option.lstrip("-").replace("-", "_")) else ""
+
     if not _value(argv, "--model") and not {"-h", "--help"} & {*argv}:
         raise HindsightError("--model is needed (to train a tiny model from scratch: hindsight sandbox train)")
     kinds: Any = [Options, HiRConfig]
-    parser = HfArgumentParser(kinds, prog="hindsight lm train")
+    parser = HfArgumentParser(kinds, prog="hindsight lm train", allow_abbrev=False)
 
     def refuse(message: str) -> NoReturn:
-        raise HindsightError(message)
+        named = re.match(r"argument (--[^/:]+)", message)
+        raise HindsightError((where(named[1]) if named else "") + message)
 
     parser.error = refuse  # type: ignore[method-assign]
     name = _value(argv, "--method") or "hir"
@@ -107,10 +117,14 @@ def parsed(argv: list[str]) -> tuple[Options, HiRConfig]:
     if unknown:
         known = [name for action in parser._actions for name in action.option_strings]
         near = difflib.get_close_matches(unknown[0], known, n=1)
-        where = f"--config {file}: " if file and unknown[0] not in given_words else ""
-        raise HindsightError(f"{where}unknown option {unknown[0]}" + (f" (did you mean {near[0]}?)" if near else ""))
+        mend = f" (did you mean {near[0]}?)" if near else ""
+        raise HindsightError(f"{where(unknown[0])}unknown option {unknown[0]}{mend}")
     if not options.dataset:
         raise HindsightError("--dataset is needed")
+    for name in ("limit", "held_out_limit", "evaluate_every"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise HindsightError(f"--{name} {value}: it must be at least 1")
     for name, number in (("probe", options.probe), ("attention", options.attention)):
         if number < 0 or (number and options.held_out is None):
             raise HindsightError(f"--{name} {number}: a number of held-out instructions; it needs --held_out")
@@ -165,7 +179,7 @@ def chosen(argv: list[str]) -> tuple[Options, HiRConfig, list[str]]:
     new = _with_file(argv)
     out = _value(new, "--out") or Options.out
     if not _resumes(new):
-        options, config = parsed(new)
+        options, config = parsed(new, argv)
         places = {name: getattr(options, name) for name in ("model", "dataset", "held_out")}
         places["chat_template_path"] = config.chat_template_path
         # Absolute, so that the run can be resumed from another folder.

@@ -17,10 +17,11 @@ import torch
 from accelerate.utils import DistributedType
 from torch import Tensor
 
+from hindsight_rl.lm.trl.config import ROW_MEANS
 from hindsight_rl.lm.trl.rows import Batch, loss_mask
 
-# Losses that are means over the rows of a micro-batch, and the loss that is a mean over its tokens. Others are sums.
-_BY_ROWS, _BY_TOKENS = ("grpo", "sapo", "dr_grpo", "luspo"), ("bnpo",)
+_TOKEN_MEANS = ("bnpo",)
+"""Losses that are means over the tokens of a micro-batch. Those that are neither these nor row means are sums."""
 
 
 def parted(batch: Batch, most: int, multiple: int | None = None) -> list[Batch]:
@@ -61,9 +62,9 @@ def _width(lengths: Tensor, most: int, multiple: int | None) -> int:
 
 def weights(loss_type: str, parts: Sequence[Batch]) -> list[float]:
     """The weight of each part's loss in the loss of the micro-batch."""
-    if loss_type in _BY_ROWS:
+    if loss_type in ROW_MEANS:
         sizes = [float(part["completion_ids"].size(0)) for part in parts]
-    elif loss_type in _BY_TOKENS:
+    elif loss_type in _TOKEN_MEANS:
         sizes = [float(loss_mask(part).sum()) for part in parts]
     else:
         return [1.0] * len(parts)

@@ -111,6 +111,8 @@ def fitting(given: Sequence[Instruction], name: str, tokenizer: Any, room: int, 
             "the tokenizer has no chat template: set prompt_format=text for a base model, or give one by "
             "chat_template_path"
         )
+    if not given:
+        raise HindsightError(f"{name} is empty: give at least one instruction")
     lengths = prompt_lengths(given, tokenizer, chat, **dict(args.chat_template_kwargs or {}))  # type: ignore[arg-type]
     found = []
     for each, length in zip(given, lengths, strict=True):
@@ -131,11 +133,10 @@ def fitting(given: Sequence[Instruction], name: str, tokenizer: Any, room: int, 
 def tokenizer_of(model: Any, args: HiRConfig) -> Any:
     """The model's tokenizer, padding on the left."""
     name = model if isinstance(model, str) else getattr(model.config, "_name_or_path", "")
-    revision = (args.model_init_kwargs or {}).get("revision") if isinstance(args.model_init_kwargs, dict) else None
     try:
         return AutoTokenizer.from_pretrained(
             name,
-            revision=revision,
+            revision=_revision(args),
             padding_side="left",
             truncation_side="left",
             trust_remote_code=args.trust_remote_code,
@@ -146,6 +147,11 @@ def tokenizer_of(model: Any, args: HiRConfig) -> Any:
             f"no tokenizer for {name or 'the model'} ({said}): put its files (tokenizer.json, tokenizer_config.json) "
             "into the model's folder, or from Python give processing_class"
         ) from error
+
+
+def _revision(args: HiRConfig) -> str:
+    given = args.model_init_kwargs
+    return (isinstance(given, dict) and given.get("revision")) or "main"
 
 
 def template_of(path: str) -> str:
@@ -160,17 +166,20 @@ def room_of(model: Any, args: HiRConfig) -> int:
     """Most tokens of a prompt."""
     if isinstance(model, str):
         try:
-            config = AutoConfig.from_pretrained(model, trust_remote_code=args.trust_remote_code)
+            config = AutoConfig.from_pretrained(
+                model, revision=_revision(args), trust_remote_code=args.trust_remote_code
+            )
         except (OSError, ValueError) as error:
             said = (str(error).splitlines() or [""])[0]
             raise HindsightError(f"cannot read the model {model}: {said}") from error
     else:
         config = model.config
     held = getattr(config.get_text_config(), "max_position_embeddings", None)
-    limits = [limit for limit in (held - args.max_completion_length if held else None, args.max_prompt_tokens) if limit]
-    if held and held <= args.max_completion_length:
+    longest = args.max_completion_length or 0  # none: as many as the model's own settings of generation say
+    limits = [limit for limit in (held - longest if held else None, args.max_prompt_tokens) if limit]
+    if held and held <= longest:
         raise HindsightError(
-            f"max_completion_length {args.max_completion_length} leaves no room for a prompt: the model holds {held} "
+            f"max_completion_length {longest} leaves no room for a prompt: the model holds {held} "
             "tokens; set it smaller"
         )
     return min(limits, default=2**31)

@@ -32,6 +32,7 @@ from hindsight_rl.lm.trl.replays import FILE as REPLAYS
 from hindsight_rl.lm.trl.replays import Replays
 from hindsight_rl.lm.trl.resume import SavesWithin, Stop, Stopped, check_room, last_whole
 from hindsight_rl.replay.instruction import Instruction
+from hindsight_rl.replay.verification import verifying
 from hindsight_rl.run import Run, machine
 
 STOPPED = 130
@@ -108,7 +109,14 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
     progress = Progress(options.model, len(loaded.instructions))
     callbacks = [_Log(run), stop, *([] if given(words, "save_steps", "save_strategy") else [SavesWithin()]), progress]
     evaluation = (
-        HeldOut(run, held_out, verify, options.evaluate_every, probe=options.probe, attention=options.attention)
+        HeldOut(
+            run,
+            held_out,
+            verifying(verify, config.answer_after),
+            options.evaluate_every,
+            probe=options.probe,
+            attention=options.attention,
+        )
         if held_out
         else None
     )
@@ -131,7 +139,7 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
             evaluation.attach(trainer)
         if first:
             check_room(run.path, config, trainer.model)
-    except (HindsightError, ValueError) as error:
+    except (HindsightError, ValueError, OSError) as error:
         if first and not options.resume:  # nothing was trained: delete the folder, so that the command can be repeated
             shutil.rmtree(run.path, ignore_errors=True)
         if isinstance(error, HindsightError):

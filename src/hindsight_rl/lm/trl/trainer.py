@@ -447,7 +447,7 @@ class HiRTrainer(GRPOTrainer):
     # -- logs and metrics -------------------------------------------------------------------------------------------
 
     def _show(self, plan: Plan, rows: int) -> None:
-        """Add the rewritten prompt next to the original one in the table of completions; None without a rewrite."""
+        """Add the rewritten prompt next to the original one in the table of completions; "" without a rewrite."""
         total = rows * self.accelerator.num_processes
         self._logs["extra"]["rewritten_prompt"].extend(plan.shown.get(row, "") for row in range(total))
 
