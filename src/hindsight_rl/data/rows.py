@@ -168,7 +168,8 @@ def _instruction(row: Row, where: str, choices: Choices) -> Instruction:
     if stored.StoredChecker in map(type, constraints) and not stored.running():
         raise HindsightError(
             f"{where}: it brings Python code that checks it, and running such code is off; "
-            "turn it on (hindsight_rl.constraints.stored.allow()), or skip such rows"
+            "skip such rows (--bad skip), or run the code in a separate process (--stored_code true; from Python "
+            "hindsight_rl.constraints.stored.allow())"
         )
     named = next((row[name] for name in ("key", "id", "idx") if isinstance(row.get(name), (str, int))), None)
     key: str | int = where if named is None else named
