@@ -124,7 +124,7 @@ def benchmarks_of(result: dict[str, Any]) -> str:
 def on_task(result: dict[str, Any]) -> str:
     """What the on-task filter rejects."""
     lines = [
-        "| `on_task` | rejected | rejected, compared with the task of another answer | mean words of the rejected | of the others |",
+        "| `on_task` | rejected | rejected, compared with a wrong task | mean words of the rejected | of the others |",
         "|---|---|---|---|---|",
     ]
     for row in result["thresholds"]:
@@ -136,8 +136,8 @@ def on_task(result: dict[str, Any]) -> str:
         "",
         f"{result['replayable']} failures that `retarget` can replay, of {result['responses']} responses of "
         f"SmolLM2-135M-Instruct to composed instructions, at temperature 1. In "
-        f"{100 * result['own_above_other']:.1f} % of pairs the cosine of an answer with its own task is larger than the "
-        "cosine of an answer with another task. "
+        f"{100 * result['own_above_other']:.1f} % of pairs the cosine of an answer with its own task is larger "
+        "than the cosine of an answer with another task. "
         f"(`results/on_task.json`: `{result['command']}`; {' '.join(machine['processor'].split()[:2])})",
     ]
     return "\n".join(lines)

@@ -13,12 +13,15 @@ import json
 import math
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accelerate import PartialState
 from transformers import TrainerCallback
 
+from hindsight_rl.constraints import stored
 from hindsight_rl.data.rows import Loaded, read_dataset
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.models import local_model
@@ -32,8 +35,11 @@ from hindsight_rl.lm.trl.replays import FILE as REPLAYS
 from hindsight_rl.lm.trl.replays import Replays
 from hindsight_rl.lm.trl.resume import SavesWithin, Stop, Stopped, check_room, last_whole
 from hindsight_rl.replay.instruction import Instruction
-from hindsight_rl.replay.verification import verifying
+from hindsight_rl.replay.verification import Verifier, verifying
 from hindsight_rl.run import Run, machine
+
+if TYPE_CHECKING:
+    from hindsight_rl.lm.judge import Judge
 
 STOPPED = 130
 
@@ -51,26 +57,6 @@ class _Log(TrainerCallback):
             self.run.append("metrics.jsonl", {"step": state.global_step, **kept})
 
 
-def load(options: Options) -> tuple[Loaded, Any]:
-    """The instructions and their verifier."""
-    choices: dict[str, Any] = {"inline": options.inline, "judged": options.judged, "bad": options.bad}
-    verify: Any = None
-    if options.stored_code:
-        from hindsight_rl.constraints import stored
-
-        stored.allow()
-    if options.judge_url or options.judge_model:
-        from hindsight_rl.endpoint import Endpoint, EndpointSettings
-        from hindsight_rl.lm.judge import Judge
-
-        given: dict[str, Any] = {"base_url": options.judge_url, "model": options.judge_model}
-        settings = EndpointSettings(**{name: value for name, value in given.items() if value})
-        verify = Judge(Endpoint(settings.resolved()))
-        choices["judge"] = verify.constraint
-    loaded = read_dataset(options.dataset, split=options.split, limit=options.limit, **choices)
-    return loaded, verify
-
-
 def train(options: Options, config: HiRConfig, command: list[str] | None = None) -> Path:
     """Train and save; returns the run folder with config, metrics, checkpoints and `model`.
 
@@ -80,79 +66,40 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
         HindsightError: bad options or data; no room for a checkpoint.
         Stopped: training was stopped before its end.
     """
-    first = PartialState().is_main_process
-    loaded, verify = load(options)
-    held_out = _held_out(options, verify)
-    if verify is not None and config.rewriter == "keep":
-        raise HindsightError(
-            "rewriter keep replays failures unchanged, and a judge would reject them; choose another rewriter"
-        )
-    if first:
-        _tell(loaded)
-    words = command or []
-    about = {"model": options.model, "dataset": options.dataset, "method": options.method, "seed": config.seed}
-    settings = {"settings": json.loads(config.to_json_string()), "command": words}
-    checkpoint: Path | None = None
-    if options.resume:
-        run = Run.open(options.out, kind=KIND)
-        checkpoint = _checkpoint(config, first)
+    first, words = PartialState().is_main_process, command or []
+    with _judging(options) as judge:
+        if judge is not None and config.rewriter == "keep":
+            raise HindsightError(
+                "rewriter keep replays failures unchanged, and a judge would reject them; choose another rewriter"
+            )
+        loaded = _read(options, options.dataset, options.split, options.limit, judge)
+        held_out = _read(options, options.held_out, "test", options.held_out_limit, judge).instructions
         if first:
-            run.write("config.json", {**run.read("config.json"), **settings})
-            step = int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0
-            for name in ("metrics.jsonl", HELD_OUT, REPLAYS):
-                run.cut_back(name, step)
-    elif first:
-        run = Run.create(options.out, {**about, "machine": machine(), **settings}, kind=KIND)
-    else:
-        run = Run(Path(options.out))
-    stop = Stop()
-    progress = Progress(options.model, len(loaded.instructions))
-    callbacks = [_Log(run), stop, *([] if given(words, "save_steps", "save_strategy") else [SavesWithin()]), progress]
-    evaluation = (
-        HeldOut(
-            run,
-            held_out,
-            verifying(verify, config.answer_after),
-            options.evaluate_every,
-            probe=options.probe,
-            attention=options.attention,
-        )
-        if held_out
-        else None
-    )
-    callbacks += [evaluation] if evaluation else []
-    try:
-        peft = _lora(options.lora) if options.lora else None
-        trainer = HiRTrainer(
-            local_model(options.model),
-            config,
-            loaded.instructions,
-            verify=verify,
-            callbacks=callbacks,
-            peft_config=peft,
-            on_replays=Replays(run) if first else None,
-        )
-        Progress.alone(trainer)
-        if first and trainer.too_long:
-            print(f"{trainer.too_long} instructions skipped: their prompt is too long", file=sys.stderr)
-        if evaluation:
-            evaluation.attach(trainer)
-        if first:
-            check_room(run.path, config, trainer.model)
-    except (HindsightError, ValueError, OSError) as error:
-        if first and not options.resume:  # nothing was trained: delete the folder, so that the command can be repeated
-            shutil.rmtree(run.path, ignore_errors=True)
-        if isinstance(error, HindsightError):
-            raise
-        raise HindsightError(" ".join(str(error).split())) from error
-    stop.trainer = trainer
-    try:
-        with stop.listening(first):
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except KeyboardInterrupt:
-        raise Stopped(_go_on(config, options.out, "stopped within a step")) from None
-    finally:
-        progress.close()
+            _tell(loaded)
+        run, checkpoint = _opened(options, config, words, first)
+        stop, progress = Stop(), Progress(options.model, len(loaded.instructions))
+        saves = [] if given(words, "save_steps", "save_strategy") else [SavesWithin()]
+        callbacks = [_Log(run), stop, *saves, progress]  # the progress says when the first checkpoint is saved
+        if held_out:
+            callbacks.append(_evaluation(options, run, held_out, verifying(judge, config.answer_after)))
+        try:
+            trainer = _trainer(options, config, loaded, judge, callbacks, Replays(run) if first else None)
+            if first:
+                check_room(run.path, config, trainer.model)
+        except (HindsightError, ValueError, OSError) as error:
+            if first and not options.resume:  # nothing was trained: without the folder, the command can be repeated
+                shutil.rmtree(run.path, ignore_errors=True)
+            if isinstance(error, HindsightError):
+                raise
+            raise HindsightError(" ".join(str(error).split())) from error
+        stop.trainer = trainer
+        try:
+            with stop.listening(first):
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        except KeyboardInterrupt:
+            raise Stopped(_go_on(config, options.out, "stopped within a step")) from None
+        finally:
+            progress.close()
     if stop.asked and trainer.state.global_step < trainer.state.max_steps:
         raise Stopped(_go_on(config, options.out, f"stopped after step {trainer.state.global_step}"))
     trainer.save_model(str(run.path / "model"))
@@ -161,14 +108,80 @@ def train(options: Options, config: HiRConfig, command: list[str] | None = None)
     return run.path
 
 
-def _held_out(options: Options, verify: Any) -> list[Instruction]:
-    """The instructions of `--held_out`."""
-    if options.held_out is None:
-        return []
+@contextmanager
+def _judging(options: Options) -> Iterator[Judge | None]:
+    """The judge of the demands that no program checks, where one is given."""
+    if not (options.judge_url or options.judge_model):
+        yield None
+        return
+    from hindsight_rl.endpoint import Endpoint, EndpointSettings
+    from hindsight_rl.lm.judge import Judge
+
+    asked: dict[str, Any] = {"base_url": options.judge_url, "model": options.judge_model}
+    settings = EndpointSettings(**{name: value for name, value in asked.items() if value})
+    with Endpoint(settings.resolved()) as endpoint:
+        yield Judge(endpoint)
+
+
+def _read(options: Options, source: str | None, split: str, limit: int | None, judge: Judge | None) -> Loaded:
+    """Instructions for training, or held out of it; none without a source."""
+    if source is None:
+        return Loaded([])
+    if options.stored_code:
+        stored.allow()
     choices: dict[str, Any] = {"inline": options.inline, "judged": options.judged, "bad": options.bad}
-    if verify is not None:
-        choices["judge"] = verify.constraint
-    return list(read_dataset(options.held_out, split="test", limit=options.held_out_limit, **choices).instructions)
+    if judge is not None:
+        choices["judge"] = judge.constraint
+    return read_dataset(source, split=split, limit=limit, **choices)
+
+
+def _opened(options: Options, config: HiRConfig, words: list[str], first: bool) -> tuple[Run, Path | None]:
+    """The run folder, a new one or that of a resumed run, and the checkpoint to resume from."""
+    settings = {"settings": json.loads(config.to_json_string()), "command": words}
+    if not options.resume:
+        about = {"model": options.model, "dataset": options.dataset, "method": options.method, "seed": config.seed}
+        made = {**about, "machine": machine(), **settings}
+        return (Run.create(options.out, made, kind=KIND) if first else Run(Path(options.out))), None
+    run = Run.open(options.out, kind=KIND)
+    checkpoint = _checkpoint(config, first)
+    if first:
+        run.write("config.json", {**run.read("config.json"), **settings})
+        step = int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0
+        for name in ("metrics.jsonl", HELD_OUT, REPLAYS):
+            run.cut_back(name, step)
+    return run, checkpoint
+
+
+def _evaluation(options: Options, run: Run, held_out: list[Instruction], verifier: Verifier) -> HeldOut:
+    measured = {"probe": options.probe, "attention": options.attention}
+    return HeldOut(run, held_out, verifier, options.evaluate_every, **measured)
+
+
+def _trainer(
+    options: Options,
+    config: HiRConfig,
+    loaded: Loaded,
+    judge: Judge | None,
+    callbacks: list[TrainerCallback],
+    on_replays: Replays | None,
+) -> HiRTrainer:
+    """The trainer, with its model; says how many prompts are too long."""
+    trainer = HiRTrainer(
+        local_model(options.model),
+        config,
+        loaded.instructions,
+        verify=judge,
+        callbacks=callbacks,
+        peft_config=_lora(options.lora) if options.lora else None,
+        on_replays=on_replays,
+    )
+    Progress.alone(trainer)
+    if on_replays is not None and trainer.too_long:
+        print(f"{trainer.too_long} instructions skipped: their prompt is too long", file=sys.stderr)
+    for each in callbacks:
+        if isinstance(each, HeldOut):
+            each.attach(trainer)
+    return trainer
 
 
 def _needs(config: HiRConfig) -> tuple[str, ...]:
