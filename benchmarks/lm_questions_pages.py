@@ -188,12 +188,18 @@ def dependent_more(found: dict[str, Any]) -> str:
 def curriculum(sizes: list[dict[str, Any]]) -> str:
     """Every choice of failures against random choice, for each size of the model and each base model."""
     conditions = [(each, name, at["table"]["names"]) for each in sizes for name, at in each["conditions"].items()]
-    rows = [["before training", *(cell(names["random"]["curve"]["accuracy"][0]) for _, _, names in conditions)]]
+    reached = [(each["study"]["seeds"], finals(at["runs"])) for each in sizes for at in each["conditions"].values()]
+    reference = sizes[0]["study"]["reference"]
+    rows = [["before training", *(cell(names[reference]["curve"]["accuracy"][0]) for _, _, names in conditions), ""]]
     for method in sizes[0]["study"]["methods"]:
-        own = [names[method] for _, _, names in conditions]
-        reference = method == sizes[0]["study"]["reference"]
-        rows.append([method, *(cell(row["accuracy"]) if reference else signed(row["over_reference"]) for row in own)])
-    head = ["choice", *(f"{name}, {len(each['study']['seeds'])} seeds" for each, name, _ in conditions)]
+        if method == reference:
+            rows.append([method, *(cell(names[method]["accuracy"]) for _, _, names in conditions), ""])
+            continue
+        pairs = [final[method, seed] - final[reference, seed] for seeds, final in reached for seed in seeds]
+        own = [signed(names[method]["over_reference"]) for _, _, names in conditions]
+        rows.append([method, *own, signed(interval(pairs))])
+    pairs = sum(len(seeds) for seeds, _ in reached)
+    head = ["choice", *(f"{name}, {len(each['study']['seeds'])} seeds" for each, name, _ in conditions), f"all {pairs}"]
     number = rollouts(next(iter(sizes[0]["conditions"].values())))
     title = f"**`hir` by choice of failures, {number:,} rollouts**"
     note = "The first two rows are accuracies, the others differences from random choice, paired by seed."

@@ -164,7 +164,7 @@ def _log(*words: Any) -> None:
 class Subject:
     """A model with what the evaluations need; loaded once per process."""
 
-    def __init__(self, study: Study, model: Any = None) -> None:
+    def __init__(self, study: Study) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -32,7 +32,7 @@ class JudgeConfig:
     responses: Annotated[str, tyro.conf.Positional]
     """Rows with `prompt` (or `key`) and `response`, lm-eval's samples, or a batch output of OpenAI or vLLM."""
     out: str
-    """JSON lines with `key` and `verdict` (null: no verdict), for hindsight score --judged."""
+    """JSON lines with `key` and `verdict` (null: no verdict); hindsight score cfbench --judged reads them."""
     prompts: str | None = None
     """The prompts as a local file; by default from the hub."""
     requests: str | None = None

@@ -96,13 +96,15 @@ def in_version(given: Sequence[Instruction], version: str | None) -> list[Instru
     return [replace(each, constraints=tuple(map(made, each.constraints))) for each in given]
 
 
-def fitting(given: Sequence[Instruction], name: str, tokenizer: Any, room: int, args: HiRConfig) -> list[Instruction]:
+def fitting(
+    given: Sequence[Instruction] | Dataset, name: str, tokenizer: Any, room: int, args: HiRConfig
+) -> list[Instruction]:
     """The instructions whose prompts fit in `room` tokens. Longer prompts are skipped or raise
     :class:`HindsightError`, depending on the settings."""
-    given = as_instructions(given, name)
-    if not isinstance(given, Sequence) or not all(isinstance(each, Instruction) for each in given):
+    asked = as_instructions(given, name)
+    if not isinstance(asked, Sequence) or not all(isinstance(each, Instruction) for each in asked):
         raise HindsightError(
-            f"{name} is a {type(given).__name__}: give a list of instructions, e.g. "
+            f"{name} is a {type(asked).__name__}: give a list of instructions, e.g. "
             "hindsight_rl.data.rows.read_dataset(...).instructions, or a datasets.Dataset of rows that it reads"
         )
     chat = args.prompt_format == "chat"
@@ -111,11 +113,11 @@ def fitting(given: Sequence[Instruction], name: str, tokenizer: Any, room: int, 
             "the tokenizer has no chat template: set prompt_format=text for a base model, or give one by "
             "chat_template_path"
         )
-    if not given:
+    if not asked:
         raise HindsightError(f"{name} is empty: give at least one instruction")
-    lengths = prompt_lengths(given, tokenizer, chat, **dict(args.chat_template_kwargs or {}))  # type: ignore[arg-type]
+    lengths = prompt_lengths(asked, tokenizer, chat, **dict(args.chat_template_kwargs or {}))
     found = []
-    for each, length in zip(given, lengths, strict=True):
+    for each, length in zip(asked, lengths, strict=True):
         if length <= room:
             found.append(each)
             continue
