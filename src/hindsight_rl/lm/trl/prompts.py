@@ -115,7 +115,7 @@ def fitting(
         )
     if not asked:
         raise HindsightError(f"{name} is empty: give at least one instruction")
-    lengths = prompt_lengths(asked, tokenizer, chat, **dict(args.chat_template_kwargs or {}))
+    lengths = prompt_lengths(asked, tokenizer, chat, **dict(args.chat_template_kwargs or {}))  # type: ignore[arg-type]
     found = []
     for each, length in zip(asked, lengths, strict=True):
         if length <= room:
