@@ -57,6 +57,12 @@ def test_ordered_goals_count_only_in_their_turn() -> None:
     assert fulfilled.tolist() == [False, True]  # one step cannot be both first and then
 
 
+def test_an_instruction_without_goals_is_never_fulfilled() -> None:
+    task = Task(jnp.asarray([[-1, -1]]), jnp.asarray([False]), jnp.zeros((1, 2, 2), bool))
+    _, reached, fulfilled = goals_reached(task, jnp.zeros((1, 2), int), jnp.zeros(1, int), jnp.ones((1, 2), bool))
+    assert not reached.any() and not fulfilled.any()
+
+
 def test_a_goal_that_is_asked_for_twice_is_reached_at_the_second_time() -> None:
     task = Task(jnp.asarray([[0, 1]]), jnp.asarray([True]), jnp.zeros((1, 2, 2), bool), jnp.asarray([[2, 1]]))
     counted, hits, seen = jnp.zeros((1, 2), int), jnp.asarray([[True, True]]), []

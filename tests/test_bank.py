@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from hindsight_rl.agent.envs import bank as bank_module
 from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.envs.bank import cache_dir, load_bank
 from hindsight_rl.agent.evaluation.suite import EVAL_WORLDS
 from hindsight_rl.cli import main
+from hindsight_rl.encoder import default_cache_dir
 from hindsight_rl.errors import HindsightError
 
 
@@ -29,10 +31,16 @@ def test_training_and_evaluation_share_no_world(env) -> None:
     assert len({m.tobytes() for m in train}) == 128
 
 
-def test_a_bank_is_kept_and_a_torn_file_is_made_again(env, tmp_path: Path) -> None:
+def unreachable(*given) -> None:
+    raise AssertionError("the worlds are kept and must not be made again")
+
+
+def test_a_bank_is_kept_and_a_torn_file_is_made_again(env, tmp_path: Path, monkeypatch) -> None:
     first = load_bank(env, "train", 4, cache=tmp_path)
     (file,) = (tmp_path / "worlds").glob("*.npz")
-    again = load_bank(env, "train", 4, cache=tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(bank_module, "_generate", unreachable)
+        again = load_bank(env, "train", 4, cache=tmp_path)
     for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(again), strict=True):
         assert a.dtype == b.dtype and a.shape == b.shape
     np.testing.assert_array_equal(maps(first), maps(again))
@@ -78,6 +86,12 @@ def test_bad_requests_name_the_mend(env, tmp_path: Path) -> None:
 def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HINDSIGHT_CACHE", str(tmp_path))
     assert cache_dir() == tmp_path
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HINDSIGHT_CACHE", "~/c")
+    assert cache_dir() == default_cache_dir() == tmp_path / "c"
+    monkeypatch.delenv("HINDSIGHT_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert cache_dir() == default_cache_dir() == tmp_path / ".cache" / "hindsight-rl"
 
 
 def test_the_command_keeps_the_worlds_that_training_and_evaluation_use(tmp_path: Path, monkeypatch, capsys) -> None:

@@ -104,7 +104,9 @@ def test_what_was_mastered_and_left_is_rehearsed() -> None:
     assert buffer.chances(SIZE)[0] == pytest.approx(0.3)
     played(buffer, {0: 0.0}, attempts=200)  # forgotten: it may come back to a slot, or is rehearsed
     assert buffer.chances(SIZE)[0] > 0
-    assert filled(1, rehearsal=0.0).chances(SIZE)[1:].sum() == 0
+    never = filled(1, rehearsal=0.0)
+    played(never, {0: 1.0})
+    assert offer(never, 1, 0.5) and never.chances(SIZE)[0] == 0
 
 
 def test_uniform_mode_ignores_statuses() -> None:
@@ -149,6 +151,17 @@ def test_no_two_slots_mean_the_same() -> None:
     assert other.admit(0, "collect wood", 0.5, [0]) and not other.admit(1, "chop a tree", 0.9, [0])
     assert other.admit(2, "collect wood, then collect stone", 0.5, [0, 9])
     assert len(buffer.slots) == 2
+
+
+def test_only_where_the_order_counts_it_makes_another_instruction() -> None:
+    buffer = InstructionBuffer(BufferRules(capacity=9))
+    assert buffer.admit(0, "a and b", 0.5, [3, 5]) and not buffer.admit(1, "b as well as a", 0.5, [5, 3])
+    assert buffer.admit(2, "a, then b", 0.5, [3, 5], True) and not buffer.admit(3, "a and then b", 0.5, [3, 5], True)
+    assert buffer.admit(4, "b, then a", 0.5, [5, 3], True)
+    again = InstructionBuffer(buffer.rules)
+    again.restore(json.loads(json.dumps(buffer.state())))
+    assert not again.admit(5, "first a, then b", 0.5, [3, 5], True)
+    assert buffer.admit(6, "a", 0.5, [3], True) and not buffer.admit(7, "do a", 0.5, [3])
 
 
 def test_compositions_are_given_for_as_many_steps_as_single_goals() -> None:

@@ -30,7 +30,7 @@ class Switch(Environment):
         return jnp.int32(0)
 
     def observe(self, state):
-        return state[None].astype(jnp.float32)
+        return jnp.atleast_1d(state).astype(jnp.float32)
 
     def step(self, key, state, action):
         events = jnp.stack([action > state, action < state])
@@ -38,6 +38,27 @@ class Switch(Environment):
 
 class Wrong(Switch):
     observation_size = 3
+
+class Faulty(Switch):
+    def step(self, key, state, action):
+        raise TypeError("a fault of step")
+
+class Growing(Switch):
+    def generate(self, key):
+        return {"lamp": jnp.int32(0), "key": key}
+
+    def observe(self, state):
+        return state["lamp"][None].astype(jnp.float32)
+
+    def step(self, key, state, action):
+        step = super().step(key, state["lamp"], action)
+        return step._replace(state=state | {"lamp": self.after(step.state), "key": key})
+
+class Drifting(Growing):
+    after = staticmethod(lambda lamp: lamp * 0.5)
+
+class Long(Growing):
+    after = staticmethod(lambda lamp: lamp[None])
 
 class Costly(Switch):
     def __init__(self, size):
@@ -81,11 +102,18 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
         ("{lamp}:Lantern", "Lantern"),
         ("{lamp}:Wrong", r"observe\(state\) has shape \(1,\), expected \(3,\)"),
         ("{lamp}:Costly", "without arguments"),
+        ("{lamp}:Drifting", r"state\['lamp'\] is float32 \[\] after step\(...\), int32 \[\] after generate"),
+        ("{lamp}:Long", r"state\['lamp'\] is int32 \[1\] after step"),
     ],
 )
 def test_what_cannot_be_made_says_why(lamp: str, name: str, reason: str) -> None:
     with pytest.raises(HindsightError, match=reason):
         envs.make_env(name.format(lamp=lamp))
+
+
+def test_an_error_inside_an_environment_is_not_called_one_of_making_it(lamp: str) -> None:
+    with pytest.raises(TypeError, match="a fault of step"):
+        envs.make_env(f"{lamp}:Faulty")
 
 
 def test_the_environments_settings_replace_defaults_alone(lamp: str) -> None:

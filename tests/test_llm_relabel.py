@@ -224,6 +224,8 @@ def test_a_spent_budget_ends_the_questions(real_reward) -> None:
         made.watch([trajectory((1, "wake_up"))])
         counts = made.metrics()["llm"]
         assert counts["budget_spent"] and "--endpoint.max-calls" in counts["trouble"] and len(server.requests) == 1
+        assert not counts["standing_in"] and counts["down_seconds"] == 0  # what is known is used, and nothing failed
+        assert any(each.text == "chop some wood" for each in made.propose(WALK, 4, np.random.default_rng(0)))
         made.close()
 
 
@@ -265,6 +267,7 @@ def test_a_resumed_run_asks_the_same_words_and_pays_once(real_reward, tmp_path: 
         assert len(delivered(second)) == 1  # OTHER's answer, from the cache
         assert len(server.requests) == 2 and second.metrics()["llm"]["endpoint"]["cached"] == 1
         assert len(run.lines("questions.jsonl")) == 2
+        assert second.metrics()["llm"]["endpoint"]["requests"] == 1  # the first process's until its checkpoint
         second.close()
 
 

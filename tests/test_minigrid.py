@@ -1,6 +1,7 @@
 """Grids of XLand-MiniGrid: the package's own steps, events, what each world allows, mirror images, the language."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +32,7 @@ from hindsight_rl.agent.envs.minigrid.xland import (
 from hindsight_rl.agent.envs.symmetries import reflect
 from hindsight_rl.agent.evaluation.attempt import _allowing
 from hindsight_rl.agent.instructions.language import SPLITS
+from hindsight_rl.agent.training.initial_instructions import initial_instructions
 from hindsight_rl.agent.training.instruction_choice import Allowed
 
 pytestmark = pytest.mark.agent
@@ -202,6 +204,16 @@ def test_no_instruction_of_training_asks_for_a_held_out_pair(rooms: MiniGrid) ->
         trained = [e.name for e in rooms.events if e.trained]
         assert any(colour in name for name in trained) and any(name.endswith(thing) for name in trained)
         assert not any(colour in text and thing in text for text in rooms.instructions)
+
+
+def test_a_file_of_instructions_may_not_ask_for_a_held_out_pair(rooms: MiniGrid, tmp_path: Path) -> None:
+    name = next(event.name for event in rooms.events if event.held_out)
+    parsed = SimpleNamespace(goals=("it",), avoid=(), ordered=False, times=())
+    reward: Any = SimpleNamespace(check=lambda text: parsed, meaning=lambda goal: name)
+    file = tmp_path / "given.txt"
+    file.write_text("# two lines\npick it up\n")
+    with pytest.raises(HindsightError, match=f"given.txt:2: 'it' asks for {name}, which is held out of training"):
+        initial_instructions(str(file), rooms, reward)
 
 
 def test_an_instruction_is_tried_and_evaluated_where_the_world_allows_it(rooms: MiniGrid) -> None:

@@ -1,13 +1,15 @@
 """`hindsight agent read`, with and without a language model."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from chat_server import ChatServer
 from hindsight_rl.agent.instructions.clauses import InstructionError
 from hindsight_rl.agent.instructions.llm_reader import LlmReader
-from hindsight_rl.agent.instructions.read import read, understood
+from hindsight_rl.agent.instructions.parser import parse
+from hindsight_rl.agent.instructions.read import instructions_of, read, understood
 from hindsight_rl.cli import main
 from hindsight_rl.endpoint import Endpoint, EndpointSettings
 
@@ -90,6 +92,24 @@ def test_a_language_model_reads_what_is_not_understood_once(real_reward, tmp_pat
 def test_its_answer_is_checked(real_reward, tmp_path, said, error):
     with ChatServer([said]) as server, pytest.raises(InstructionError, match=error):
         ask(server.url, tmp_path, real_reward, "brontosaur the boles and drink water")
+
+
+def test_a_hit_that_the_model_forbids_forbids_the_kill_too(real_reward, tmp_path):
+    with ChatServer([answer([("collect_wood", 1)], ["hit_zombie", "hit_zombie"])]) as server:
+        parsed = ask(server.url, tmp_path, real_reward, "brontosaur the boles without smiting the dead")
+    assert parsed.avoid == ("hit_zombie", "defeat_zombie")
+
+
+def test_threads_read_at_the_same_time(real_reward):
+    texts = ("collect wood and drink from the lake", "place a table, then eat a cow but do not sleep")
+    wanted = [parse(text, real_reward) for text in texts]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda at: [parse(texts[at], real_reward) for _ in range(100)], range(2)))
+    assert found == [[each] * 100 for each in wanted]
+
+
+def test_a_long_sentence_is_no_file(real_reward):
+    assert instructions_of(("collect wood" + "’" * 120,)) == ["collect wood" + "’" * 120]
 
 
 def test_it_is_not_asked_for_harm(real_reward, tmp_path):

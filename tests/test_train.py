@@ -307,6 +307,7 @@ def test_a_method_is_given_the_instructions_of_a_file(tmp_path: Path) -> None:
         ("collect wood\nwrite a poem\n", "oir", "given.txt:2: "),
         ("# nothing\n", "oir", "no instruction in it"),
         (None, "oir", "cannot be read"),
+        (None, "seeds", "seeds 3: one run has one seed"),
         ("none", "her", "has no instruction buffer"),
         ("\n".join(SAFE), "oir", "no room for '.*': all .* 384 different goals"),
     ],
@@ -319,5 +320,6 @@ def test_wrong_initial_instructions_are_refused_and_leave_no_folder(
         given.write_text(text)
     source = "none" if text == "none" else str(given)
     with pytest.raises(HindsightError, match=message):
-        train(tiny(tmp_path / "run", method=method, initial_instructions=source))
+        several: dict[str, Any] = {"seeds": 3} if method == "seeds" else {"method": method}
+        train(tiny(tmp_path / "run", initial_instructions=source, **several))
     assert not (tmp_path / "run").exists()

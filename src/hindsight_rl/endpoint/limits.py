@@ -6,6 +6,7 @@ import statistics
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Mapping
 from typing import Any
 
 from hindsight_rl.endpoint.settings import EndpointError, EndpointSettings
@@ -27,6 +28,11 @@ class Usage:
         self.counts: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
+
+    def restore(self, counts: Mapping[str, int]) -> None:
+        """Go on from the counts of an earlier process, so that a budget is one of the whole run."""
+        with self._lock:
+            self.counts.update(counts)
 
     def count(self, what: str, by: int = 1) -> None:
         """Add to one of the counts."""

@@ -19,7 +19,10 @@ METHOD_ORDER = ("oir", "oracle", "oir-no-buffer", "oir-paper", "her", "buffer", 
 KINDS_READ = ("agent", "lm", "lm-trl")
 KINDS = ("canonical", "paraphrased", "composed", "others", "held_out")
 _NOT_A_DIFFERENCE = frozenset(
-    ("seed", "out", "resume", "machine", "version", "kind", "num_checkpoints", "num_evals", "method", "env", "settled")
+    (
+        *("seed", "out", "resume", "machine", "version", "kind", "method", "env", "settled"),
+        *("num_checkpoints", "num_evals", "final_eval"),
+    )
 )
 
 

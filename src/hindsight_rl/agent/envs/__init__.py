@@ -106,9 +106,10 @@ def _checked(made: Any, name: str) -> "Environment":
     from hindsight_rl.agent.envs.environment import check_environment
 
     try:
-        return check_environment(made() if callable(made) else made)
+        env = made() if callable(made) else made
     except TypeError as error:
         raise HindsightError(f"environment '{name}' cannot be made without arguments: {error}") from error
+    return check_environment(env)
 
 
 @dataclass

@@ -8,7 +8,6 @@ Training and evaluation use banks with different seeds, so evaluation worlds are
 
 import hashlib
 import inspect
-import os
 import zipfile
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,6 +22,7 @@ from flax import struct
 
 from hindsight_rl.agent.envs.environment import Environment
 from hindsight_rl.atomic_files import replacing
+from hindsight_rl.encoder import default_cache_dir
 from hindsight_rl.errors import HindsightError
 
 SPLITS = {"train": 0, "eval": 1}
@@ -67,11 +67,8 @@ class Bank:
         return jax.lax.cond(over.any(), replace, lambda: (states, observations))
 
 
-def cache_dir() -> Path:
-    """Folder in which banks, compiled programs and embeddings are cached. `HINDSIGHT_CACHE` overrides it."""
-    if override := os.environ.get("HINDSIGHT_CACHE"):
-        return Path(override)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hindsight-rl"
+cache_dir = default_cache_dir
+"""Folder in which banks, compiled programs and embeddings are cached."""
 
 
 _IN_MEMORY: WeakKeyDictionary[Environment, dict[tuple[str, int], Bank]] = WeakKeyDictionary()

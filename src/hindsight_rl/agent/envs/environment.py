@@ -173,7 +173,19 @@ def check_environment(env: Environment) -> Environment:
             raise HindsightError(f"environment '{env.name}': {what} has shape {shape}, expected {expected[what]}")
     if str(jax.tree.structure(step.state)) != str(jax.tree.structure(state)):
         raise HindsightError(f"environment '{env.name}': step(...) returns a state of another structure than generate")
+    for (path, first), after in zip(jax.tree.leaves_with_path(state), jax.tree.leaves(step.state), strict=True):
+        if _kind(first) != _kind(after):
+            raise HindsightError(
+                f"environment '{env.name}': state{jax.tree_util.keystr(path)} is {_kind(after)} after step(...), "
+                f"{_kind(first)} after generate(...); the state must keep its shapes and types"
+            )
     return env
+
+
+def _kind(leaf: jax.ShapeDtypeStruct) -> str:
+    """Type and shape, e.g. "float32 [3]". Keys of all kinds are alike: see `keys.same_kinds`."""
+    is_key = jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return f"{'key' if is_key else leaf.dtype} {list(leaf.shape)}"
 
 
 def step_each(env: Environment, keys: jax.Array, states: Any, actions: jax.Array) -> Step:

@@ -24,8 +24,8 @@ import numpy as np
 
 from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.envs.bank import load_bank
-from hindsight_rl.agent.evaluation.suite import BATCH, EPSILON, EVAL_WORLDS
-from hindsight_rl.agent.evaluation.trials import Judge, Tasks, run_trials
+from hindsight_rl.agent.evaluation.suite import BATCH, EPSILON, EVAL_WORLDS, in_batches, spread
+from hindsight_rl.agent.evaluation.trials import Judge, Tasks
 from hindsight_rl.agent.instructions.clauses import InstructionError
 from hindsight_rl.agent.instructions.parser import MAX_TRAINED_GOALS, ParsedInstruction
 from hindsight_rl.agent.policy.policy import Policy
@@ -185,34 +185,32 @@ def _trials(
     understood = [_read(policy, each.text) for each in scenarios]
     done: list[np.ndarray | None] = [None] * len(scenarios)
     nothing = np.zeros(len(env.events), bool)  # the true events of a goal: the checker decides instead
+
+    def tasks(part: list[int]) -> Tasks:
+        read = [parsed for i in part if (parsed := understood[i]) is not None]
+        return Tasks.of(
+            policy,
+            [parsed.goals for parsed in read],
+            [parsed.ordered for parsed in read],
+            [[nothing] * len(parsed.goals) for parsed in read],
+            [parsed.times for parsed in read],
+            [[index[event] for event in parsed.avoid] for parsed in read],
+        )
+
+    def targets(part: list[int]) -> Any:
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(scenarios[i].target for i in part))
+
     for length in sorted({len(each.required) for each in scenarios}):
         group = [i for i, each in enumerate(scenarios) if len(each.required) == length and understood[i] is not None]
+        if not group:
+            continue
         rows = [i for i in group for _ in range(episodes)]
-        worlds = np.tile(np.arange(episodes) * (EVAL_WORLDS // episodes) % EVAL_WORLDS, len(group))
-        success: list[np.ndarray] = []
-        for at in range(0, len(rows), batch):
-            part = rows[at : at + batch]
-            padded = part + [part[-1]] * (batch - len(part))
-            read = [parsed for i in padded if (parsed := understood[i]) is not None]
-            tasks = Tasks.of(
-                policy,
-                [parsed.goals for parsed in read],
-                [parsed.ordered for parsed in read],
-                [[nothing] * len(parsed.goals) for parsed in read],
-                [parsed.times for parsed in read],
-                [[index[event] for event in parsed.avoid] for parsed in read],
-            )
-            targets = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(scenarios[i].target for i in padded))
-            key = jax.random.fold_in(jax.random.key(seed), at + 1000 * length)
-            where = jnp.asarray(np.resize(worlds[at : at + len(part)], batch))
-            outcome = run_trials(
-                policy.network, policy.params, env, bank, tasks, where, EPSILON, env.horizon * length, key,
-                policy.waypoints, _judge(), targets,
-            )  # fmt: skip
-            success.append(np.asarray(outcome.fulfilled)[: len(part)])
-        if group:
-            for i, each in zip(group, np.concatenate(success).reshape(len(group), episodes), strict=True):
-                done[i] = each
+        worlds = np.tile(spread(np.arange(EVAL_WORLDS), episodes), len(group))
+        outcome = in_batches(
+            policy, env, bank, rows, tasks, worlds, env.horizon, length, seed, batch, _judge(), targets
+        )
+        for i, each in zip(group, np.asarray(outcome.fulfilled).reshape(len(group), episodes), strict=True):
+            done[i] = each
     return done
 
 

@@ -57,8 +57,7 @@ def evaluate_run(
     for name in parts:
         if name not in EPISODES:
             raise HindsightError(f"--parts {name}: no such part of the evaluation; choose from {', '.join(EPISODES)}")
-    if not (math.isfinite(scale) and scale > 0):
-        raise HindsightError(f"--scale {scale}: a finite number above 0")
+    _check_scale(scale)
     if not parts:
         raise HindsightError(f"--parts: name at least one of {', '.join(EPISODES)}")
     config = run.read("config.json")
@@ -89,6 +88,11 @@ def evaluate_run(
     result["prerequisites"] = prerequisites(policy)
     run.write("eval.json", result)
     return result
+
+
+def _check_scale(scale: float) -> None:
+    if not (math.isfinite(scale) and scale > 0):
+        raise HindsightError(f"--scale {scale}: a finite number above 0")
 
 
 def prerequisites(policy: Policy) -> dict[str, list[str]]:
@@ -188,6 +192,9 @@ def _bench(config: EvalConfig, policy: Policy) -> dict[str, Any]:
 def main(argv: list[str]) -> int:
     """`hindsight agent eval`."""
     config = tyro.cli(EvalConfig, args=argv, prog="hindsight agent eval")
+    _check_scale(config.scale)
+    if config.bench != "none" and set(config.parts) != set(EPISODES):
+        raise HindsightError(f"--parts: --bench {config.bench} has no parts; omit one of the two options")
     from hindsight_rl.agent.training.trainer import load_policy
 
     run = Run.open(config.run, kind="agent")

@@ -4,9 +4,9 @@ instruction, among them those that no instruction in training may ask for.
 Training uses none of the paraphrases and compositions. True events decide on success.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ import numpy as np
 from hindsight_rl.agent.envs.bank import Bank, load_bank
 from hindsight_rl.agent.envs.environment import Environment
 from hindsight_rl.agent.envs.events import Event, fulfilling
-from hindsight_rl.agent.evaluation.trials import Tasks, run_trials
+from hindsight_rl.agent.evaluation.trials import Judge, Outcome, Tasks, run_trials
 from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.agent.reward.semantic import InstructionError
 
@@ -25,6 +25,8 @@ EPSILON = 0.05
 """Rate of random actions in every trial of every method: a greedy policy can get stuck in a loop."""
 EVAL_WORLDS = 256
 BATCH = 704
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -118,41 +120,24 @@ def evaluate_instructions(
     rows: dict[EvalInstruction, dict[str, Any]] = {}
     for length, group in by_length.items():
         repeated = [q for q in group for _ in range(episodes)]
-        worlds = np.concatenate([_spread(allowing[q], episodes) for q in group])
-        fulfilled, steps, seen, broken = [], [], [], []
-        for at in range(0, len(repeated), batch):
-            part = repeated[at : at + batch]
-            padded = part + [part[-1]] * (batch - len(part))
-            tasks = Tasks.of(
+        worlds = np.concatenate([spread(allowing[q], episodes) for q in group])
+
+        def tasks(part: list[EvalInstruction]) -> Tasks:
+            return Tasks.of(
                 policy,
-                [_fitted(q) for q in padded],
-                [q.ordered for q in padded],
-                [[truth[index[name]] for name in q.events] for q in padded],
-                [q.times for q in padded],
-                [[index[name] for name in q.avoid] for q in padded],
+                [_fitted(q) for q in part],
+                [q.ordered for q in part],
+                [[truth[index[name]] for name in q.events] for q in part],
+                [q.times for q in part],
+                [[index[name] for name in q.avoid] for q in part],
             )
-            where = np.resize(worlds[at : at + len(part)], batch)
-            key = jax.random.fold_in(jax.random.key(seed), at + 1000 * length)
-            outcome = run_trials(
-                policy.network,
-                policy.params,
-                env,
-                bank,
-                tasks,
-                jnp.asarray(where),
-                EPSILON,
-                horizon * length,
-                key,
-                policy.waypoints,
-            )
-            fulfilled.append(np.asarray(outcome.fulfilled)[: len(part)])
-            steps.append(np.asarray(outcome.steps)[: len(part)])
-            seen.append(np.asarray(outcome.happened)[: len(part)])
-            broken.append(np.asarray(outcome.violated)[: len(part)])
-        done = np.concatenate(fulfilled).reshape(len(group), episodes)
-        violated = np.concatenate(broken).reshape(len(group), episodes)
-        took = np.concatenate(steps).reshape(len(group), episodes)
-        achieved = np.concatenate(seen)[:, : len(env.instructions)].sum(1).reshape(len(group), episodes)
+
+        outcome = in_batches(policy, env, bank, repeated, tasks, worlds, horizon, length, seed, batch)
+        achieved = np.asarray(outcome.happened)[:, : len(env.instructions)].sum(1).reshape(len(group), episodes)
+        done, took, violated = (
+            np.asarray(found).reshape(len(group), episodes)
+            for found in (outcome.fulfilled, outcome.steps, outcome.violated)
+        )
         for i, q in enumerate(group):
             rows[q] = {
                 "text": q.text,
@@ -170,13 +155,56 @@ def evaluate_instructions(
     return [rows[q] for q in asked if q in rows]
 
 
+def in_batches(
+    policy: Policy,
+    env: Environment,
+    bank: Bank,
+    rows: Sequence[T],
+    tasks: Callable[[list[T]], Tasks],
+    worlds: np.ndarray,
+    horizon: int,
+    length: int,
+    seed: int,
+    batch: int,
+    judge: Judge | None = None,
+    targets: Callable[[list[T]], Any] | None = None,
+) -> Outcome:
+    """Run one trial for each row, ``batch`` of them side by side. The last batch is filled up with its last row, so that
+    all are one compiled program.
+
+    Args:
+        rows: what is tried, N of them, at least one.
+        tasks: gives the tasks of some rows.
+        worlds: int [N], indices into the bank.
+        horizon: steps per goal.
+        length: goals of each row.
+        judge: see :func:`run_trials`.
+        targets: gives what the judge is given for some rows.
+
+    Returns:
+        with leading axis [N].
+    """
+    found = []
+    for at in range(0, len(rows), batch):
+        part = list(rows[at : at + batch])
+        padded = part + [part[-1]] * (batch - len(part))
+        where = np.resize(worlds[at : at + len(part)], batch)
+        key = jax.random.fold_in(jax.random.key(seed), at + 1000 * length)
+        outcome = run_trials(
+            policy.network, policy.params, env, bank, tasks(padded), jnp.asarray(where), EPSILON, horizon * length, key,
+            policy.waypoints, judge, None if targets is None else targets(padded),
+        )  # fmt: skip
+        found.append([np.asarray(each)[: len(part)] for each in outcome])
+    return Outcome(*map(np.concatenate, zip(*found, strict=True)))
+
+
 def possible_events(env: Environment, bank: Bank) -> np.ndarray:
     """bool [worlds, n_events]: which events can happen in each world of the bank."""
     found = jax.vmap(env.possible)(bank.states)
     return np.ones((bank.size, len(env.events)), bool) if found is None else np.asarray(found)
 
 
-def _spread(worlds: np.ndarray, episodes: int) -> np.ndarray:
+def spread(worlds: np.ndarray, episodes: int) -> np.ndarray:
     """``episodes`` of these worlds, evenly spread; repeated if there are fewer."""
     n = len(worlds)
     return worlds[np.arange(episodes) * (n // min(episodes, n)) % n]

@@ -55,6 +55,7 @@ class Entry:
     text: str
     rarity: float
     meaning: list[int]
+    ordered: bool = False
     attempts: float = 0.0  # exponentially averaged counts
     successes: float = 0.0
     total: int = 0
@@ -64,6 +65,12 @@ class Entry:
     renewed_return: float = 0.0
     evicted: int = -1
     mastered: bool = False
+
+    @property
+    def asked(self) -> tuple[bool, list[int]]:
+        """What it asks for: in any order, "a and b" is "b and a"; one goal has no order."""
+        ordered = self.ordered and len(self.meaning) > 1
+        return ordered, self.meaning if ordered else sorted(self.meaning)
 
     @property
     def mean_return(self) -> float:
@@ -122,14 +129,16 @@ class InstructionBuffer:
         """Would a new instruction of this rarity get a slot now?"""
         return len(self.slots) < self.rules.capacity or self._victim(rarity) is not None
 
-    def admit(self, instruction: int, text: str, rarity: float, meaning: Sequence[int]) -> bool:
+    def admit(self, instruction: int, text: str, rarity: float, meaning: Sequence[int], ordered: bool = False) -> bool:
         """Offer an instruction to the buffer. True if it has a slot afterwards.
 
         Args:
             instruction: its index in the tables.
             text: the instruction.
             rarity: in [0, 1]; how rare its rarest event is. Rarer instructions are preferred.
-            meaning: the events of its goals; no two slots hold the same events.
+            meaning: the events of its goals.
+            ordered: must they happen in this order? No two slots ask for the same events, both in any order or both in
+                the same order.
         """
         entry = self.entries.get(instruction)
         if entry is not None:
@@ -142,8 +151,8 @@ class InstructionBuffer:
             if self.status(entry) == MASTERED:
                 return False  # it is rehearsed already
         else:
-            entry = Entry(instruction, text, rarity, list(meaning))
-        if any(self.entries[i].meaning == entry.meaning for i in self.slots):
+            entry = Entry(instruction, text, rarity, list(meaning), ordered)
+        if any(self.entries[i].asked == entry.asked for i in self.slots):
             return False
         if len(self.slots) >= self.rules.capacity:
             victim = self._victim(rarity)

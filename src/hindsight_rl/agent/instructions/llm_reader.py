@@ -9,7 +9,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hindsight_rl.agent.instructions.clauses import HarmfulError, InstructionError
-from hindsight_rl.agent.instructions.parser import MAX_FORBIDDEN, MAX_PARSED_GOALS, MAX_TIMES, ParsedInstruction
+from hindsight_rl.agent.instructions.parser import (
+    MAX_FORBIDDEN,
+    MAX_PARSED_GOALS,
+    MAX_TIMES,
+    ParsedInstruction,
+    all_forbidden,
+)
 from hindsight_rl.endpoint import Endpoint, MalformedAnswer, Question
 
 if TYPE_CHECKING:
@@ -66,9 +72,8 @@ class LlmReader:
             raise InstructionError(f"{reason}; the language model's answer was rejected: {why}")
         goals = tuple(self.reward.plain(goal.event) for goal in value.goals)
         events, times = tuple(goal.event for goal in value.goals), tuple(goal.times for goal in value.goals)
-        return ParsedInstruction(
-            " ".join(text.split()), goals, value.ordered and len(goals) > 1, events, times, tuple(value.avoid)
-        )
+        avoid = all_forbidden(value.avoid, self.reward.language)
+        return ParsedInstruction(" ".join(text.split()), goals, value.ordered and len(goals) > 1, events, times, avoid)
 
     def close(self) -> None:
         """Close the endpoint."""
@@ -81,11 +86,12 @@ class LlmReader:
             return f"'{unknown[0]}' is no event"
         if harmful := [name for name in asked if self.events[name].harmful]:
             return f"{harmful[0]} harms the agent"
-        if not 1 <= len(asked) <= MAX_PARSED_GOALS or len(value.avoid) > MAX_FORBIDDEN:
-            return f"{len(asked)} goals and {len(value.avoid)} forbidden events"
+        avoid = all_forbidden(value.avoid, self.reward.language)
+        if not 1 <= len(asked) <= MAX_PARSED_GOALS or len(avoid) > MAX_FORBIDDEN:
+            return f"{len(asked)} goals and {len(avoid)} forbidden events"
         if odd := [goal for goal in value.goals if not 1 <= goal.times <= MAX_TIMES]:
             return f"{odd[0].event} {odd[0].times} times"
-        if both := set(asked) & set(value.avoid):
+        if both := set(asked) & set(avoid):
             return f"{min(both)} is asked for and forbidden"
         for event, forbidden in self.reward.reader.certain(text):
             if event not in (value.avoid if forbidden else asked):

@@ -6,12 +6,14 @@ ordered, or none are, so "collect wood and stone, then place a table" asks for i
 """
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hindsight_rl.agent.instructions.clauses import Clauses, HarmfulError, InstructionError
 
 if TYPE_CHECKING:
+    from hindsight_rl.agent.instructions.language import Language
     from hindsight_rl.agent.instructions.reader import Unit
     from hindsight_rl.agent.reward.semantic import SemanticReward
 
@@ -101,8 +103,7 @@ def _parsed(text: str, reward: "SemanticReward") -> ParsedInstruction:
             raise HarmfulError(f"'{unit.text}' means {unit.event}: what harms the agent is no goal")
         if not 1 <= unit.count <= MAX_TIMES:
             raise InstructionError(f"'{unit.text}': {unit.count} times, from 1 to {MAX_TIMES}")
-    avoid = list(dict.fromkeys(unit.event for unit in forbidden))
-    avoid += [more for event in avoid if (more := reward.language.forbids.get(event)) and more not in avoid]
+    avoid = all_forbidden((unit.event for unit in forbidden), reward.language)
     for unit in forbidden:
         if unit.count != 1:
             raise InstructionError(f"'{unit.text}' is forbidden a number of times, which cannot be followed")
@@ -116,8 +117,14 @@ def _parsed(text: str, reward: "SemanticReward") -> ParsedInstruction:
         ordered,
         tuple(unit.event for unit in wanted),
         tuple(unit.count for unit in wanted),
-        tuple(avoid),
+        avoid,
     )
+
+
+def all_forbidden(events: Iterable[str], language: "Language") -> tuple[str, ...]:
+    """What an instruction forbids, each event once: what it names, and what that brings about (a hit: the kill)."""
+    named = dict.fromkeys(events)
+    return tuple(dict.fromkeys((*named, *(more for event in named if (more := language.forbids.get(event))))))
 
 
 def _said(unit: "Unit", reward: "SemanticReward") -> str:

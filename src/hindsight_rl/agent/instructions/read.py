@@ -90,7 +90,7 @@ def instructions_of(texts: tuple[str, ...]) -> list[str]:
     Raises:
         HindsightError: none, or a file that cannot be read.
     """
-    if len(texts) == 1 and Path(texts[0][:255]).is_file():
+    if len(texts) == 1 and _is_file(texts[0]):
         try:
             texts = tuple(Path(texts[0]).read_text("utf-8-sig").splitlines())
         except (OSError, UnicodeDecodeError) as error:
@@ -99,6 +99,13 @@ def instructions_of(texts: tuple[str, ...]) -> list[str]:
     if not kept:
         raise HindsightError("no instruction: give some, or a file with one instruction per line")
     return kept
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # too long for the name of a file
+        return False
 
 
 def main(argv: list[str]) -> int:

@@ -8,6 +8,7 @@ whole instruction an error that names it: an instruction is never understood in 
 
 import contextlib
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -80,6 +81,7 @@ class Reader:
 
     def __init__(self, reward: "SemanticReward"):
         self.reward, self.language = reward, reward.language
+        self._read = threading.local()  # the text that is read: relabeling and evaluation read in threads of their own
         self.events = {event.name: event for event in reward.events}
         self.meanings = Meanings(self.language.meanings, self.events)
         known = {text: event for text, event in self.language.known.items() if event in self.events}
@@ -95,7 +97,7 @@ class Reader:
         Raises:
             InstructionError: a clause is not understood. The message names it.
         """
-        self._text = tidy(text)
+        self._read.text = tidy(text)
         if negative := re.search(r"(?<!\w)-\d+", text):
             raise InstructionError(f"'{negative.group()}' is no number of times: give 1 or more")
         clauses = self._clauses()
@@ -106,9 +108,9 @@ class Reader:
             if (
                 clause.condition
                 and len(clauses.items) == 1
-                and (event := self.evidence.conditional(clause, self._text))
+                and (event := self.evidence.conditional(clause, self._read.text))
             ):
-                return [Unit(event, self._text, False, 1, 0)], clauses
+                return [Unit(event, self._read.text, False, 1, 0)], clauses
             if clause.condition in UNTIL and (until := self.joins.until(clause)) is not None:
                 clause = clauses.items[index] = until
             if clause.problem and not (clause.condition in WHEN and self.joins.in_state(clause)):
@@ -135,7 +137,7 @@ class Reader:
         return units, clauses
 
     def _clauses(self) -> Clauses:
-        clauses = ClauseParser(self.vocabulary.words(self._text)).parse()
+        clauses = ClauseParser(self.vocabulary.words(self._read.text)).parse()
         self.joins.states(clauses.items)
         self.joins.materials(clauses.items)
         return clauses
@@ -163,7 +165,7 @@ class Reader:
         """The clauses that are understood even if others are not: pairs of an event, and whether it is forbidden."""
         found: set[tuple[str, bool]] = set()
         with contextlib.suppress(InstructionError):
-            self._text = tidy(text)
+            self._read.text = tidy(text)
             clauses, context = self._clauses().items, Context()
             for index, clause in enumerate(clauses):
                 with contextlib.suppress(InstructionError):
@@ -180,8 +182,8 @@ class Reader:
         Raises:
             InstructionError: the text has no clauses.
         """
-        self._text = tidy(text)
-        clauses = ClauseParser(self.vocabulary.words(self._text)).parse()
+        self._read.text = tidy(text)
+        clauses = ClauseParser(self.vocabulary.words(self._read.text)).parse()
         return [self.command(clause) for clause in clauses.items]
 
     def said(self, clause: Clause) -> str:
@@ -192,7 +194,7 @@ class Reader:
             del spoken[0]  # "have gathered"
         while len(spoken) > 1 and spoken[-1].text in DETERMINERS:
             del spoken[-1]
-        return " ".join(self._text[word.start : word.end] for word in spoken)
+        return " ".join(self._read.text[word.start : word.end] for word in spoken)
 
     def command(self, clause: Clause, verb: str = "") -> str:
         """The clause as a command: "placing a table" -> "place a table"."""

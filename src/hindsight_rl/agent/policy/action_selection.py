@@ -335,14 +335,14 @@ def goals_reached(
 
     Returns:
         how often each goal was reached, int32 [E, K], at most as often as the task asks; whether it was reached so
-        often, bool [E, K]; whether all goals were, bool [E].
+        often, bool [E, K]; whether all goals were, and there is one, bool [E].
     """
     there = task.goals >= 0
     turn = jnp.arange(task.goals.shape[1])[None] == slot[:, None]
     times = jnp.ones_like(counted) if task.times is None else task.times
     counted = jnp.minimum(counted + (hits & there & (turn | ~task.ordered[:, None])), times)
     reached = there & (counted >= times)
-    return counted, reached, (reached | ~there).all(axis=1)
+    return counted, reached, there.any(axis=1) & (reached | ~there).all(axis=1)
 
 
 def makes_happen(psi: jax.Array, avoid: jax.Array, avoiding: jax.Array, value: float) -> jax.Array:

@@ -10,7 +10,7 @@ PAUSES = (5.0, 60.0)
 
 
 class Availability:
-    """Measures how long an endpoint fails and decides when to call it again. Thread-safe.
+    """Measures how long an endpoint fails and decides when to call it again. A spent budget is no failure. Thread-safe.
 
     Attributes:
         trouble: the last error, as text.
@@ -57,7 +57,9 @@ class Availability:
         """Record that the endpoint did not answer."""
         with self._lock:
             self.trouble = str(error)
-            self.budget_spent |= isinstance(error, BudgetSpent)
+            if isinstance(error, BudgetSpent):  # the endpoint itself is well
+                self.budget_spent = True
+                return
             now = time.monotonic()
             if self._down_since is None:
                 self._down_since = now

@@ -269,6 +269,7 @@ class LlmRelabeler:
             "rejected": dict(self._rejected),
             "ages": self._ages,
             "down": self._availability.down_seconds,
+            "usage": dict(self.endpoint.usage.counts),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -286,6 +287,7 @@ class LlmRelabeler:
         self._counts, self._rejected = Counter(state["counts"]), Counter(state["rejected"])
         self._ages = list(state["ages"])
         self._availability.restore(float(state["down"]))
+        self.endpoint.usage.restore(state.get("usage", {}))
 
     def resume(self) -> None:
         """Queue the questions in the run folder that were not answered before the process was killed."""

@@ -101,7 +101,7 @@ class TrainConfig:
     favour_rare: float = 2.0
     """Extra weight of rare events in hindsight learning."""
     num_evals: int = 6
-    """Number of short evaluations of the initial instructions during training. 0: none."""
+    """Number of short evaluations of the environment's own instructions during training. 0: none."""
     final_eval: bool = True
     """After training, evaluate the policy with many trials and write eval.json."""
     num_checkpoints: int = 6
@@ -158,6 +158,12 @@ class TrainConfig:
         if self.relabeler == "llm":
             self.endpoint = self.endpoint.resolved()
         return self
+
+
+def check_one_seed(config: TrainConfig) -> None:
+    """Raises :class:`HindsightError` where the settings ask for several seeds."""
+    if config.seeds != 1:
+        raise HindsightError(f"seeds {config.seeds}: one run has one seed; train_seeds trains several at a time")
 
 
 def setting(config: TrainConfig, name: str) -> Any:

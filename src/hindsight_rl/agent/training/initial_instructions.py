@@ -81,6 +81,8 @@ def _understood(text: str, where: str, env: Environment, reward: SemanticReward)
         name = reward.meaning(goal)
         if name is None:
             raise HindsightError(f"{where}: '{goal}' asks for no event of this environment: reword it")
+        if not env.events[index[name]].trained:
+            raise HindsightError(f"{where}: '{goal}' asks for {name}, which is held out of training here: remove it")
         events.append(index[name])
     avoid = tuple(index[name] for name in parsed.avoid)
     return InitialInstruction(text, parsed.goals, tuple(events), parsed.ordered, parsed.times, avoid)

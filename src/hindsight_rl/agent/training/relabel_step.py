@@ -167,7 +167,7 @@ class RelabelStep:
         if self.buffer is not None and (len(relabel.goals) == 1 or self.buffer.has_room(rare)):
             index = self.library.add(relabel.text, relabel.goals, meant, relabel.ordered)
             if index is not None:
-                self.buffer.admit(index, relabel.text, rare, meant)
+                self.buffer.admit(index, relabel.text, rare, meant, relabel.ordered)
 
     def _sample(self, row: dict[str, Any]) -> None:
         """Store examples for the report: the first ones of each kind, later fewer and fewer."""

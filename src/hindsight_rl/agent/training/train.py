@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.relabeling.relabeler import Relabeler
-from hindsight_rl.agent.training.config import TrainConfig, load_config
+from hindsight_rl.agent.training.config import TrainConfig, check_one_seed, load_config
 from hindsight_rl.agent.training.loop import train_runs
 from hindsight_rl.agent.training.presets import preset_of, word_after
 from hindsight_rl.agent.training.sharding import first_process
@@ -30,6 +30,7 @@ def train(config: TrainConfig, relabeler: Relabeler | None = None) -> Path:
     Raises:
         HindsightError: bad settings, a folder in use, no space, a diverging loss.
     """
+    check_one_seed(config)
     return train_seeds(config, [config.seed], [config.out], relabeler)[0]
 
 

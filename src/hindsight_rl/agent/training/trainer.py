@@ -12,7 +12,7 @@ from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.agent.relabeling.relabeler import Relabeler
 from hindsight_rl.agent.reward.semantic import TextEncoder
 from hindsight_rl.agent.training.checkpoint import Checkpoints
-from hindsight_rl.agent.training.config import TrainConfig, load_config
+from hindsight_rl.agent.training.config import TrainConfig, check_one_seed, load_config
 from hindsight_rl.agent.training.loop import train_runs
 from hindsight_rl.agent.training.training_run import TrainingRun
 from hindsight_rl.run import Run
@@ -57,6 +57,7 @@ class Trainer:
         Raises:
             HindsightError: bad settings, an environment that does not fit, a folder in use, no space, a diverging loss.
         """
+        check_one_seed(self.config)
         (trained,) = train_runs(
             self.config, [self.config.seed], [self.config.out], self.relabeler, self._env, self._encoder
         )

@@ -162,7 +162,7 @@ class TrainingRun:
     def keep_instructions(self) -> None:
         """Copy a file of initial instructions into the run's folder, so that a resumed run needs nothing else."""
         source = self.config.initial_instructions
-        if source not in (CANONICAL, NONE) and not self._copy.exists():
+        if self.method.conditioned and source not in (CANONICAL, NONE) and not self._copy.exists():
             self.run.write_text(self._copy.name, Path(source).read_text("utf-8-sig"))
 
     def _start(self) -> TrainState:
@@ -283,7 +283,7 @@ class TrainingRun:
         return self.iteration * self.steps_per_iteration
 
     def evaluate(self) -> dict[str, float]:
-        """Success on the initial instructions in held-out worlds, with few trials."""
+        """Success on the environment's own instructions in held-out worlds, with few trials."""
         began = time.perf_counter()
         success = canonical_success(self.policy)
         self.seconds["evaluate"] += time.perf_counter() - began
