@@ -43,13 +43,25 @@ def block(result: dict[str, Any]) -> str:
     lines += [
         "",
         f"(`results/agent_gpu.json`: `{result['command']}`; JAX {versions['jax']}. 32 trials per instruction in "
-        "held-out worlds at every row. The bound on the time ended training at "
-        f"{training['steps']:,} of {training['steps_planned']:,} planned steps, and the program before its longer "
-        "evaluation.)",
+        f"held-out worlds at every row. {ending(result)})",
     ]
     if "note" in result:
         lines += ["", result["note"]]
     return "\n".join(lines)
+
+
+def ending(result: dict[str, Any]) -> str:
+    """How much of the planned steps was trained, and whether the bound on the time ended the program."""
+    training, bound = result["training"], result["ended_by_bound"]
+    program = "the program"
+    if bound:
+        program += f" during its {bound['during']}" if "evaluation" in result else " before its longer evaluation"
+    if training["cut_short"]:
+        steps = f"{training['steps']:,} of {training['steps_planned']:,} planned steps"
+        said = f"The bound on the time ended training at {steps}"
+        return f"{said}, and {program}." if bound else f"{said}."
+    said = f"Training took all {training['steps_planned']:,} planned steps"
+    return f"{said}; the bound on the time ended {program}." if bound else f"{said}."
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ from hindsight_rl.agent.training.config import TrainConfig, with_setting
 from hindsight_rl.agent.training.loop import compile_cache
 from hindsight_rl.agent.training.presets import settled
 from hindsight_rl.agent.training.training_run import TrainingRun
+from hindsight_rl.atomic_files import check_output, write_output
 from hindsight_rl.run import Run, machine
 
 
@@ -76,6 +77,8 @@ def arm(config: SpeedConfig, name: str, folder: Path) -> TrainingRun:
 def main() -> None:
     """Time the arms in turn and print the ratio."""
     config = tyro.cli(SpeedConfig, description=__doc__)
+    if config.out:
+        check_output(config.out)
     compile_cache()
     with tempfile.TemporaryDirectory() as folder:
         runs = {name: arm(config, name, Path(folder)) for name in ("stock", "ours", "unreplayed")}
@@ -89,9 +92,10 @@ def main() -> None:
         **against_stock(seconds, steps),
         "unreplayed_over_stock": ratios(seconds["stock"], seconds["unreplayed"]),
     }
-    print(json.dumps(result, indent=1))
+    text = json.dumps(result, indent=1) + "\n"
+    print(text, end="")
     if config.out:
-        config.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+        write_output(config.out, lambda path: path.write_text(text, "utf-8"))
 
 
 if __name__ == "__main__":

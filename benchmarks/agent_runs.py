@@ -19,6 +19,7 @@ from studies import RESULTS, Settings, StudyConfig
 from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.training.config import TrainConfig
 from hindsight_rl.agent.training.presets import preset_of
+from hindsight_rl.atomic_files import write_text
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 
@@ -109,7 +110,10 @@ class Runner:
         chosen = sorted(order[: len(env.instructions) // 2])
         file = self.folder / f"given-{seed}.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("".join(f"{env.instructions[i]}\n" for i in chosen), "utf-8")
+        text = "".join(f"{env.instructions[i]}\n" for i in chosen)
+        # Every thread asks for it, while processes of other runs may be reading it.
+        if not file.exists() or file.read_text("utf-8") != text:
+            write_text(file, text)
         return file
 
     def settings(self, method: str, seed: int, cell: str = "") -> TrainConfig:

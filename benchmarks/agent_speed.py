@@ -35,6 +35,7 @@ from hindsight_rl.agent.training.config import TrainConfig
 from hindsight_rl.agent.training.loop import compile_cache
 from hindsight_rl.agent.training.presets import PRESETS
 from hindsight_rl.agent.training.training_run import TrainingRun
+from hindsight_rl.atomic_files import check_output, write_output
 from hindsight_rl.run import Run, machine
 
 RESET_RATIO = 16
@@ -172,6 +173,8 @@ def against_stock(seconds: dict[str, list[float]], steps: int) -> dict[str, Any]
 def main() -> None:
     """Time the arms in turn and print the ratios."""
     config = tyro.cli(SpeedConfig, description=__doc__)
+    if config.out:
+        check_output(Path(config.out))
     compile_cache()
     with tempfile.TemporaryDirectory() as folder:
         runs = {name: arm(settled(config), name, Path(folder)) for name in ARMS}
@@ -190,9 +193,10 @@ def main() -> None:
             "max": round(max(relabeling) - 1, 4),
         },
     }
-    print(json.dumps(result, indent=1))
+    text = json.dumps(result, indent=1) + "\n"
+    print(text, end="")
     if config.out:
-        Path(config.out).write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+        write_output(Path(config.out), lambda path: path.write_text(text, "utf-8"))
 
 
 if __name__ == "__main__":

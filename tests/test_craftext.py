@@ -10,10 +10,14 @@ import pytest
 
 from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.evaluation import craftext as module
+from hindsight_rl.agent.evaluation import suite
 from hindsight_rl.agent.evaluation.craftext import Scenario, evaluate_craftext, load
 from hindsight_rl.agent.evaluation.strict import evaluate_strict
+from hindsight_rl.agent.evaluation.suite import EVAL_WORLDS
+from hindsight_rl.agent.evaluation.trials import Outcome
 from hindsight_rl.agent.policy.network import QNetwork
 from hindsight_rl.agent.policy.policy import Policy
+from hindsight_rl.cli import main
 from hindsight_rl.errors import HindsightError
 
 pytestmark = pytest.mark.agent
@@ -106,6 +110,42 @@ def test_the_checker_judges_and_what_is_refused_counts_as_failed(policy, monkeyp
     assert easy["success_with_negation"] == 0.0 and result["mean"]["easy"] == easy["success"]
     assert easy["scenarios"] == [{"name": "S", "sentences": 3, "refused": 1, "success": easy["success"]}]
     assert "moon" not in str(result) and "jax_build_line" in result["unsupported"]
+
+
+def test_more_trials_than_worlds_are_spread_over_all_worlds(policy, monkeypatch):
+    tried = []
+
+    def nothing_happens(network, params, env, bank, tasks, worlds, *rest):
+        tried.append(np.asarray(worlds))
+        n = len(worlds)
+        return Outcome(np.zeros(n, bool), np.zeros(n, int), np.zeros((n, len(env.events)), bool), np.zeros(n, bool))
+
+    monkeypatch.setattr(suite, "run_trials", nothing_happens)
+    monkeypatch.setattr(module, "ENV", "classic-32")
+    monkeypatch.setattr(module, "_judge", lambda: None)
+    monkeypatch.setattr(module, "load", lambda name: [scenario("drink", {0})])
+    for episodes in (2, EVAL_WORLDS, EVAL_WORLDS + 44):
+        tried.clear()
+        evaluate_craftext(policy, ("easy",), episodes=episodes, batch=100)
+        worlds = np.concatenate(tried)[:episodes]
+        assert len(set(worlds.tolist())) == min(episodes, EVAL_WORLDS), episodes
+    assert np.bincount(worlds).max() == 2 and len(tried) == 3
+
+
+@pytest.mark.parametrize("bench", ["craftext", "strict"])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--scale", "nan"], "--scale nan: a finite number above 0"),
+        (["--scale", "inf"], "--scale inf"),
+        (["--scale", "0"], "--scale 0.0"),
+        (["--scale", "-1"], "--scale -1.0"),
+        (["--parts", "canonical"], "--parts: --bench {bench} has no parts"),
+    ],
+)
+def test_options_that_a_bench_cannot_follow_are_refused(tmp_path, capsys, bench, options, said):
+    assert main(["agent", "eval", str(tmp_path), "--bench", bench, *options]) == 2
+    assert said.format(bench=bench) in capsys.readouterr().err
 
 
 def test_another_game_is_an_error(policy):

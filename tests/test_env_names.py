@@ -30,7 +30,7 @@ class Switch(Environment):
         return jnp.int32(0)
 
     def observe(self, state):
-        return jnp.atleast_1d(state).astype(jnp.float32)
+        return state[None].astype(jnp.float32)
 
     def step(self, key, state, action):
         events = jnp.stack([action > state, action < state])
@@ -51,8 +51,8 @@ class Growing(Switch):
         return state["lamp"][None].astype(jnp.float32)
 
     def step(self, key, state, action):
-        step = super().step(key, state["lamp"], action)
-        return step._replace(state=state | {"lamp": self.after(step.state), "key": key})
+        after = {"lamp": self.after(action), "key": key}
+        return Step(after, self.observe(state), jnp.zeros(2, bool), jnp.float32(0), jnp.bool_(False))
 
 class Drifting(Growing):
     after = staticmethod(lambda lamp: lamp * 0.5)

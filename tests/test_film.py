@@ -14,7 +14,7 @@ from hindsight_rl.agent.envs.craftax.picture import _HELD, film_picture, view  #
 from hindsight_rl.agent.envs.environment import Environment  # noqa: E402
 from hindsight_rl.agent.evaluation.attempt import STEPS_AFTER_SUCCESS  # noqa: E402
 from hindsight_rl.agent.video import film as films  # noqa: E402
-from hindsight_rl.agent.video.files import LAST_MS  # noqa: E402
+from hindsight_rl.agent.video.files import LAST_MS, check_target  # noqa: E402
 from hindsight_rl.agent.video.renderer import Caption, EventLine, Painter  # noqa: E402
 from hindsight_rl.cli import main as hindsight  # noqa: E402
 from hindsight_rl.errors import HindsightError  # noqa: E402
@@ -180,6 +180,18 @@ def test_mp4_where_ffmpeg_is_there_and_a_clear_word_where_it_is_not(run, policy,
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(HindsightError, match="pip install imageio-ffmpeg, or name the film"):
         films.film(run, "collect wood", tmp_path / "b.mp4", policy=policy)
+
+
+def test_a_film_that_cannot_be_written_is_refused_before_it_is_made(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    (tmp_path / "folder.gif").mkdir()
+    for out in (blocked / "a.gif", tmp_path / "folder.gif"):
+        with pytest.raises(HindsightError, match=f"cannot write {out}"):
+            check_target(out)
+    before = set(tmp_path.rglob("*"))
+    check_target(tmp_path / "new" / "folder" / "a.gif")
+    assert set(tmp_path.rglob("*")) == before  # what the check made is gone again
 
 
 @pytest.mark.parametrize(

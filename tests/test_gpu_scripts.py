@@ -63,6 +63,27 @@ class Stub:
         return {"one": self.iteration / 10, "another": 0.0}
 
 
+@pytest.mark.parametrize(
+    ("cut_short", "during", "evaluated", "said"),
+    [
+        (True, "evaluation", False, "bound on the time ended training at 5 of 9 planned steps, and the program before"),
+        (True, None, True, "The bound on the time ended training at 5 of 9 planned steps."),
+        (False, "turns", True, "Training took all 9 planned steps; the bound on the time ended the program during its"),
+        (False, None, True, "Training took all 9 planned steps."),
+    ],
+)
+def test_the_page_says_what_the_bound_ended(
+    monkeypatch: pytest.MonkeyPatch, cut_short: bool, during: str | None, evaluated: bool, said: str
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    result = {
+        "training": {"steps": 5, "steps_planned": 9, "cut_short": cut_short},
+        "ended_by_bound": during and {"during": during, "seconds": 1.0},
+        **({"evaluation": {}} if evaluated else {}),
+    }
+    assert said in import_module("agent_gpu_page").ending(result)
+
+
 @pytest.mark.parametrize(("until", "evaluated"), [(10, [0, 300, 500, 800, 1000]), (6, [0, 300, 500, 600])])
 def test_training_ends_at_its_end_or_when_it_is_late(
     tmp_path: Path, agent_gpu: ModuleType, until: int, evaluated: list[int]

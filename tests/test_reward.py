@@ -10,6 +10,7 @@ from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.envs.events import Event, event_index, fulfilling
 from hindsight_rl.agent.instructions.clauses import InstructionError
 from hindsight_rl.agent.instructions.language import NOTHING, Language
+from hindsight_rl.agent.reward import precision
 from hindsight_rl.agent.reward.calibration import best_global, fit_reading
 from hindsight_rl.agent.reward.precision import _roc
 from hindsight_rl.agent.reward.semantic import SemanticReward
@@ -152,6 +153,19 @@ def test_roc_and_best_threshold_by_hand():
     assert best_global(np.array([[0.8, 0.5], [0.3, 0.7]]), truth) == pytest.approx(0.51)
 
 
+def test_where_the_result_cannot_be_written_nothing_is_measured(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(precision, "measure", lambda config: measured.append(config) or {})
+    monkeypatch.setattr(precision, "show", lambda result, verbose: None)
+    measured, blocked = [], tmp_path / "file"
+    blocked.write_text("")
+    for out in (blocked / "x.json", tmp_path):
+        assert main(["agent", "reward", "--out", str(out)]) == 2
+        assert f"cannot write {out}" in capsys.readouterr().err
+    assert measured == []
+    assert main(["agent", "reward", "--out", str(tmp_path / "new" / "x.json")]) == 0
+    assert "command" in json.loads((tmp_path / "new" / "x.json").read_text())
+
+
 def test_the_command_writes_what_it_prints(tmp_path, capsys, real_encoder):
     out = tmp_path / "reward.json"
     assert main(["agent", "reward", "--out", str(out)]) == 0
@@ -159,5 +173,4 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys, real_encoder):
     assert result["encoder"] == real_encoder.id and result["command"].startswith("hindsight agent reward")
     assert result["modes"]["calibrated"]["sets"]["heldout"]["precision"] >= 0.95
     assert "calibrated, delta" in capsys.readouterr().out
-    assert main(["agent", "reward", "--out", str(tmp_path / "absent" / "x.json")]) == 2
     assert len(CLASSIC_EVENTS) == result["events"]

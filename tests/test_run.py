@@ -69,6 +69,14 @@ def test_the_machine_is_told_by_kind() -> None:
     assert kind["cores"] >= 1 and kind["python"].count(".") == 2 and "hostname" not in kind
 
 
+def test_a_processor_without_a_model_name_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = machine()
+    monkeypatch.setattr(Path, "read_text", lambda *given: "processor : 0\n")
+    assert machine() | {"processor": ""} == known | {"processor": ""}
+    monkeypatch.delattr("os.sysconf")  # as on Windows
+    assert "memory_gib" not in machine() and machine()["cores"] == known["cores"]
+
+
 def test_settings_are_known_by_name() -> None:
     stored = {"kind": "agent", "version": "0.1.0", "machine": {}, "seed": 3}
     assert known_settings(stored, ["seed", "steps"], "config.json") == {"seed": 3}

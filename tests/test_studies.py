@@ -259,6 +259,12 @@ def test_half_of_the_instructions_are_given_and_the_others_evaluated(
     given = [(tmp_path / "runs" / "agent_half" / f"given-{seed}.txt").read_text().splitlines() for seed in (0, 1)]
     every = set(make_env("classic-32").instructions)
     assert all(len(set(each)) == 11 and set(each) < every for each in given) and given[0] != given[1]
+    files = [tmp_path / "runs" / "agent_half" / f"given-{seed}.txt" for seed in (0, 1)]
+    before = [(each.stat().st_ino, each.stat().st_mtime_ns) for each in files]
+    files[1].write_text("another\n")
+    run(agent_study, monkeypatch, *arguments)
+    assert (files[0].stat().st_ino, files[0].stat().st_mtime_ns) == before[0]  # a training process may be reading it
+    assert files[1].read_text().splitlines() == given[1] and files[1].stat().st_ino != before[1][0]
     sources = {
         (words[words.index("--method") + 1], Path(text).name)
         for words in called.calls if words[0] == "train"

@@ -4,6 +4,7 @@ Files are plain: `config.json`; one JSON object per line in `*.jsonl`; one objec
 atomically. Lines are appended; on resume, lines after the checkpoint are deleted.
 """
 
+import contextlib
 import difflib
 import json
 import os
@@ -164,18 +165,19 @@ def known_settings(stored: Mapping[str, Any], known: Iterable[str], where: str) 
 
 
 def machine() -> dict[str, Any]:
-    """The kind of machine, for result files: processor, cores, memory, Python; no host name."""
+    """The kind of machine, for result files: processor, cores, memory (where the system says it), Python; no host
+    name."""
     model = platform.processor() or platform.machine()
-    try:
+    with contextlib.suppress(OSError, StopIteration):  # on ARM there is no such line
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, StopIteration, ValueError):
-        pages = 0
+    memory = {}
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        memory["memory_gib"] = round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30)
     return {
         "processor": model,
         "cores": os.cpu_count(),
-        "memory_gib": round(pages / 2**30),
+        **memory,
         "system": platform.system(),
         "python": platform.python_version(),
     }

@@ -169,8 +169,8 @@ def in_batches(
     judge: Judge | None = None,
     targets: Callable[[list[T]], Any] | None = None,
 ) -> Outcome:
-    """Run one trial for each row, ``batch`` of them side by side. The last batch is filled up with its last row, so that
-    all are one compiled program.
+    """Run one trial for each row, ``batch`` of them side by side. The last batch is filled up with its last row, so
+    that all are one compiled program.
 
     Args:
         rows: what is tried, N of them, at least one.
@@ -182,7 +182,7 @@ def in_batches(
         targets: gives what the judge is given for some rows.
 
     Returns:
-        with leading axis [N].
+        NumPy arrays, leading axis [N].
     """
     found = []
     for at in range(0, len(rows), batch):
@@ -194,8 +194,9 @@ def in_batches(
             policy.network, policy.params, env, bank, tasks(padded), jnp.asarray(where), EPSILON, horizon * length, key,
             policy.waypoints, judge, None if targets is None else targets(padded),
         )  # fmt: skip
-        found.append([np.asarray(each)[: len(part)] for each in outcome])
-    return Outcome(*map(np.concatenate, zip(*found, strict=True)))
+        found.append(jax.tree.map(np.asarray, outcome))
+    whole: Outcome = jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(rows)], *found)
+    return whole
 
 
 def possible_events(env: Environment, bank: Bank) -> np.ndarray:

@@ -104,19 +104,21 @@ class Language:
             raise HindsightError(f"language file {file}: {error}") from error
         if unknown := [name for name in values if name not in _TABLES]:
             raise HindsightError(f"language file {file}: '{unknown[0]}' is unknown: one of {', '.join(_TABLES)}")
-        phrasings = {name: _sets(file, f"phrasings.{name}", sets) for name, sets in values.get("phrasings", {}).items()}
-        lists = {name: frozenset(entries(values.get("lexicon", {}).get(name, ""))) for name in _LEXICON}
-        if unknown := [name for name in values.get("lexicon", {}) if name not in _LEXICON]:
+        tables = {name: _table(file, name, values.get(name, {})) for name in _TABLES}
+        single = ("nothing_but", "actions", "things", "lexicon", "forbids", "tools")
+        texts = {name: _single(file, name, tables[name]) for name in single}
+        if unknown := [name for name in texts["lexicon"] if name not in _LEXICON]:
             raise HindsightError(f"language file {file}: [lexicon] has '{unknown[0]}': one of {', '.join(_LEXICON)}")
+        lists = {name: frozenset(entries(texts["lexicon"].get(name, ""))) for name in _LEXICON}
         made = cls(
-            phrasings,
-            _sets(file, NOTHING, values.get(NOTHING, {})),
-            values.get("nothing_but", {}),
-            {name: tuple(entries(text)) for name, text in values.get("actions", {}).items()},
-            {name: tuple(entries(text)) for name, text in values.get("things", {}).items()},
-            {name: _texts(file, f"meanings.{name}", texts) for name, texts in values.get("meanings", {}).items()},
-            forbids=values.get("forbids", {}),
-            tools={event: frozenset(entries(text)) for event, text in values.get("tools", {}).items()},
+            {name: _sets(file, f"phrasings.{name}", sets) for name, sets in tables["phrasings"].items()},
+            _sets(file, NOTHING, tables[NOTHING]),
+            texts["nothing_but"],
+            {name: tuple(entries(text)) for name, text in texts["actions"].items()},
+            {name: tuple(entries(text)) for name, text in texts["things"].items()},
+            {name: _texts(file, f"meanings.{name}", frames) for name, frames in tables["meanings"].items()},
+            forbids=texts["forbids"],
+            tools={event: frozenset(entries(text)) for event, text in texts["tools"].items()},
             **lists,
         )
         made._check(file)
@@ -126,14 +128,16 @@ class Language:
         """Every action and thing of a meaning, and every thing of a tool, must be listed."""
         for event, texts in self.meanings.items():
             for text in texts:
+                if text.split() == ["~"]:
+                    raise HindsightError(f"language file {file}: meanings.{event}: '~' must stand before an action")
                 frame = Frame.read(event, text)
-                for name, listed in ((frame.actions, self.actions), (frame.optional.union(*frame.things), self.things)):
-                    if unknown := sorted(name - set(listed)):
+                things = frame.optional.union(*frame.things)
+                for names, kind, listed in ((frame.actions, "actions", self.actions), (things, "things", self.things)):
+                    if unknown := sorted(names - set(listed)):
                         raise HindsightError(
-                            f"language file {file}: meanings.{event}: '{unknown[0]}' in '{text}' is listed in neither "
-                            "[actions] nor [things]"
+                            f"language file {file}: meanings.{event}: '{unknown[0]}' in '{text}' is not listed in "
+                            f"[{kind}]"
                         )
-
         for event, tool in self.tools.items():
             if unknown := sorted(tool - set(self.things)):
                 raise HindsightError(f"language file {file}: tools.{event}: '{unknown[0]}' is not listed in [things]")
@@ -165,6 +169,19 @@ class Language:
         game."""
         names = {event.name for event in events}
         return tuple(text for text in self.phrases(NOTHING, split) if self.nothing_but.get(text) not in names)
+
+
+def _table(file: Path | Traversable, name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise HindsightError(f"language file {file}: {name} must be a table, [{name}]; it is {value!r}")
+    return value
+
+
+def _single(file: Path | Traversable, name: str, table: dict[str, Any]) -> dict[str, str]:
+    for key, text in table.items():
+        if not isinstance(text, str):
+            raise HindsightError(f"language file {file}: {name}.{key} must be one text; it is {text!r}")
+    return table
 
 
 def _sets(file: Path | Traversable, name: str, sets: Any) -> dict[str, tuple[str, ...]]:

@@ -19,7 +19,7 @@ from hindsight_rl.agent.envs.events import fulfilling
 from hindsight_rl.agent.instructions.language import NOTHING, SPLITS
 from hindsight_rl.agent.reward.calibration import best_global
 from hindsight_rl.agent.reward.semantic import Mode, SemanticReward
-from hindsight_rl.atomic_files import write_text
+from hindsight_rl.atomic_files import check_output, write_output
 from hindsight_rl.encoder import load_encoder
 from hindsight_rl.errors import HindsightError
 
@@ -50,13 +50,14 @@ def run(argv: list[str]) -> int:
     import tyro
 
     config = tyro.cli(RewardConfig, args=argv, prog="hindsight agent reward")
-    if config.out is not None and not config.out.parent.is_dir():
-        raise HindsightError(f"--out {config.out}: its folder does not exist: create {config.out.parent} first")
+    if config.out is not None:
+        check_output(config.out)
     result = measure(config)
     result["command"] = " ".join(["hindsight agent reward", *argv])
     show(result, config.verbose)
     if config.out is not None:
-        write_text(config.out, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+        write_output(config.out, lambda path: path.write_text(text, "utf-8"))
     return 0
 
 

@@ -1,11 +1,13 @@
 """Writes pictures to files: GIF always, MP4 if ffmpeg is installed."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from hindsight_rl.atomic_files import check_output
 from hindsight_rl.errors import HindsightError
 
 LAST_MS = 2500  # how long the last frame is shown
@@ -15,7 +17,7 @@ def check_target(out: Path) -> None:
     """Check that a film's file can be written, before anything is computed.
 
     Raises:
-        HindsightError: the file name does not end in .gif or .mp4, or .mp4 without ffmpeg.
+        HindsightError: the file name does not end in .gif or .mp4, .mp4 without ffmpeg, or the file cannot be written.
     """
     if out.suffix.lower() not in (".gif", ".mp4"):
         raise HindsightError(f"--out {out}: the film's name must end in .gif or .mp4")
@@ -28,6 +30,11 @@ def check_target(out: Path) -> None:
             raise HindsightError(
                 f"--out {out}: .mp4 needs ffmpeg: pip install imageio-ffmpeg, or name the film .gif"
             ) from error
+    absent = [folder for folder in out.parents if not folder.exists()]
+    check_output(out)
+    for folder in absent:  # no empty folder is left where the film cannot be made for another reason
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def write_gif(pictures: Sequence[Image.Image], out: Path, fps: int) -> None:

@@ -15,7 +15,7 @@ ROWS, COLUMNS, CHANNELS = 7, 9, 21
 MAP_SIZE = ROWS * COLUMNS * CHANNELS
 RAW_SIZE = MAP_SIZE + 22
 
-# Channels of the local map (oir.md 4.1): block types, then mobs.
+# Channels of a cell in the game's own observation: block types, then mobs.
 OUT_OF_BOUNDS, GRASS, WATER, STONE, TREE, WOOD, PATH, COAL, IRON, DIAMOND = range(1, 11)
 TABLE, FURNACE, SAND, LAVA, PLANT, RIPE_PLANT, ZOMBIE, COW, SKELETON, ARROW = range(11, 21)
 SOUGHT = np.array([GRASS, WATER, STONE, TREE, *range(PATH, CHANNELS)])
