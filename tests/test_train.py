@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,6 +135,21 @@ def test_a_part_of_the_evaluation_is_a_look(run: Run, capsys: pytest.CaptureFixt
     assert (file.read_bytes() if file.exists() else None) == before
     assert cli(["agent", "eval", str(run.path), "--parts", "cannonical"]) == 2
     assert "--parts cannonical" in capsys.readouterr().err
+
+
+@pytest.mark.agent
+def test_the_evaluation_of_a_run_that_was_stopped_is_of_its_checkpoint(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped = Path(shutil.copytree(run.path, tmp_path / "stopped"))
+    *_, before, newest = sorted((each for each in (stopped / "checkpoints").iterdir() if each.name.isdigit()), key=step)
+    shutil.rmtree(newest)
+    assert cli(["agent", "eval", str(stopped), "--json", "--scale", "0.03", "--parts", "canonical"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == step(before) < run.lines("metrics.jsonl")[-1]["step"]
+
+
+def step(checkpoint: Path) -> int:
+    return int(checkpoint.name)
 
 
 @pytest.mark.agent

@@ -35,6 +35,7 @@ def evaluate_run(
     batch: int = BATCH,
     parts: Sequence[str] = tuple(EPISODES),
     step: Callable[[str], None] = lambda part: None,
+    trained: int | None = None,
 ) -> dict[str, Any]:
     """Evaluate a run's newest policy. A full evaluation is written to `eval.json`.
 
@@ -46,6 +47,7 @@ def evaluate_run(
         batch: number of parallel trials.
         parts: parts of the evaluation, from `EPISODES`. Unless all are given, nothing is written.
         step: is called with each part before it is evaluated, e.g. "canonical (1 of 4)".
+        trained: environment steps that the policy was trained for, if that is less than the run: a checkpoint.
 
     Returns:
         successes and trials per instruction, and means. A full evaluation also has forgetting, the precision of the
@@ -61,13 +63,13 @@ def evaluate_run(
     if not parts:
         raise HindsightError(f"--parts: name at least one of {', '.join(EPISODES)}")
     config = run.read("config.json")
-    metrics = run.lines("metrics.jsonl")
+    metrics = [row for row in run.lines("metrics.jsonl") if trained is None or row["step"] <= trained]
     result: dict[str, Any] = {
         "method": config["method"],
         "env": config["env"],
         "about": policy.env.about,
         "seed": config["seed"],
-        "steps": metrics[-1]["step"] if metrics else 0,
+        "steps": trained if trained is not None else metrics[-1]["step"] if metrics else 0,
         "horizon": policy.env.horizon,
         "epsilon": EPSILON,
         "eval_worlds": EVAL_WORLDS,
@@ -195,6 +197,7 @@ def main(argv: list[str]) -> int:
     _check_scale(config.scale)
     if config.bench != "none" and set(config.parts) != set(EPISODES):
         raise HindsightError(f"--parts: --bench {config.bench} has no parts; omit one of the two options")
+    from hindsight_rl.agent.training.checkpoint import Checkpoints
     from hindsight_rl.agent.training.trainer import load_policy
 
     run = Run.open(config.run, kind="agent")
@@ -202,7 +205,10 @@ def main(argv: list[str]) -> int:
         result = _bench(config, load_policy(run))
         print(json.dumps(result) if config.json else "\n".join(f"{k}: {v}" for k, v in result["mean"].items()))
         return 0
-    result = evaluate_run(run, load_policy(run), scale=config.scale, seed=config.seed, parts=config.parts)
+    trained = Checkpoints(run.path / "checkpoints").latest()
+    result = evaluate_run(
+        run, load_policy(run), scale=config.scale, seed=config.seed, parts=config.parts, trained=trained
+    )
     if config.json:
         print(json.dumps(result))
         return 0
