@@ -2,8 +2,8 @@
 
     python benchmarks/lm_questions_pages.py
 
-Reads rooms, mdp_grpo, budgets, with whose methods it is compared, judge_errors, dependent_more, curriculum and
-curriculum_large.
+Reads rooms, mdp_grpo, budgets, with whose methods it is compared, judge_errors, preferences, dependent_more, curriculum
+and curriculum_large.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from grounding import write_between
 from lm_pages import (
     EXPERIMENTS,
     IMAGES,
+    Differences,
     Shares,
     cell,
     dependent,
@@ -167,6 +168,44 @@ class Errors:
         axes.set_ylim(0, None)
 
 
+LOOKS = {
+    "constraints": "share on all constraints",
+    "lift_met": "lift of met constraints",
+    "lift_missed": "lift of missed constraints",
+}
+
+
+def _changes(runs: list[dict[str, Any]], method: str, look: str) -> list[float]:
+    """What training changed, seed by seed."""
+    found = [row["attention"][look] for row in runs if row["name"] == method]
+    return [values[-1] - values[0] for values in found if None not in (values[0], values[-1])]
+
+
+def attention(found: dict[str, Any]) -> str:
+    """Attention to the constraints before training, and what each method changes."""
+    ((condition, only),) = found["conditions"].items()
+    runs, methods = only["runs"], list(found["study"]["methods"])
+    first = [row for row in runs if row["name"] == methods[0]]
+    before = [cell(interval([row["attention"][look][0] for row in first])) for look in LOOKS]
+    rows = [["before training", *before]]
+    rows += [[f"`{name}`", *(signed(interval(_changes(runs, name, look))) for look in LOOKS)] for name in methods]
+    title = f"**Attention, `--advantage {condition}`: before training, and the change of each method, paired by seed**"
+    table = markdown(["method", *LOOKS.values()], rows)
+    return "\n".join([title, "", *table, "", f"({source('preferences')}) {kind(found)}"])
+
+
+def attention_changes(found: dict[str, Any]) -> list[Differences]:
+    """The changes of both lifts, as figures."""
+    ((_, only),) = found["conditions"].items()
+    return [
+        Differences(
+            {name: interval(_changes(only["runs"], name, look)) for name in found["study"]["methods"]},
+            "change by training", LOOKS[look],
+        )
+        for look in ("lift_met", "lift_missed")
+    ]  # fmt: skip
+
+
 SHARES_COMPARED = (
     ("hir, plain", "hir, closed"), ("retarget, plain", "retarget, closed"), ("hir, closed", "fraction"),
     ("hir, plain", "fraction"), ("retarget, closed", "fraction"),
@@ -247,6 +286,9 @@ def main() -> None:
     wrong = result("judge_errors")
     write_between(EXPERIMENTS / "sandbox_judge_errors.md", "lm_judge_errors", judge_errors(wrong))
     save([Errors(wrong, each) for each in ERRORS], IMAGES / "lm_judge_errors.png")
+    looks = result("preferences")
+    write_between(EXPERIMENTS / "sandbox_preferences.md", "lm_attention", attention(looks))
+    save(attention_changes(looks), IMAGES / "lm_attention.png")
     shares = result("dependent_more")
     write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent_more", dependent_more(shares))
     save([Shares(shares)], IMAGES / "lm_dependent_more.png")
