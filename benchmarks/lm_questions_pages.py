@@ -224,6 +224,12 @@ def dependent_more(found: dict[str, Any]) -> str:
     return "\n".join([dependent(found, "dependent_more"), "", *table])
 
 
+CHOICES_COMPARED = (
+    ("integrity", "lambda 2, growing"), ("integrity", "lambda 10"), ("lambda 10", "lambda 2, growing"),
+    ("lambda 10", "lambda 0.8"), ("lambda 2, growing", "lambda 0.8, growing"), ("lambda 2, growing", "rlvr"),
+)  # fmt: skip
+
+
 def curriculum(sizes: list[dict[str, Any]]) -> str:
     """Every choice of failures against random choice, for each size of the model and each base model."""
     conditions = [(each, name, at["table"]["names"]) for each in sizes for name, at in each["conditions"].items()]
@@ -242,8 +248,14 @@ def curriculum(sizes: list[dict[str, Any]]) -> str:
     number = rollouts(next(iter(sizes[0]["conditions"].values())))
     title = f"**`hir` by choice of failures, {number:,} rollouts**"
     note = "The first two rows are accuracies, the others differences from random choice, paired by seed."
+    compared = "; ".join(
+        f"{one} less {other} "
+        + signed(interval([final[one, seed] - final[other, seed] for seeds, final in reached for seed in seeds]))
+        for one, other in CHOICES_COMPARED
+    )
     sources = "; ".join(source(name) for name in ("curriculum", "curriculum_large"))
-    return "\n".join([title, "", *markdown(head, rows), "", f"{note} ({sources}) {kind(sizes[0])}"])
+    lines = [title, "", *markdown(head, rows), "", f"Over all {pairs} pairs: {compared}."]
+    return "\n".join([*lines, "", f"{note} ({sources}) {kind(sizes[0])}"])
 
 
 @dataclass
