@@ -65,12 +65,16 @@ def table(name: str, result: dict[str, Any]) -> str:
     lines += [
         "",
         f"(`results/{name}.json`: `{result['command']}`; {machine.get('device') or machine['processor']}, "
-        f"{result['settings']['workers']} runs at a time. Greedy responses of at most {result['settings']['tokens']} "
+        f"{_at_a_time(result['settings']['workers'])}. Greedy responses of at most {result['settings']['tokens']} "
         "tokens; in brackets the 95 % interval over instructions, not over seeds.)",
     ]
     if "note" in result:
         lines += ["", f"{result['note']}"]
     return "\n".join(lines)
+
+
+def _at_a_time(runs: int) -> str:
+    return "one run at a time" if runs == 1 else f"{runs} runs at a time"
 
 
 def attention(result: dict[str, Any]) -> str:
