@@ -48,7 +48,7 @@ def test_every_door_reads_the_last_user_turn(given: Any, tmp_path: Path, capsys:
     (one,) = read("if-rlvr", path)
     assert one.messages == TURNS  # as read_dataset: the last turn, with what came before
     assert read_prompts(str(path))[0] == ["Name a bird."]
-    assert _row("row 1", row) == (1, tuple(TURNS[:-1]), "Name a bird.")
+    assert _row("row 1", row) == ("row 1", 1, tuple(TURNS[:-1]), "Name a bird.")
     page = tmp_path / "page.html"
     assert main(["show", str(path), "--against", str(path), "--out", str(page)]) == 0
     answered = write(tmp_path, {**row, "response": "A gull"}, name="answered.jsonl")
