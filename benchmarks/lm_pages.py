@@ -335,7 +335,7 @@ def preferences(name: str, found: dict[str, Any]) -> str:
                 f"{attention[0]['mean']:.2f} to {attention[-1]['mean']:.2f} ± {attention[-1]['half']:.2f}",
             ])  # fmt: skip
         head = ["method", "instruction margin", f"over `{found['study']['reference']}`, paired", "response margin",
-                "half of the first one's change at", "half of accuracy's at",
+                "half of the instruction margin's change at", "half of accuracy's change at",
                 "all constraints met", "attention to constraints"]  # fmt: skip
         seeds = len(next(iter(names.values()))["seeds"])
         title = f"**`--advantage {condition}`: 5-7 constraints, {rollouts(each):,} rollouts, {seeds} seeds**"

@@ -226,7 +226,10 @@ def dependent_more(found: dict[str, Any]) -> str:
 
 CHOICES_COMPARED = (
     ("integrity", "lambda 2, growing"), ("integrity", "lambda 10"), ("lambda 10", "lambda 2, growing"),
-    ("lambda 10", "lambda 0.8"), ("lambda 2, growing", "lambda 0.8, growing"), ("lambda 2, growing", "rlvr"),
+    ("lambda 10", "lambda 0.8, growing"), ("integrity", "lambda 0.8, growing"),
+    ("lambda 2, growing", "lambda 0.8, growing"), ("lambda 2", "lambda 0.8"), ("lambda 2, growing", "lambda 2"),
+    ("lambda 0.8, growing", "lambda 0.8"), ("lambda 2", "lambda 10"), ("lambda 0.8", "diversity"),
+    ("lambda 2", "diversity"), ("lambda 2, growing", "rlvr"),
 )  # fmt: skip
 
 
