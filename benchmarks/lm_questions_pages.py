@@ -95,6 +95,18 @@ def mdp_grpo(found: dict[str, Any], others: dict[str, Any]) -> str:
     return "\n".join([*lines, f"({source('mdp_grpo')}; the others: {source('budgets')}) {kind(found)}"])
 
 
+def over_reward(found: dict[str, Any], others: dict[str, Any]) -> list[Differences]:
+    """Every method's difference from `rlvr`, a figure per budget."""
+    figures = []
+    for condition, own in found["conditions"].items():
+        there = others["conditions"][condition]
+        final, seeds = finals([*there["runs"], *own["runs"]]), found["study"]["seeds"]
+        names = [name for name in (*there["table"]["names"], *own["table"]["names"]) if name != "rlvr"]
+        rows = {name: interval([final[name, seed] - final["rlvr", seed] for seed in seeds]) for name in names}
+        figures.append(Differences(rows, "accuracy less that of rlvr", f"{rollouts(own):,} rollouts"))
+    return figures
+
+
 ERRORS = {
     "false positives": "a violated constraint counts as met",
     "false negatives": "a met constraint counts as violated",
@@ -297,7 +309,9 @@ def main() -> None:
     turns = result("rooms")
     write_between(EXPERIMENTS / "sandbox_rooms.md", "lm_rooms", rooms(turns))
     save(learning_curves(turns["conditions"], "goals", "episodes"), IMAGES / "lm_rooms.png")
-    write_between(EXPERIMENTS / "sandbox_mdp_grpo.md", "lm_mdp_grpo", mdp_grpo(result("mdp_grpo"), result("budgets")))
+    group, budgets = result("mdp_grpo"), result("budgets")
+    write_between(EXPERIMENTS / "sandbox_mdp_grpo.md", "lm_mdp_grpo", mdp_grpo(group, budgets))
+    save(over_reward(group, budgets), IMAGES / "lm_mdp_grpo.png")
     wrong = result("judge_errors")
     write_between(EXPERIMENTS / "sandbox_judge_errors.md", "lm_judge_errors", judge_errors(wrong))
     save([Errors(wrong, each) for each in ERRORS], IMAGES / "lm_judge_errors.png")

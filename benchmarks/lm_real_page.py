@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from grounding import write_between
+from lm_pages import Differences
 from studies import interval
 
 from hindsight_rl.intervals import wilson
+from hindsight_rl.report.figures import save
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "experiments" / "real_model.md"
@@ -99,16 +101,32 @@ def attention(result: dict[str, Any]) -> str:
 ATTENTION = ("constraints", "lift", "lift_met", "lift_missed")
 
 
+def attention_over_base(result: dict[str, Any]) -> list[Differences]:
+    """The changes of both lifts on the base's responses, as figures."""
+    base = result["base"]["final"]["attention"]["base"]
+    return [
+        Differences(
+            {run["method"]: _paired(run["final"]["attention"]["base"], base, key) for _, run in finished(result)},
+            "lift less that of the base model", title,
+        )
+        for key, title in (("lift_met", "met constraints"), ("lift_missed", "missed constraints"))
+    ]  # fmt: skip
+
+
 def _mean(found: dict[str, Any], key: str) -> str:
     value = interval([row[key] for row in found["by_response"] if row[key] is not None])
     return f"{value['mean']:.3f} ± {value['half']:.3f}"
 
 
 def _over(found: dict[str, Any], base: dict[str, Any], key: str) -> str:
+    value = _paired(found, base, key)
+    return f"{value['mean']:+.3f} ± {value['half']:.3f}"
+
+
+def _paired(found: dict[str, Any], base: dict[str, Any], key: str) -> dict[str, float]:
     before = {row["index"]: row[key] for row in base["by_response"] if row[key] is not None}
     pairs = [row[key] - before[row["index"]] for row in found["by_response"] if row["index"] in before]
-    value = interval(pairs)
-    return f"{value['mean']:+.3f} ± {value['half']:.3f}"
+    return interval(pairs)
 
 
 def benchmarks_of(result: dict[str, Any]) -> str:
@@ -158,6 +176,7 @@ def main() -> None:
             write_between(PAGE, name, table(name, result))
             if "attention" in result["base"]["final"]:
                 write_between(PAGE, f"{name}_attention", attention(result))
+                save(attention_over_base(result), ROOT / "docs" / "images" / "lm_real_attention.png")
             if "ifeval_prompt_strict" in result["base"]["final"]:
                 write_between(PAGE, f"{name}_base", benchmarks_of(result))
 
