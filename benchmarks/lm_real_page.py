@@ -165,10 +165,29 @@ def on_task(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def speed(result: dict[str, Any]) -> str:
+    """Ours against TRL's trainer on a CPU."""
+    head = ("trainer", "rollouts per second", "times as fast as `trl`", "time per row over `trl, tuned`", "peak GiB")
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for name, row in result["table"].items():
+        keys = ("rollouts_per_second", "times as fast as trl", "time per row over trl, tuned", "peak_gib")
+        cells = [f"{row[key]['median']:.2f} ({row[key]['min']:.2f} to {row[key]['max']:.2f})" for key in keys]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    sizes = result["sizes"]
+    note = (
+        f"Median (range) of {sizes['rounds']} rounds; {sizes['prompts']} prompts x {sizes['samples']} rollouts of at "
+        f"most {sizes['tokens']} tokens, {sizes['threads']} threads. (`results/lm_real_speed.json`: "
+        f"`{result['command']}`; {result['machine']['processor']})"
+    )
+    return "\n".join([*lines, "", note])
+
+
 def main() -> None:
     """Replace the text between the marks of the pages."""
     file = ROOT / "results" / "on_task.json"
     write_between(ROOT / "docs" / "replay.md", "on_task", on_task(json.loads(file.read_text("utf-8"))))
+    file = ROOT / "results" / "lm_real_speed.json"
+    write_between(ROOT / "docs" / "scaling.md", "lm_real_speed", speed(json.loads(file.read_text("utf-8"))))
     for name in RESULTS:
         file = ROOT / "results" / f"{name}.json"
         if file.exists():
