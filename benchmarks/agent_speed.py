@@ -25,6 +25,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import tyro
+from studies import middle
 
 from hindsight_rl.agent.envs.bank import Bank
 from hindsight_rl.agent.envs.craftax.classic import CraftaxClassic
@@ -156,8 +157,7 @@ def turns(runs: dict[str, TrainingRun], rounds: int, iterations: int) -> dict[st
 
 def ratios(theirs: list[float], ours: list[float]) -> dict[str, float]:
     """How many times faster the second is, turn by turn."""
-    found = [a / b for a, b in zip(theirs, ours, strict=True)]
-    return {"median": round(statistics.median(found), 3), "min": round(min(found), 3), "max": round(max(found), 3)}
+    return middle([a / b for a, b in zip(theirs, ours, strict=True)])
 
 
 def against_stock(seconds: dict[str, list[float]], steps: int) -> dict[str, Any]:

@@ -249,18 +249,24 @@ class Differences:
         axes.locator_params(axis="x", nbins=8)
 
 
-def dependent(found: dict[str, Any], name: str = "dependent") -> str:
-    """Accuracy per way of rewriting and share of dependent constraints; name: of the study."""
+def dependent(name: str, found: dict[str, Any]) -> str:
+    """Accuracy per way of rewriting and share of dependent constraints, and how far it is from the reference."""
     shares = {share: each["table"]["names"] for share, each in found["conditions"].items()}
     first = next(iter(found["conditions"].values()))
-    seeds = len(next(iter(first["table"]["names"].values()))["seeds"])
+    study = found["study"]
     title = (
         f"**Growing shares of constraints that depend on another: 6-8 constraints, {rollouts(first):,} rollouts, "
-        f"{seeds} seeds**"
+        f"{len(study['seeds'])} seeds**"
     )
-    rows = [[way, *(cell(names[way]["accuracy"]) for names in shares.values())] for way in found["study"]["methods"]]
-    lines = [title, "", *markdown(["rewriting", *(f"share {share}" for share in shares)], rows)]
-    return "\n".join([*lines, "", f"({source(name)}) {kind(found)}"])
+    head = [f"share {share}" for share in shares]
+    rows = [[way, *(cell(names[way]["accuracy"]) for names in shares.values())] for way in study["methods"]]
+    rows += [
+        [f"{way}, less {study['reference']}", *(signed(names[way]["over_reference"]) for names in shares.values())]
+        for way in study["methods"]
+        if way != study["reference"]
+    ]
+    lines = [title, "", *markdown(["rewriting", *head], rows), "", "Differences are paired by seed."]
+    return "\n".join([*lines, f"({source(name)}) {kind(found)}"])
 
 
 @dataclass
@@ -401,7 +407,7 @@ def main() -> None:
     differences = {name: row["over_reference"] for name, row in names.items() if name != arm}
     save([Differences(differences, label)], IMAGES / "lm_ablations.png")
     shares = result("dependent")
-    write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent", dependent(shares))
+    write_between(EXPERIMENTS / "sandbox_dependent.md", "lm_dependent", dependent("dependent", shares))
     save([Shares(shares)], IMAGES / "lm_dependent.png")
     for name, condition in (("preferences", "split"), ("preferences_pooled", "pooled")):
         measured = result(name)

@@ -218,24 +218,6 @@ def attention_changes(found: dict[str, Any]) -> list[Differences]:
     ]  # fmt: skip
 
 
-SHARES_COMPARED = (
-    ("hir, plain", "hir, closed"), ("retarget, plain", "retarget, closed"), ("hir, closed", "fraction"),
-    ("hir, plain", "fraction"), ("retarget, closed", "fraction"),
-)  # fmt: skip
-
-
-def dependent_more(found: dict[str, Any]) -> str:
-    """Accuracy per way of rewriting and share, and differences on the same seeds."""
-    seeds = found["study"]["seeds"]
-    reached = {share: finals(each["runs"]) for share, each in found["conditions"].items()}
-    rows = [
-        [f"{one}, less {other}", *(over(row, one, other, seeds) for row in reached.values())]
-        for one, other in SHARES_COMPARED
-    ]
-    table = markdown(["paired by seed", *(f"share {share}" for share in reached)], rows)
-    return "\n".join([dependent(found, "dependent_more"), "", *table])
-
-
 CHOICES_COMPARED = (
     ("integrity", "lambda 2, growing"), ("integrity", "lambda 10"), ("lambda 10", "lambda 2, growing"),
     ("lambda 10", "lambda 0.8, growing"), ("integrity", "lambda 0.8, growing"),
@@ -245,31 +227,53 @@ CHOICES_COMPARED = (
 )  # fmt: skip
 
 
+def dependent_more(found: dict[str, Any]) -> str:
+    """The table of dependent constraints, and plain rewriting less closed rewriting on the same seeds."""
+    seeds = found["study"]["seeds"]
+    reached = {share: finals(each["runs"]) for share, each in found["conditions"].items()}
+    rows = []
+    for way in ("hir", "retarget"):
+        ways = f"{way}, plain", f"{way}, closed"
+        rows.append([f"{way}, plain, less closed", *(over(row, *ways, seeds) for row in reached.values())])
+    table = markdown(["paired by seed", *(f"share {share}" for share in reached)], rows)
+    return "\n".join([dependent("dependent_more", found), "", *table])
+
+
+STRONG, DEFAULT = ("30k, strong", "100k, strong"), "lambda 2, growing"
+
+
+Reached = list[tuple[list[int], Final]]
+"""Seeds of some conditions, with what their runs reached."""
+
+
+def pooled(reached: Reached, one: str, other: str) -> str:
+    """The difference of two choices over all seeds of some conditions."""
+    return signed(interval([final[one, seed] - final[other, seed] for seeds, final in reached for seed in seeds]))
+
+
 def curriculum(sizes: list[dict[str, Any]]) -> str:
     """Every choice of failures against random choice, for each size of the model and each base model."""
-    conditions = [(each, name, at["table"]["names"]) for each in sizes for name, at in each["conditions"].items()]
-    reached = [(each["study"]["seeds"], finals(at["runs"])) for each in sizes for at in each["conditions"].values()]
+    conditions = [(each["study"], name, at) for each in sizes for name, at in each["conditions"].items()]
+    tables = [at["table"]["names"] for _, _, at in conditions]
+    reached = {name: (study["seeds"], finals(at["runs"])) for study, name, at in conditions}
+    everything, strong = [*reached.values()], [reached[name] for name in STRONG]
     reference = sizes[0]["study"]["reference"]
-    rows = [["before training", *(cell(names[reference]["curve"]["accuracy"][0]) for _, _, names in conditions), ""]]
+    rows = [["before training", *(cell(names[reference]["curve"]["accuracy"][0]) for names in tables), ""]]
     for method in sizes[0]["study"]["methods"]:
         if method == reference:
-            rows.append([method, *(cell(names[method]["accuracy"]) for _, _, names in conditions), ""])
+            rows.append([method, *(cell(names[method]["accuracy"]) for names in tables), ""])
             continue
-        pairs = [final[method, seed] - final[reference, seed] for seeds, final in reached for seed in seeds]
-        own = [signed(names[method]["over_reference"]) for _, _, names in conditions]
-        rows.append([method, *own, signed(interval(pairs))])
-    pairs = sum(len(seeds) for seeds, _ in reached)
-    head = ["choice", *(f"{name}, {len(each['study']['seeds'])} seeds" for each, name, _ in conditions), f"all {pairs}"]
-    number = rollouts(next(iter(sizes[0]["conditions"].values())))
-    title = f"**`hir` by choice of failures, {number:,} rollouts**"
+        own = [signed(names[method]["over_reference"]) for names in tables]
+        rows.append([method, *own, pooled(everything, method, reference)])
+    pairs = sum(len(seeds) for seeds, _ in everything)
+    head = ["choice", *(f"{name}, {len(study['seeds'])} seeds" for study, name, _ in conditions), f"all {pairs}"]
+    title = f"**`hir` by choice of failures, {rollouts(conditions[0][2]):,} rollouts**"
+    compared = "; ".join(f"{one} less {other} {pooled(everything, one, other)}" for one, other in CHOICES_COMPARED)
+    together = "; ".join(f"{one} {pooled(strong, one, reference)}" for one in ("integrity", "lambda 10", DEFAULT))
     note = "The first two rows are accuracies, the others differences from random choice, paired by seed."
-    compared = "; ".join(
-        f"{one} less {other} "
-        + signed(interval([final[one, seed] - final[other, seed] for seeds, final in reached for seed in seeds]))
-        for one, other in CHOICES_COMPARED
-    )
     sources = "; ".join(source(name) for name in ("curriculum", "curriculum_large"))
     lines = [title, "", *markdown(head, rows), "", f"Over all {pairs} pairs: {compared}."]
+    lines += ["", f"{' and '.join(STRONG)} together, less random choice: {together}."]
     return "\n".join([*lines, "", f"{note} ({sources}) {kind(sizes[0])}"])
 
 

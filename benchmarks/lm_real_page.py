@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding import write_between
-from lm_pages import Differences
+from lm_pages import Differences, cell, markdown, signed
 from studies import interval
 
 from hindsight_rl.intervals import wilson
@@ -86,15 +86,23 @@ def attention(result: dict[str, Any]) -> str:
     for name, run in finished(result):
         found = run["final"]["attention"]
         own = [_mean(found["own"], key) for key in ATTENTION]
-        same = [_over(found["base"], base["base"], key) for key in ATTENTION]
+        same = [signed(_paired(found["base"], base["base"], key)) for key in ATTENTION]
         rows.append([name, *own, *same])
     names = ("share", "lift", "lift, met", "lift, missed")
     head = ["method", *(f"{name}, own responses" for name in names), *(f"{name}, over base" for name in names)]
-    lines = [f"| {' | '.join(each)} |" for each in (head, ["---"] * len(head), *rows)]
+    lines = markdown(head, rows)
+    lifts = [(name, _paired(run["final"]["attention"]["own"], base["own"], "lift")) for name, run in finished(result)]
+    own_lifts = ", ".join(f"{name} {signed(value)}" for name, value in lifts)
     number = base["own"]["responses"]
     note = f"{number} instructions; ± is half of the 95 % interval over instructions (Student's t), not over seeds."
     return "\n".join(
-        [*lines, "", f"Own responses: as each model answers. Over base: on the base's responses, paired. {note}"]
+        [
+            *lines,
+            "",
+            f"Own responses: as each model answers. Over base: on the base's responses, paired. {note}",
+            "",
+            f"Lift in own responses less that of the base in its own, paired by instruction: {own_lifts}.",
+        ]
     )
 
 
@@ -114,13 +122,7 @@ def attention_over_base(result: dict[str, Any]) -> list[Differences]:
 
 
 def _mean(found: dict[str, Any], key: str) -> str:
-    value = interval([row[key] for row in found["by_response"] if row[key] is not None])
-    return f"{value['mean']:.3f} ± {value['half']:.3f}"
-
-
-def _over(found: dict[str, Any], base: dict[str, Any], key: str) -> str:
-    value = _paired(found, base, key)
-    return f"{value['mean']:+.3f} ± {value['half']:.3f}"
+    return cell(interval([row[key] for row in found["by_response"] if row[key] is not None]))
 
 
 def _paired(found: dict[str, Any], base: dict[str, Any], key: str) -> dict[str, float]:
@@ -168,18 +170,18 @@ def on_task(result: dict[str, Any]) -> str:
 def speed(result: dict[str, Any]) -> str:
     """Ours against TRL's trainer on a CPU."""
     head = ("trainer", "rollouts per second", "times as fast as `trl`", "time per row over `trl, tuned`", "peak GiB")
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for name, row in result["table"].items():
-        keys = ("rollouts_per_second", "times as fast as trl", "time per row over trl, tuned", "peak_gib")
-        cells = [f"{row[key]['median']:.2f} ({row[key]['min']:.2f} to {row[key]['max']:.2f})" for key in keys]
-        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    keys = ("rollouts_per_second", "times as fast as trl", "time per row over trl, tuned", "peak_gib")
+    rows = [
+        [f"`{name}`", *(f"{row[key]['median']:.2f} ({row[key]['min']:.2f} to {row[key]['max']:.2f})" for key in keys)]
+        for name, row in result["table"].items()
+    ]
     sizes = result["sizes"]
     note = (
         f"Median (range) of {sizes['rounds']} rounds; {sizes['prompts']} prompts x {sizes['samples']} rollouts of at "
         f"most {sizes['tokens']} tokens, {sizes['threads']} threads. (`results/lm_real_speed.json`: "
         f"`{result['command']}`; {result['machine']['processor']})"
     )
-    return "\n".join([*lines, "", note])
+    return "\n".join([*markdown(head, rows), "", note])
 
 
 def main() -> None:

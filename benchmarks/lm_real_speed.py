@@ -8,7 +8,7 @@ order. All have the same instructions, rollouts per step, length of a response a
 a turn is not counted.
 
 - `trl`: GRPOTrainer with its defaults.
-- `trl, tuned`: with the settings that are fastest here: no gradient checkpointing, and small passes.
+- `trl, tuned`: without gradient checkpointing, and with small passes.
 - `hindsight, rlvr` and `hindsight, retarget`: `hindsight lm train` with its defaults, and passes as small.
 """
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from studies import RESULTS, write
+from studies import RESULTS, middle, write
 
 VARIANTS = ("trl", "trl, tuned", "hindsight, rlvr", "hindsight, retarget")
 PEERS = ("trl", "trl, tuned")
@@ -55,9 +55,11 @@ class Options:
 
 def turn(options: Options) -> dict[str, Any]:
     """One turn, in this process."""
+    import datasets
     import torch
     import transformers
     import trl
+    from trl_step import plain_rows
 
     from hindsight_rl.constraints.rewards import constraint_reward
     from hindsight_rl.data.rows import read_dataset
@@ -90,20 +92,10 @@ def turn(options: Options) -> dict[str, Any]:
         if options.only in PEERS:
             tuned = small | {"gradient_checkpointing": False}
             sizes = tuned if options.only == "trl, tuned" else {"per_device_train_batch_size": rollouts}
-            rows = [
-                {
-                    "prompt": each.messages,
-                    "instruction_id_list": [one.id for one in each.constraints],
-                    "kwargs": [one.kwargs for one in each.constraints],
-                }
-                for each in asked
-            ]
-            import datasets
-
             config = trl.GRPOConfig(
                 output_dir=folder, use_cpu=True, model_init_kwargs={"dtype": "float32"}, **same, **sizes
             )
-            reward, data = constraint_reward("all"), datasets.Dataset.from_list(rows)
+            reward, data = constraint_reward("all"), datasets.Dataset.from_list(plain_rows(asked))
             trainer: Any = trl.GRPOTrainer(path, reward, args=config, train_dataset=data, callbacks=[Clock()])
         else:
             words = [word for name, value in {**same, **small}.items() for word in (f"--{name}", str(value))]
@@ -126,12 +118,6 @@ def turn(options: Options) -> dict[str, Any]:
     )
     found["rollouts"] = rollouts
     return found
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Median and range over rounds."""
-    shown = (statistics.median(values), min(values), max(values))
-    return {name: round(value, 3) for name, value in zip(("median", "min", "max"), shown, strict=True)}
 
 
 def main() -> None:
@@ -160,15 +146,15 @@ def main() -> None:
     table = {}
     for name, own in turns.items():
         row: dict[str, Any] = {
-            "rollouts_per_second": spread([each["rollouts"] / each["seconds"] for each in own]),
-            "rows": spread([each["rows"] for each in own]),
-            "peak_gib": spread([each["peak_gib"] for each in own]),
+            "rollouts_per_second": middle([each["rollouts"] / each["seconds"] for each in own]),
+            "rows": middle([each["rows"] for each in own]),
+            "peak_gib": middle([each["peak_gib"] for each in own]),
         }
         for other in PEERS:
             pairs = list(zip(turns[other], own, strict=True))
-            row[f"times as fast as {other}"] = spread([one["seconds"] / each["seconds"] for one, each in pairs])
+            row[f"times as fast as {other}"] = middle([one["seconds"] / each["seconds"] for one, each in pairs])
             per_row = [(each["seconds"] / each["rows"]) / (one["seconds"] / one["rows"]) for one, each in pairs]
-            row[f"time per row over {other}"] = spread(per_row)
+            row[f"time per row over {other}"] = middle(per_row)
         table[name] = row
         print(name, json.dumps(row))
     sizes = {k: getattr(options, k) for k in ("rounds", "steps", "prompts", "samples", "tokens", "passes", "threads")}

@@ -94,6 +94,11 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     }
 
 
+def middle(values: Sequence[float]) -> dict[str, float]:
+    """Median and range, of few turns."""
+    return {"median": round(statistics.median(values), 3), "min": round(min(values), 3), "max": round(max(values), 3)}
+
+
 def interval(values: Sequence[float]) -> dict[str, float]:
     """Mean, half the width of its 95 % interval, and range."""
     return {

@@ -21,7 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -152,6 +152,18 @@ def asked(count: int, options: Options) -> list[Instruction]:
     return found
 
 
+def plain_rows(instructions: Sequence[Instruction]) -> list[dict[str, Any]]:
+    """Rows for TRL's own trainer, with the constraints that `constraint_reward` reads."""
+    return [
+        {
+            "prompt": each.messages,
+            "instruction_id_list": [one.id for one in each.constraints],
+            "kwargs": [one.kwargs for one in each.constraints],
+        }
+        for each in instructions
+    ]
+
+
 class Clock(transformers.TrainerCallback):
     """Seconds of every step, and of what a step spends before its update; filled in by `measured` trainers."""
 
@@ -227,19 +239,11 @@ def turn(path: str, options: Options, arm: str, folder: Path, seed: int) -> dict
     clock = Clock(cpu)
     rollouts = options.prompts * options.rollouts
     if arm == "plain":
-        rows = [
-            {
-                "prompt": each.messages,
-                "instruction_id_list": [one.id for one in each.constraints],
-                "kwargs": [one.kwargs for one in each.constraints],
-            }
-            for each in instructions
-        ]
         trainer: Any = measured(trl.GRPOTrainer, clock, rollouts)(
             path,
             constraint_reward("all"),
             args=trl.GRPOConfig(**settings),
-            train_dataset=datasets.Dataset.from_list(rows),
+            train_dataset=datasets.Dataset.from_list(plain_rows(instructions)),
             callbacks=[clock],
         )
     else:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hindsight_rl.atomic_files import replacing, write_output, write_text
+from hindsight_rl.atomic_files import check_output, replacing, write_output, write_text
 from hindsight_rl.errors import HindsightError
 
 
@@ -33,3 +33,12 @@ def test_an_output_makes_its_folder_and_says_what_to_do_where_it_cannot_be_writt
     assert out.read_text() == "page"
     with pytest.raises(HindsightError, match=r"cannot write .*page.html/x: .*; choose another --out"):
         write_output(out / "x", lambda path: path.write_text("page"))
+
+
+def test_a_place_for_an_output_is_checked_before_the_work_and_nothing_is_made(tmp_path):
+    check_output(tmp_path / "new" / "folders" / "page.html")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("no folder")
+    for out in (tmp_path, tmp_path / "file" / "x"):
+        with pytest.raises(HindsightError, match=r"cannot write .*; choose another --out"):
+            check_output(out)

@@ -9,7 +9,7 @@ import pytest
 
 from hindsight_rl.agent.envs import bank as bank_module
 from hindsight_rl.agent.envs import make_env
-from hindsight_rl.agent.envs.bank import cache_dir, load_bank
+from hindsight_rl.agent.envs.bank import load_bank
 from hindsight_rl.agent.evaluation.suite import EVAL_WORLDS
 from hindsight_rl.cli import main
 from hindsight_rl.encoder import default_cache_dir
@@ -85,22 +85,22 @@ def test_bad_requests_name_the_mend(env, tmp_path: Path) -> None:
 
 def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HINDSIGHT_CACHE", str(tmp_path))
-    assert cache_dir() == tmp_path
+    assert default_cache_dir() == tmp_path
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("HINDSIGHT_CACHE", "~/c")
-    assert cache_dir() == default_cache_dir() == tmp_path / "c"
+    assert default_cache_dir() == tmp_path / "c"
     monkeypatch.delenv("HINDSIGHT_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert cache_dir() == default_cache_dir() == tmp_path / ".cache" / "hindsight-rl"
+    assert default_cache_dir() == tmp_path / ".cache" / "hindsight-rl"
 
 
 def test_the_command_keeps_the_worlds_that_training_and_evaluation_use(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("HINDSIGHT_CACHE", str(tmp_path))
     assert main(["agent", "worlds", "--env", "MiniGrid-DoorKey-5x5", "--count", "4"]) == 0
-    files = sorted(cache_dir().rglob("*.npz"))
+    files = sorted(default_cache_dir().rglob("*.npz"))
     env = make_env("MiniGrid-DoorKey-5x5")
     assert [load_bank(env, split, n).size for split, n in (("train", 4), ("eval", EVAL_WORLDS))] == [4, EVAL_WORLDS]
-    assert sorted(cache_dir().rglob("*.npz")) == files and len(files) == 2
+    assert sorted(default_cache_dir().rglob("*.npz")) == files and len(files) == 2
     monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "examples" / "environment"))
     assert main(["agent", "worlds", "--env", "garden:Garden"]) == 2
     assert "no cache_key" in capsys.readouterr().err

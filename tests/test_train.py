@@ -17,7 +17,6 @@ import jax
 import numpy as np
 import pytest
 
-from hindsight_rl.agent.envs.bank import cache_dir
 from hindsight_rl.agent.envs.craftax.captions import CLASSIC_EVENTS
 from hindsight_rl.agent.envs.craftax.phrases import LANGUAGE
 from hindsight_rl.agent.evaluation.evaluate import evaluate_run
@@ -31,6 +30,7 @@ from hindsight_rl.agent.training.progress import SOURCES
 from hindsight_rl.agent.training.train import TrainConfig, train
 from hindsight_rl.agent.training.trainer import load_policy
 from hindsight_rl.cli import main as cli
+from hindsight_rl.encoder import default_cache_dir
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 from patience import HUNG
@@ -179,7 +179,7 @@ def test_compiled_programs_are_cached_where_the_user_says() -> None:
         assert jax.config.jax_compilation_cache_dir == "/somewhere"
         jax.config.update("jax_compilation_cache_dir", None)
         compile_cache()
-        assert jax.config.jax_compilation_cache_dir == str(cache_dir() / "xla")
+        assert jax.config.jax_compilation_cache_dir == str(default_cache_dir() / "xla")
     finally:
         jax.config.update("jax_compilation_cache_dir", chosen)
 

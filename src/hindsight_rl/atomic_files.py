@@ -35,7 +35,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def check_output(out: Path) -> None:
-    """Find out before long work whether the file that a user asked for with ``--out`` can be written; makes its folder.
+    """Find out before long work whether the file that a user asked for with ``--out`` can be written. Makes nothing.
 
     Raises:
         HindsightError: it cannot.
@@ -43,8 +43,7 @@ def check_output(out: Path) -> None:
     if out.is_dir():
         raise HindsightError(f"cannot write {out}: it is a folder; choose another --out")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out.parent):
+        with tempfile.TemporaryFile(dir=next(folder for folder in out.absolute().parents if folder.exists())):
             pass
     except OSError as error:
         raise HindsightError(f"cannot write {out}: {error.strerror or error}; choose another --out") from error

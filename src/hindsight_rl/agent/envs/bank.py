@@ -67,10 +67,6 @@ class Bank:
         return jax.lax.cond(over.any(), replace, lambda: (states, observations))
 
 
-cache_dir = default_cache_dir
-"""Folder in which banks, compiled programs and embeddings are cached."""
-
-
 _IN_MEMORY: WeakKeyDictionary[Environment, dict[tuple[str, int], Bank]] = WeakKeyDictionary()
 
 
@@ -82,7 +78,7 @@ def load_bank(env: Environment, split: str, count: int, cache: Path | None = Non
         env: where the worlds come from.
         split: `train` or `eval`; they have different worlds.
         count: how many worlds; a bank is a prefix of every larger bank of the same environment and split.
-        cache: a folder; by default :func:`cache_dir`.
+        cache: a folder; by default :func:`hindsight_rl.encoder.default_cache_dir`.
 
     Raises:
         HindsightError: the cache cannot be written.
@@ -95,7 +91,7 @@ def load_bank(env: Environment, split: str, count: int, cache: Path | None = Non
             kept[split, count] = _generate(env, split, count)
         return kept[split, count]
     identity = f"{env.cache_key}/{_source(env)}/{split}/{count}/{version('jax')}"
-    path = (cache or cache_dir()) / "worlds" / f"{hashlib.sha256(identity.encode()).hexdigest()[:24]}.npz"
+    path = (cache or default_cache_dir()) / "worlds" / f"{hashlib.sha256(identity.encode()).hexdigest()[:24]}.npz"
     shapes = jax.eval_shape(env.generate, jax.random.key(0))
     structure = jax.tree.structure(shapes)
     if path.exists():
@@ -174,5 +170,5 @@ def main(argv: list[str]) -> int:
         )
     for split, count in (("train", config.count), ("eval", EVAL_WORLDS)):
         bank = load_bank(env, split, count)
-        print(f"{bank.size} {split} worlds of {config.env} in {cache_dir() / 'worlds'}")
+        print(f"{bank.size} {split} worlds of {config.env} in {default_cache_dir() / 'worlds'}")
     return 0

@@ -9,7 +9,6 @@ from typing import Any
 import jax
 
 from hindsight_rl.agent.envs import make_env
-from hindsight_rl.agent.envs.bank import cache_dir
 from hindsight_rl.agent.envs.environment import Environment
 from hindsight_rl.agent.evaluation.evaluate import evaluate_run
 from hindsight_rl.agent.relabeling.relabeler import Relabeler
@@ -24,6 +23,7 @@ from hindsight_rl.agent.training.progress import Progress
 from hindsight_rl.agent.training.resume import Lock, resumed, vacant
 from hindsight_rl.agent.training.sharding import first_process, meet
 from hindsight_rl.agent.training.training_run import TrainingRun
+from hindsight_rl.encoder import default_cache_dir
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import ReadOnlyRun, Run, machine
 
@@ -89,7 +89,7 @@ def compile_cache() -> None:
     A folder that was chosen by `JAX_COMPILATION_CACHE_DIR` or in JAX's config is kept.
     """
     if not jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
-        jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "xla"))
+        jax.config.update("jax_compilation_cache_dir", str(default_cache_dir() / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 
 

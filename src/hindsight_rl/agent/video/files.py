@@ -1,6 +1,5 @@
 """Writes pictures to files: GIF always, MP4 if ffmpeg is installed."""
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,11 +29,7 @@ def check_target(out: Path) -> None:
             raise HindsightError(
                 f"--out {out}: .mp4 needs ffmpeg: pip install imageio-ffmpeg, or name the film .gif"
             ) from error
-    absent = [folder for folder in out.parents if not folder.exists()]
     check_output(out)
-    for folder in absent:  # no empty folder is left where the film cannot be made for another reason
-        with contextlib.suppress(OSError):
-            folder.rmdir()
 
 
 def write_gif(pictures: Sequence[Image.Image], out: Path, fps: int) -> None:

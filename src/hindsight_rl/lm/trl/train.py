@@ -153,8 +153,7 @@ def _opened(options: Options, config: HiRConfig, words: list[str], first: bool) 
 
 
 def _evaluation(options: Options, run: Run, held_out: list[Instruction], verifier: Verifier) -> HeldOut:
-    measured = {"probe": options.probe, "attention": options.attention}
-    return HeldOut(run, held_out, verifier, options.evaluate_every, **measured)
+    return HeldOut(run, held_out, verifier, options.evaluate_every, probe=options.probe, attention=options.attention)
 
 
 def _trainer(
