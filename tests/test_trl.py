@@ -222,11 +222,14 @@ def rows_per_pass(trainer: HiRTrainer) -> list[int]:
     """Filled while it trains: rows of each pass that a gradient goes through."""
     found: list[int] = []
 
-    def count(module: Any, args: Any, given: dict[str, Any]) -> None:
-        if torch.is_grad_enabled() and module.training:
-            found.append(given["input_ids"].size(0))
+    scores = trainer._get_per_token_logps_and_entropies
 
-    trainer.model.register_forward_pre_hook(count, with_kwargs=True)
+    def counted(model: Any, input_ids: Any, *others: Any, **more: Any) -> Any:
+        if torch.is_grad_enabled() and model.training:
+            found.append(input_ids.size(0))
+        return scores(model, input_ids, *others, **more)
+
+    trainer._get_per_token_logps_and_entropies = counted  # type: ignore[method-assign]
     return found
 
 

@@ -114,6 +114,12 @@ class HiRConfig(GRPOConfig):
         "Version of the checkers for training instructions; corrected follows the wording of the constraints. By "
         "default the version with which they were read. Held-out instructions keep their version.",
     )
+    share_prompts: bool | None = _setting(
+        None,
+        "Pass the prompt of a group through the model once for all its responses, not once per response (ours). By "
+        "default on a CPU, where the model's attention allows it. Most is saved with gradient_accumulation_steps = "
+        "steps_per_generation, which is TRL's default.",
+    )
     patience: int = _setting(
         10, "Training stops after this many updates in a row that are not finite. Single ones are skipped."
     )

@@ -18,24 +18,69 @@ from accelerate.utils import DistributedType
 from torch import Tensor
 
 from hindsight_rl.lm.trl.config import ROW_MEANS
+from hindsight_rl.lm.trl.packing import deal, prompt_groups
 from hindsight_rl.lm.trl.rows import Batch, loss_mask
 
 _TOKEN_MEANS = ("bnpo",)
 """Losses that are means over the tokens of a micro-batch. Those that are neither these nor row means are sums."""
 
 
-def parted(batch: Batch, most: int, multiple: int | None = None) -> list[Batch]:
+def parted(batch: Batch, most: int, multiple: int | None = None, *, by_prompt: bool = False) -> list[Batch]:
     """The batch in parts of at most `most` rows, each without needless padding.
 
-    Rows of similar length are in the same part. multiple: padded widths stay multiples of this number.
+    multiple: padded widths stay multiples of this number. by_prompt: rows of the same prompt are in the same part;
+    otherwise those of similar length.
     """
     rows = batch["prompt_ids"].size(0)
     count = -(-rows // most)
     if count == 1:
         return [batch]
+    if by_prompt:
+        dealt = deal(prompt_groups(batch["prompt_ids"], batch["prompt_mask"]), count, most)
+        return [_part(batch, torch.tensor(chosen), multiple) for chosen in dealt if chosen]
     prompts, completions = batch["prompt_mask"].sum(1), batch["completion_mask"].sum(1)
     order = torch.argsort(prompts + completions, descending=True, stable=True)
     return [_part(batch, chosen, multiple) for chosen in torch.tensor_split(order, count)]
+
+
+def regrouped(batches: Sequence[Batch], window: int, loss_type: str) -> list[Batch]:
+    """The micro-batches of a generation, with the rows of a prompt in the same micro-batch where that is possible.
+
+    Rows change places only among the `window` micro-batches of one update, whose gradients are added up, so that the
+    update is the same. A loss that is a mean over the tokens of a micro-batch would change: it gets the batches back.
+    """
+    if window < 2 or len(batches) % window or loss_type in _TOKEN_MEANS:
+        return list(batches)
+    made: list[Batch] = []
+    for start in range(0, len(batches), window):
+        own = batches[start : start + window]
+        whole = {name: _concatenated([each[name] for each in own], own) for name in own[0]}
+        size = own[0]["prompt_ids"].size(0)
+        groups = prompt_groups(whole["prompt_ids"], whole["prompt_mask"])
+        made += [_chosen(whole, chosen) for chosen in deal(groups, window, size)]
+    return made
+
+
+def _concatenated(values: Sequence[Any], batches: Sequence[Batch]) -> Any:
+    first, rows = values[0], batches[0]["prompt_ids"].size(0)
+    if isinstance(first, list):
+        return [each for value in values for each in value]
+    return torch.cat(list(values)) if _is_rows(first, rows) else first
+
+
+def _chosen(batch: Batch, rows: list[int]) -> Batch:
+    count = batch["prompt_ids"].size(0)
+
+    def some(value: Any) -> Any:
+        if isinstance(value, list):
+            return [value[row] for row in rows]
+        return value[rows] if _is_rows(value, count) else value
+
+    return {name: some(value) for name, value in batch.items()}
+
+
+def _is_rows(value: Any, rows: int) -> bool:
+    return isinstance(value, Tensor) and value.ndim > 0 and value.size(0) == rows
 
 
 def _part(batch: Batch, chosen: Tensor, multiple: int | None) -> Batch:
@@ -44,7 +89,7 @@ def _part(batch: Batch, chosen: Tensor, multiple: int | None) -> Batch:
     width = _width(batch["completion_mask"][chosen].sum(1), wide, multiple)
     made = dict(batch)
     for name, value in batch.items():
-        if not isinstance(value, Tensor) or value.ndim == 0 or value.size(0) != rows:
+        if not _is_rows(value, rows):
             continue
         value = value[chosen]
         if name.startswith("prompt"):

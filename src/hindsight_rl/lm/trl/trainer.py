@@ -33,10 +33,11 @@ from hindsight_rl.lm.trl.buffer import Saved, fulfilled
 from hindsight_rl.lm.trl.config import ROW_MEANS, HiRConfig, check_config, check_version
 from hindsight_rl.lm.trl.finite import Finite
 from hindsight_rl.lm.trl.metrics import constraint_metrics, replay_metrics
-from hindsight_rl.lm.trl.passes import divisible, loss_in_passes, parted
+from hindsight_rl.lm.trl.passes import divisible, loss_in_passes, parted, regrouped
 from hindsight_rl.lm.trl.plan import Plan, Planner
 from hindsight_rl.lm.trl.prompts import EpochOrder, fitting, in_version, prompt_rows, room_of, template_of, tokenizer_of
 from hindsight_rl.lm.trl.rows import Batch, Ids, Row, joined, loss_mask, narrowed, replay_rows, share
+from hindsight_rl.lm.trl.scoring import Scorer
 from hindsight_rl.lm.trl.turns import check_prompts, observations, waiting
 from hindsight_rl.replay.instruction import Instruction, Verdict
 from hindsight_rl.replay.item import ReplayItem
@@ -88,6 +89,7 @@ class HiRTrainer(GRPOTrainer):
     num_generations: int
     pad_to_multiple_of: int | None
     _logs: Any
+    _buffered_inputs: Any
 
     def __init__(
         self,
@@ -147,6 +149,15 @@ class HiRTrainer(GRPOTrainer):
                 f"loss_type={args.loss_type} averages over rows, and its correction for rows without a replay would "
                 "scale the experts' balancing loss too; use loss_type=dapo or bnpo, or router_aux_loss_coef=0"
             )
+        self._scorer = Scorer(
+            self.model,
+            args.share_prompts,
+            self.accelerator.device,
+            self._tokenizer.pad_token_id,
+            self.temperature,
+            entropy_counts=self._entropy_bonus_enabled,
+            full_head=args.cast_lm_head_to_fp32,
+        )
         self.add_callback(Finite(self, args.patience))
         if self._buffer is not None:
             self.add_callback(Saved(self._buffer))
@@ -272,7 +283,7 @@ class HiRTrainer(GRPOTrainer):
             entropy[wanted] = mean[: len(wanted)].float()
         return logps, entropy
 
-    def _policy(self, batch: Batch, *, entropy: bool = False, model: Any = None) -> tuple[Tensor, Tensor]:
+    def _policy(self, batch: Batch, *, entropy: bool = False, model: Any = None) -> tuple[Tensor, Any]:
         """Log-probabilities [N, T] of a batch's completions and, on request, entropies in nats [N, T]."""
         with torch.no_grad():
             logps, entropies, _ = self._get_per_token_logps_and_entropies(
@@ -407,11 +418,43 @@ class HiRTrainer(GRPOTrainer):
         with use_adapter(model, adapter_name="ref" if "ref" in model.peft_config else None):
             yield self.model
 
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        before = self._buffered_inputs
+        inputs = super()._prepare_inputs(generation_batch)
+        if self._buffered_inputs is before or not self._scorer.active or not divisible(self):
+            return inputs
+        window = self.args.gradient_accumulation_steps
+        self._buffered_inputs = regrouped(self._buffered_inputs, window, self.args.loss_type)
+        return self._buffered_inputs[self._step % self._steps]
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        compute_aux_loss: bool = False,
+        **images: Any,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        given = (model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, compute_aux_loss)
+        plain = partial(super()._get_per_token_logps_and_entropies, *given, **images)
+        if not self._scorer.active or compute_aux_loss or any(each is not None for each in images.values()):
+            found: tuple[Tensor, Tensor | None, Tensor | None] = plain()
+            return found
+        with self.accelerator.autocast():
+            logps, entropies = self._scorer(
+                model, input_ids, attention_mask, logits_to_keep, batch_size, lambda: plain()[:2]
+            )
+        return logps, entropies if compute_entropy else None, None
+
     def _compute_loss(self, model: Any, inputs: Batch) -> Tensor:
         """TRL's loss; no pass through the model has more than ``per_device_train_batch_size`` rows."""
         parts = [inputs]
         if self.model.training and divisible(self):
-            parts = parted(inputs, self.args.per_device_train_batch_size, self.pad_to_multiple_of)
+            most = self.args.per_device_train_batch_size
+            parts = parted(inputs, most, self.pad_to_multiple_of, by_prompt=self._scorer.active)
         if len(parts) == 1:
             return self._loss_of(model, inputs)
         return loss_in_passes(self, model, parts, partial(self._loss_of, model))
