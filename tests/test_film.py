@@ -87,7 +87,7 @@ def test_view_past_the_edge_of_the_map_at_night_and_asleep():
 def test_a_picture_has_room_for_long_texts_and_keeps_its_size(size):
     text = "collect wood, then place a crafting table beside the water, then make a wood pickaxe and so on " * 2
     drawn = film_picture(game(), size)
-    painter = Painter(drawn.shape[1::-1], size, 3, text)
+    painter = Painter(drawn.shape[1::-1], size, 4, text)
     goals = [("collect wood", True), ("x" * 300, False), ("日本語 – ñ", False)]
     events = [
         EventLine(12, "collected wood from a tree", True),
@@ -95,7 +95,8 @@ def test_a_picture_has_room_for_long_texts_and_keeps_its_size(size):
         EventLine(3, "hit a cow", times=9),
     ]
     for verdict in ("", "fulfilled after 12 steps"):
-        picture = painter.paint(drawn, Caption(text, goals, 1, 12, events, verdict, True, "oir · classic-32"))
+        caption = Caption(text, goals, 1, 12, events, verdict, True, "oir · classic-32", ["sleep", "drink " * 50])
+        picture = painter.paint(drawn, caption)
         assert picture.size == (9 * size, painter.height) and painter.height % 2 == 0
 
 
@@ -137,6 +138,20 @@ def test_a_count_takes_as_many_times_and_what_is_forbidden_ends_an_attempt(polic
         world_index=once.world_index,
     )
     assert strict.violated == once.fulfilled and not strict.success and len(strict.events) == strict.violated
+
+
+def test_a_film_shows_how_far_a_count_is_and_what_is_forbidden(policy, monkeypatch):
+    made = films.attempt(policy, "fall asleep twice, but do not place stone", steps=60, seed=0, epsilon=1.0)
+    captions = []
+    paint = Painter.paint
+    monkeypatch.setattr(Painter, "paint", lambda self, drawn, text: captions.append(text) or paint(self, drawn, text))
+    films.frames(made, policy, "", tile=16)
+    have = [0, *made.hits[:, 0].tolist()]
+    assert [caption.goals[0][0] for caption in captions] == [f"fall asleep, {min(n, 2)} of 2" for n in have]
+    assert all(caption.avoid == ["place stone"] for caption in captions)
+    assert [caption.broken for caption in captions] == [
+        made.violated is not None and step >= made.violated for step in range(len(captions))
+    ]
 
 
 def test_film_writes_a_small_gif_and_a_png(run, policy, tmp_path):

@@ -51,6 +51,7 @@ class Attempt:
         states: the environment's states, NumPy leaves [T + 1, ...]: the first one, then one after each step.
         events: bool [T, n_events].
         reached: bool [T, K], goals reached after each step, by the agent's own reward.
+        hits: int [T, K], how often each goal was reached so far.
         pursued: int [T], the goal pursued at each step.
         fulfilled: after how many steps all goals were reached; None when they were not.
         died: after how many steps the environment ended; None when it did not.
@@ -64,6 +65,7 @@ class Attempt:
     states: Any
     events: np.ndarray
     reached: np.ndarray
+    hits: np.ndarray
     pursued: np.ndarray
     fulfilled: int | None
     died: int | None
@@ -130,7 +132,7 @@ def _follow(
         walk: of `ActionLuck`.
 
     Returns:
-        the carry afterwards, and of each step: state, events, reached [K], the goal pursued, done.
+        the carry afterwards, and of each step: state, events, reached [K], hits [K], the goal pursued, done.
     """
     view = PolicyView.of(network, params, condition, task.fires[0], waypoints)
     exploration = Exploration(exploration_odds(env), epsilon, moves=env.moves)
@@ -142,7 +144,8 @@ def _follow(
         selection = select_action(view, task, progress, observation[None], exploration, luck)
         step = env.step(k_step, state, selection.action[0])
         progress, _ = update_progress(task, progress, selection.slot, step.events[None], view.prerequisites)
-        seen = (plain_state(step.state), step.events, progress.reached[0], selection.slot[0], step.done)
+        goals = progress.reached[0], progress.hits[0]
+        seen = (plain_state(step.state), step.events, *goals, selection.slot[0], step.done)
         return (step.state, step.observation, progress), seen
 
     return jax.lax.scan(one_step, carry, keys)
@@ -243,8 +246,8 @@ def _attempt(
         parts.append(jax.tree.map(np.asarray, part))
         over = bool((parts[-1][1] & forbidden).any())
         # One more part after the success holds the steps that a film shows after it.
-        over = over or bool(part[4].any()) or (len(parts) > 1 and bool(parts[-2][2][-1, :count].all()))
-    after, events, reached, slot, done = jax.tree.map(lambda *x: np.concatenate(x)[:steps], *parts)
+        over = over or bool(part[5].any()) or (len(parts) > 1 and bool(parts[-2][2][-1, :count].all()))
+    after, events, reached, hits, slot, done = jax.tree.map(lambda *x: np.concatenate(x)[:steps], *parts)
     whole = reached[:, :count].all(axis=1)
     died = int(done.argmax()) + 1 if done.any() else None
     fulfilled = int(whole.argmax()) + 1 if whole.any() else None
@@ -258,7 +261,7 @@ def _attempt(
     states = jax.tree.map(lambda a, b: np.concatenate([a[None], b[:end]]), start, after)
     if died and died > end:
         died = None
-    reached, slot = reached[:end, :count], slot[:end]
+    reached, hits, slot = reached[:end, :count], hits[:end, :count], slot[:end]
     return Attempt(
-        policy.env, parsed, states, events[:end], reached, slot, fulfilled, died, violated, index, tries
+        policy.env, parsed, states, events[:end], reached, hits, slot, fulfilled, died, violated, index, tries
     )  # fmt: skip

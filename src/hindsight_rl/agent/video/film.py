@@ -43,8 +43,8 @@ def frames(made: Attempt, policy: Policy, source: str, tile: int = TILE) -> list
         tile: side of a map cell in pixels.
     """
     vocabulary = policy.env.events
-    counted = zip(made.parsed.goals, made.parsed.times, strict=True)
-    labels = [goal if times == 1 else f"{goal}, {times} times" for goal, times in counted]
+    avoid = [name.replace("_", " ") for name in made.parsed.avoid]
+    hits = np.concatenate([np.zeros_like(made.hits[:1]), made.hits])
     painter: Painter | None = None
     pictures = []
     lines: list[EventLine] = []
@@ -59,15 +59,21 @@ def frames(made: Attempt, policy: Policy, source: str, tile: int = TILE) -> list
         now = made.pursued[min(step, len(made.pursued) - 1)]
         done = made.fulfilled is not None and step >= made.fulfilled
         verdict, good = _verdict(made, step, len(made.events))
-        goals = list(zip(labels, reached.tolist(), strict=True))
-        caption = Caption(
-            made.parsed.text, goals, None if done else int(now), step, _latest(lines, done), verdict, good, source
-        )
+        goals = list(zip(_labels(made, hits[step]), reached.tolist(), strict=True))
+        current, latest = None if done else int(now), _latest(lines, done)
+        broken = made.violated is not None and step >= made.violated
+        caption = Caption(made.parsed.text, goals, current, step, latest, verdict, good, source, avoid, broken)
         state = jax.tree.map(lambda leaf, i=step: leaf[i], made.states)
         picture = picture_of(made.env, state, tile)
-        painter = painter or Painter(picture.shape[1::-1], tile, len(goals), made.parsed.text)
+        painter = painter or Painter(picture.shape[1::-1], tile, len(goals) + bool(avoid), made.parsed.text)
         pictures.append(painter.paint(picture, caption))
     return pictures
+
+
+def _labels(made: Attempt, hits: np.ndarray) -> list[str]:
+    """The goals; where one is asked for several times, also how often it was reached."""
+    counted = zip(made.parsed.goals, made.parsed.times, hits.tolist(), strict=True)
+    return [goal if times == 1 else f"{goal}, {min(have, times)} of {times}" for goal, times, have in counted]
 
 
 def picture_of(env: Environment, state: Any, tile: int = TILE) -> np.ndarray:

@@ -42,6 +42,7 @@ class Caption:
         events: what happened, in the order of the lines.
         verdict: how it ended, None before the end; `good` chooses the colour.
         source: the small print: method, world, which world of the bank.
+        avoid: what is forbidden; `broken`: it happened.
     """
 
     instruction: str
@@ -52,6 +53,8 @@ class Caption:
     verdict: str = ""
     good: bool = False
     source: str = ""
+    avoid: Sequence[str] = ()
+    broken: bool = False
 
 
 @cache
@@ -73,7 +76,7 @@ class Painter:
     Args:
         picture: (width, height) of the environment's pictures.
         tile: pixels of a map cell, for the size of the letters.
-        goals: maximum number of goals in the caption.
+        goals: most lines in the caption for goals and for what is forbidden, which has one line.
         instruction: longest instruction of the caption.
     """
 
@@ -119,6 +122,9 @@ class Painter:
             y += self.line
         first = y - len(caption.goals) * self.line
         draw.text((self.width - self.pad, first), clock, FAINT, self._plain, anchor="ra")
+        if caption.avoid:
+            text = self._cut(f"never: {', '.join(caption.avoid)}", self._plain, self.width - 2 * self.pad)
+            draw.text((self.pad, y), text, BAD if caption.broken else FAINT, self._plain)
 
     def _foot(self, draw: ImageDraw.ImageDraw, caption: Caption) -> None:
         y = self.top + self.body + self.pad // 2
