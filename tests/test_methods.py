@@ -5,10 +5,11 @@ import dataclasses
 import pytest
 import tyro
 
+from hindsight_rl.agent.envs import make_env
 from hindsight_rl.agent.instructions.buffer import BufferRules
 from hindsight_rl.agent.training.config import TrainConfig
 from hindsight_rl.agent.training.methods import METHODS, method
-from hindsight_rl.agent.training.presets import PRESETS, preset_of, settled
+from hindsight_rl.agent.training.presets import PRESETS, preset_of, settled, without_effect
 from hindsight_rl.errors import HindsightError
 
 
@@ -66,3 +67,27 @@ def test_on_the_command_line_what_is_given_counts_also_where_it_is_the_default(a
 
 def test_the_papers_buffer_has_ten_slots() -> None:
     assert BufferRules().capacity == 10
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("--method oir --relabels 2 --buffer.capacity 5 --acting.candidates 2", []),
+        ("--method none --relabels 2 --buffer.capacity 5", ["buffer", "relabels"]),
+        ("--method her --acting.explore-after 3 --learning.hindsight 4", ["acting.explore_after"]),
+        ("--method none --learning.hindsight 4 --noise.rate 0.1", ["learning.hindsight", "noise"]),
+        ("--method oir-no-buffer --buffer.rehearsal 0.9", ["buffer"]),
+        *((f"--method {name}", []) for name in METHODS),
+        ("--method none --env MiniGrid-DoorKey-8x8", []),
+    ],
+)
+def test_settings_that_a_method_does_not_use_are_named(words: str, named: list[str]) -> None:
+    config = tyro.cli(TrainConfig, args=words.split(), default=preset_of(words.split()))
+    assert without_effect(config, make_env(config.env).settings) == named
+
+
+@pytest.mark.parametrize("option", ["--acting.objective", "--learning.bounded"])
+def test_what_the_method_decides_is_no_option(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        tyro.cli(TrainConfig, args=[option, "game"], default=TrainConfig())
+    assert "Unrecognized" in capsys.readouterr().err

@@ -13,14 +13,16 @@ pytest.importorskip("trl", reason="TRL is not installed: pip install 'hindsight-
 
 import torch
 import transformers
+from accelerate import Accelerator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trl.trainer.utils import add_fused_lm_head
 
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl import HiRTrainer
-from hindsight_rl.lm.trl.packing import deal, pack, packable, prompt_groups
-from hindsight_rl.lm.trl.scoring import Scorer
+from hindsight_rl.lm.trl.packing import deal, pack, prompt_groups
+from hindsight_rl.lm.trl.passes import regrouped
+from hindsight_rl.lm.trl.scoring import Scorer, packable
 from test_trl import MIXED, Watched, agree, config, logged
 from tiny_lm import tiny_model
 
@@ -61,8 +63,8 @@ def plain(model: Any, ids: torch.Tensor, mask: torch.Tensor, width: int) -> Any:
     return made.log_probs[:, -width:], made.entropy[:, -width:]
 
 
-def scorer(model: Any, *, wanted: bool | None = None, full_head: bool = False) -> Scorer:
-    return Scorer(model, wanted, torch.device("cpu"), 0, 0.7, entropy_counts=True, full_head=full_head)
+def scorer(model: Any, share: str = "auto") -> Scorer:
+    return Scorer(model, share, 0, Accelerator(cpu=True))
 
 
 TOKENS = st.lists(st.integers(1, 39), min_size=1, max_size=6)
@@ -71,14 +73,14 @@ MODELS = {kind: policy(attention=kind) for kind in ("sdpa", "eager")}
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(TOKENS, min_size=3, max_size=3), CASES, st.sampled_from([None, 2, 4]), st.booleans(), st.booleans())
+@given(st.lists(TOKENS, min_size=3, max_size=3), CASES, st.sampled_from([None, 2, 4]), st.booleans())
 def test_scores_and_gradients_are_those_of_separate_rows(
-    prompts: list[list[int]], cases: list[tuple[int, list[int]]], most: int | None, eager: bool, full_head: bool
+    prompts: list[list[int]], cases: list[tuple[int, list[int]]], most: int | None, eager: bool
 ) -> None:
     model = MODELS["eager" if eager else "sdpa"]
     ids, mask, width = rows([prompts[at] for at, _ in cases], [completion for _, completion in cases])
     live = mask[:, -width:].bool()
-    own, found = scorer(model, full_head=full_head), {}
+    own, found = scorer(model), {}
     for name in ("plain", "packed"):
         model.zero_grad()
         made = expected = plain(model, ids, mask, width)
@@ -93,12 +95,12 @@ def test_scores_and_gradients_are_those_of_separate_rows(
 def test_a_prompt_stands_once_and_no_response_sees_another() -> None:
     ids, mask, width = rows([[5, 6, 7]] * 3, [[8, 9], [], [10]])
     packed = pack(ids, mask, width, pad=0)
-    #                                 prompt  7: each response's own copy
-    assert packed.ids.tolist() == [[5, 6, 7, 8, 9, 7, 10]]
-    assert packed.positions.tolist() == [[0, 1, 2, 3, 4, 2, 3]]
-    assert packed.labels.tolist() == [[-100, -100, -100, 8, 9, -100, 10]]
-    assert packed.mask[0, 0, 6].tolist() == [True, True, False, False, False, True, True]
-    assert packed.rows(torch.arange(6.0)[None]).tolist() == [[2.0, 3.0], [0.0, 0.0], [5.0, 0.0]]
+    # The prompt without its last token; then each response after its own copy of that token, the shortest first.
+    assert packed.ids.tolist() == [[5, 6, 7, 10, 7, 8, 9]]
+    assert packed.positions.tolist() == [[0, 1, 2, 3, 2, 3, 4]]
+    assert packed.labels.tolist() == [[-100, -100, -100, 10, -100, 8, 9]]
+    assert packed.mask[0, 0, 6].tolist() == [True, True, False, False, True, True, True]
+    assert packed.rows(torch.arange(6.0)[None]).tolist() == [[4.0, 5.0], [0.0, 0.0], [2.0, 0.0]]
 
 
 def test_short_groups_share_a_sequence_no_longer_than_the_longest_group() -> None:
@@ -125,32 +127,86 @@ def test_prompts_are_told_apart_by_their_tokens_not_by_padding() -> None:
     assert prompt_groups(ids[:, :before], mask[:, :before]) == [([0, 5], [0, 2]), ([5], [1])]
 
 
-def test_a_model_that_does_not_attend_to_all_is_read_row_by_row() -> None:
-    heads: dict[str, Any] = {**SHAPE, "num_attention_heads": 2, "num_key_value_heads": 1}
-    kinds = {
-        False: transformers.MistralConfig(**heads, sliding_window=4),
-        True: transformers.MistralConfig(**heads, sliding_window=None),
-    }
-    for able, kind in kinds.items():
-        model = policy(kind)
-        assert packable(model) is able and scorer(model).active is able
-        if not able:
-            with pytest.raises(HindsightError, match="share_prompts needs a model with full attention"):
-                scorer(model, wanted=True)
+def test_a_sequence_holds_as_many_responses_as_are_cheap() -> None:
+    ids, mask, width = rows([[5] * 10] * 4, [[6] * 10] * 4)
+    lengths = {cost: pack(ids, mask, width, 0, cost).ids.shape for cost in (0.0, 0.02, 1.0)}
+    assert lengths == {0.0: (1, 53), 0.02: (2, 31), 1.0: (4, 20)}
 
 
-def test_a_model_with_other_scores_is_found_out_at_the_first_batch() -> None:
-    """GPT-2's positions count the padding before a prompt, so rows and packed sequences differ."""
-    model = policy(transformers.GPT2Config(vocab_size=40, n_embd=32, n_layer=2, n_head=2, pad_token_id=0)).eval()
-    torch.nn.init.normal_(model.transformer.wpe.weight, std=2.0)
-    ids, mask, width = rows([[5, 6, 7, 8], [5], [5]], [[1, 2], [3, 4], [9, 8]])
-    expected = plain(model, ids, mask, width)
-    own = scorer(model)
-    with pytest.warns(UserWarning, match="other log-probabilities"):
-        assert own(model, ids, mask, width, None, lambda: expected) is expected
+HEADS: dict[str, Any] = {**SHAPE, "num_attention_heads": 2, "num_key_value_heads": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "able"),
+    [
+        (transformers.MistralConfig(**HEADS, sliding_window=4), False),
+        (transformers.MistralConfig(**HEADS, sliding_window=None), True),
+        (transformers.FalconConfig(**SHAPE, num_attention_heads=2, alibi=True), False),
+        (transformers.GPT2Config(vocab_size=40, n_embd=32, n_layer=2, n_head=2), False),
+        (
+            transformers.GPTNeoConfig(**SHAPE, num_layers=2, num_heads=2, attention_types=[[["global", "local"], 1]]),
+            False,
+        ),
+    ],
+)
+def test_models_whose_attention_depends_on_places_are_read_row_by_row(kind: Any, able: bool) -> None:
+    model = policy(kind, attention="eager" if kind.model_type in ("falcon", "gpt_neo") else "sdpa")
+    assert packable(model) is able and scorer(model).active is able and not scorer(model, "never").active
+    if not able:
+        with pytest.raises(HindsightError, match="share_prompts=always needs a model with rotary positions"):
+            scorer(model, "always")
+
+
+def test_a_model_with_other_scores_is_found_out_when_responses_share_a_prompt() -> None:
+    model = policy()
+    for weight in model.base_model.parameters():
+        torch.nn.init.normal_(weight, std=0.5)  # so that attention matters
+    model.base_model.register_forward_pre_hook(  # it does not heed the positions
+        lambda module, args, given: (args, {**given, "position_ids": None}), with_kwargs=True
+    )
+    own, strict = scorer(model), scorer(model, "always")
+    alone = rows([[5, 6], [7]], [[1, 2], [3, 4]])
+    together = rows([[5, 6, 7, 8]] * 3, [[1, 2], [3, 4], [9, 8]])
+    expected = {case: plain(model, *case) for case in (alone, together)}
+    own(model, *alone, None, lambda: expected[alone])
+    assert own.active
+    with pytest.warns(UserWarning, match="packed sequences change the model's log-probabilities"):
+        assert own(model, *together, None, lambda: expected[together]) is expected[together]
     assert not own.active
     with pytest.raises(HindsightError, match="leave share_prompts out"):
-        scorer(model, wanted=True)(model, ids, mask, width, None, lambda: expected)
+        strict(model, *together, None, lambda: expected[together])
+
+
+def test_dropout_and_weights_that_are_no_numbers_are_no_other_scores() -> None:
+    model = policy(transformers.LlamaConfig(**HEADS, attention_dropout=0.9)).train()
+    ids, mask, width = rows([[5, 6, 7, 8]] * 3, [[1, 2], [3, 4], [9, 8]])
+    own = scorer(model, "always")
+    own(model, ids, mask, width, None, lambda: plain(model, ids, mask, width))
+    assert own.active and model.training
+    torch.nn.init.constant_(model.get_output_embeddings().weight, float("nan"))
+    broken = scorer(model, "always")
+    logps, _ = broken(model, ids, mask, width, None, lambda: plain(model, ids, mask, width))
+    assert broken.active and bool(logps.isnan().any())
+
+
+@pytest.mark.parametrize("window", [2, 4, 8])
+def test_rows_change_places_within_an_update_only(window: int) -> None:
+    prompts = torch.tensor([[1], [2], [1], [2], [1], [2], [1], [2]])
+    whole = {
+        "prompt_ids": prompts, "prompt_mask": torch.ones_like(prompts), "completion_ids": torch.arange(8)[:, None],
+        "advantages": torch.arange(8.0), "num_items_in_batch": torch.tensor(8), "images": None,
+    }  # fmt: skip
+    batches = [{n: v[at : at + 2] if n in ("prompt_ids", "prompt_mask", "completion_ids", "advantages") else v
+                for n, v in whole.items()} for at in range(0, 8, 2)]  # fmt: skip
+    made = regrouped(batches, window, "dapo")
+    assert all(len(set(batch["prompt_ids"][:, 0].tolist())) == 1 for batch in made)
+    for start in range(0, 4, min(window, 4)):
+        own = [row for batch in made[start : start + window] for row in batch["advantages"].tolist()]
+        assert sorted(own) == list(range(2 * start, 2 * start + len(own)))
+    assert all(batch["completion_ids"][:, 0].tolist() == batch["advantages"].tolist() for batch in made)
+    assert regrouped(batches, window, "bnpo") == batches and regrouped(batches, 3, "dapo") == batches
+    pictured = [{**batch, "pixel_values": torch.zeros(1)} for batch in batches]
+    assert regrouped(pictured, window, "dapo") == pictured
 
 
 def tokens_read(trainer: Any) -> list[int]:
@@ -169,7 +225,7 @@ def tokens_read(trainer: Any) -> list[int]:
 def test_training_reads_prompts_once_and_makes_the_same_update(tmp_path: Path, loss_type: str) -> None:
     model = tiny_model(tmp_path / "model")
     read, entries = {}, {}
-    for shared in (None, False):
+    for shared in ("auto", "never"):
         trainer = HiRTrainer(model, config(tmp_path, share_prompts=shared, loss_type=loss_type, max_steps=1), MIXED)
         read[shared], watched = tokens_read(trainer), Watched(trainer)
         with warnings.catch_warnings():
@@ -177,7 +233,7 @@ def test_training_reads_prompts_once_and_makes_the_same_update(tmp_path: Path, l
             trainer.train()
         agree(watched, model, loss_type, 0)
         (entries[shared],) = logged(trainer)
-    assert sum(read[None]) < 0.7 * sum(read[False])
-    for name, value in entries[False].items():
-        if name not in ("step_time", "loss"):  # the loss is a sum over micro-batches, which hold other rows
-            assert entries[None][name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+    assert sum(read["auto"]) < 0.7 * sum(read["never"])
+    for name, value in entries["never"].items():
+        if name != "step_time":
+            assert entries["auto"][name] == pytest.approx(value, rel=1e-4, abs=1e-5), name

@@ -6,11 +6,12 @@ actions were chosen for another goal. Their traces end where the goal is reached
 action (Peng), with `off_policy_lambda=0` only through actions that are greedy for the hindsight goal (Watkins).
 """
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+import tyro
 from flax import struct
 
 from hindsight_rl.agent.envs.symmetries import Symmetries, reflect
@@ -61,9 +62,9 @@ class LearningRules:
     """Passes over the data of each update."""
     minibatch: int = struct.field(pytree_node=False, default=256)
     """Samples per minibatch."""
-    bounded: bool = struct.field(pytree_node=False, default=True)
-    """Clip bootstrapped values to [0, 1], because they are discounted probabilities of success. Off for the game's own
-    reward."""
+    bounded: Annotated[bool, tyro.conf.Suppress] = struct.field(pytree_node=False, default=True)
+    """Clip bootstrapped values to [0, 1], because they are discounted probabilities of success; set by the method. Off
+    for the game's own reward."""
 
 
 class Samples(NamedTuple):

@@ -1,5 +1,8 @@
 """Settings of acting: how long an instruction lasts, which one comes next, and how much the agent explores."""
 
+from typing import Annotated
+
+import tyro
 from flax import struct
 
 BY_CHANCE, INITIAL, NEW_EVENT, REPEATED_EVENT = range(4)
@@ -35,6 +38,6 @@ class ActingRules:
     """Pursue the prerequisites of a goal before the goal itself."""
     reset_on_success: bool = False
     """Reset the environment after each success, as in the paper."""
-    objective: str = struct.field(pytree_node=False, default="goal")
-    """The reward. `goal`: of the instruction's goals; `game`: the game's own; `novel`: of each suggested goal, once per
-    life."""
+    objective: Annotated[str, tyro.conf.Suppress] = struct.field(pytree_node=False, default="goal")
+    """The reward, set by the method. `goal`: of the instruction's goals; `game`: the game's own; `novel`: of each
+    suggested goal, once per life."""

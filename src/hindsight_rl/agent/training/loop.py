@@ -18,7 +18,7 @@ from hindsight_rl.agent.training.checkpoint import Checkpoints
 from hindsight_rl.agent.training.cohort import Cohort
 from hindsight_rl.agent.training.compiler import check_compiler
 from hindsight_rl.agent.training.config import TrainConfig, load_config
-from hindsight_rl.agent.training.presets import settled
+from hindsight_rl.agent.training.presets import settled, without_effect
 from hindsight_rl.agent.training.progress import Progress
 from hindsight_rl.agent.training.resume import Lock, resumed, vacant
 from hindsight_rl.agent.training.sharding import first_process, meet
@@ -180,6 +180,9 @@ def _loop(cohort: Cohort, saved: Sequence[Checkpoints], progress: Progress) -> N
             f"{config.total_timesteps:,} steps are rounded up to {progress.total:,}: an iteration has "
             f"{lead.steps_per_iteration:,}"
         )
+    for name in without_effect(config, lead.env.settings):
+        option = f"--{name.replace('_', '-')}" + (".*" if hasattr(getattr(config, name, None), "__dict__") else "")
+        progress.say(f"{option} has no effect with --method {config.method}")
     if lead.iteration < lead.iterations:
         progress.phase("compiling: a minute or two, seconds where it was done before")
     while lead.iteration < lead.iterations:

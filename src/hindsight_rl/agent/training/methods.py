@@ -37,6 +37,21 @@ class Method:
         """Does the policy see the instruction?"""
         return self.objective == "goal"
 
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Dotted names of the settings that have no effect with this method; a group stands for all that are in it."""
+        found: tuple[str, ...] = ()
+        for used, names in ((self.buffer, OF_BUFFER), (self.hindsight, OF_HINDSIGHT), (self.relabel, OF_RELABELING)):
+            found += () if used else names
+        return found
+
+
+OF_BUFFER = (
+    "buffer", "acting.candidates", "acting.initial", "acting.new_event_share", "acting.repeated_event_share",
+    "acting.explore_after",
+)  # fmt: skip
+OF_HINDSIGHT = ("learning.hindsight", "learning.replay_windows", "acting.waypoints")
+OF_RELABELING = ("relabels", "composed", "relabeler", "grounding", "llm", "noise")
 
 # The paper's method, without our additions. What the paper does not say (how the buffer evicts, hyperparameters of the
 # learner) is as in `oir`.

@@ -85,6 +85,18 @@ def settled(config: TrainConfig, suited: Settings = ()) -> TrainConfig:
     return dataclasses.replace(config, settled=True)
 
 
+def without_effect(config: TrainConfig, suited: Settings = ()) -> list[str]:
+    """Dotted names of settings that were changed although the method does not use them.
+
+    Args:
+        suited: of the environment (`Environment.settings`).
+    """
+    base = preset(config.preset)
+    for name, value in suited:
+        base = _with(base, name, value)
+    return [name for name in method(config.method).unused if setting(config, name) != setting(base, name)]
+
+
 def _with(config: TrainConfig, name: str, value: Any) -> TrainConfig:
     try:
         return with_setting(config, name, value)

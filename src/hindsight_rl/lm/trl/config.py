@@ -114,11 +114,10 @@ class HiRConfig(GRPOConfig):
         "Version of the checkers for training instructions; corrected follows the wording of the constraints. By "
         "default the version with which they were read. Held-out instructions keep their version.",
     )
-    share_prompts: bool | None = _setting(
-        None,
-        "Pass the prompt of a group through the model once for all its responses, not once per response (ours). By "
-        "default on a CPU, where the model's attention allows it. Most is saved with gradient_accumulation_steps = "
-        "steps_per_generation, which is TRL's default.",
+    share_prompts: Literal["auto", "always", "never"] = _setting(
+        "auto",
+        "Read a prompt once for several of its responses, not once per response (ours). auto: on a CPU, if the model "
+        "allows it. Most is saved with gradient_accumulation_steps = steps_per_generation, which is TRL's default.",
     )
     patience: int = _setting(
         10, "Training stops after this many updates in a row that are not finite. Single ones are skipped."
@@ -132,6 +131,7 @@ class HiRConfig(GRPOConfig):
             ("old_logps", ("rewritten", "original")),
             ("prompt_format", ("chat", "text")),
             ("long_prompts", ("reject", "skip")),
+            ("share_prompts", ("auto", "always", "never")),
             ("checkers", (None, *VERSIONS)),
         ):
             if getattr(self, name) not in known:

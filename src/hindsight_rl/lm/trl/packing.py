@@ -1,15 +1,14 @@
-"""Rows of a batch as packed sequences in which the prompt of a group stands once, before all responses to it.
+"""Rows of a batch as packed sequences in which a prompt stands once, before several responses to it.
 
-A group of responses has one prompt. Read row by row, the model reads it once per response; in a packed sequence it
-reads it once. A response attends to its prompt and to itself, never to another response, and has the positions that it
-has in its own row, so that log-probabilities and gradients are those of separate rows.
+Read row by row, a model reads the prompt of a group once per response; in a packed sequence it reads it once. A
+response attends to its prompt and to itself, never to another response, and has the positions that it has in its own
+row, so that log-probabilities and gradients are those of separate rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,14 +33,6 @@ class Packed:
     places: Tensor
     live: Tensor
 
-    def attention(self, kind: str, dtype: torch.dtype) -> Tensor:
-        """The mask in the form that an implementation of attention takes: boolean for sdpa, else added to scores."""
-        if kind == "sdpa":
-            return self.mask
-        return torch.zeros(self.mask.shape, dtype=dtype, device=self.mask.device).masked_fill(
-            ~self.mask, torch.finfo(dtype).min
-        )
-
     def rows(self, values: Tensor) -> Tensor:
         """Values of the sequences' labels [S, L - 1], the first label left out, as rows [N, T]; 0 without a token."""
         # The first place of a sequence is part of a prompt, so the column that is put before it is never read.
@@ -49,21 +40,29 @@ class Packed:
         return torch.where(self.live, flat[self.places], torch.zeros((), dtype=values.dtype, device=values.device))
 
 
-def pack(ids: Tensor, mask: Tensor, width: int, pad: int) -> Packed:
+def pack(ids: Tensor, mask: Tensor, width: int, pad: int, attention: float = 0.0) -> Packed:
     """The rows of a batch as packed sequences; a row whose completion has no token is left out.
+
+    Sequences hold as many responses as makes them cheapest: more of them save prompts, but attention grows with the
+    square of the length.
 
     Args:
         ids: prompts, padded left, then completions, padded right; [N, P + T].
         mask: 1 for tokens, 0 for padding; [N, P + T].
         width: of the completions, T.
         pad: the token that fills the sequences.
+        attention: what attention to a pair of tokens costs, over what a token costs elsewhere in the model.
     """
     before = ids.size(1) - width
     lengths: list[int] = mask[:, before:].sum(1).tolist()
     known = prompt_groups(ids[:, :before], mask[:, :before])
-    groups = [(prompt or [pad], [row for row in rows if lengths[row]]) for prompt, rows in known]
+    groups = []
+    for prompt, rows in known:
+        own = sorted((row for row in rows if lengths[row]), key=lengths.__getitem__)
+        count = _responses(len(prompt), [lengths[row] for row in own], attention)
+        groups += [(prompt, own[at : at + count]) for at in range(0, len(own), count)]
     # Without any token the first prompt stands for all: every process has to pass something through the model.
-    groups = [each for each in groups if each[1]] or [([*groups[0][0], pad, pad], [])]
+    groups = groups or [([*known[0][0], pad, pad], [])]
     sizes = [len(prompt) - 1 + sum(lengths[row] + 1 for row in rows) for prompt, rows in groups]
     sequences = _together(sizes)
     shape = len(sequences), max(sizes)
@@ -71,7 +70,7 @@ def pack(ids: Tensor, mask: Tensor, width: int, pad: int) -> Packed:
     labels = torch.full(shape, IGNORED)
     group_of, row_of = torch.full(shape, -1), torch.full(shape, -1)
     places = torch.zeros(ids.size(0), width, dtype=torch.long)
-    own = ids.cpu()
+    tokens_of = ids.cpu()
     for at, sequence in enumerate(sequences):
         end = 0
         for number in sequence:
@@ -84,7 +83,7 @@ def pack(ids: Tensor, mask: Tensor, width: int, pad: int) -> Packed:
             for row in rows:
                 # The prompt's last token predicts the first of the response, so every response has its own copy of it.
                 size = lengths[row] + 1
-                here, response = slice(end, end + size), own[row, before : before + lengths[row]]
+                here, response = slice(end, end + size), tokens_of[row, before : before + lengths[row]]
                 tokens[at, end], tokens[at, end + 1 : end + size] = prompt[-1], response
                 positions[at, here] = torch.arange(shared, shared + size)
                 labels[at, end + 1 : end + size] = response
@@ -129,6 +128,17 @@ def deal(groups: Sequence[tuple[list[int], list[int]]], parts: int, most: int) -
     return made
 
 
+def _responses(prompt: int, lengths: Sequence[int], attention: float) -> int:
+    """How many responses of a group a sequence should hold; prompt: the tokens of the prompt."""
+
+    def cost(count: int) -> float:
+        parts = [lengths[at : at + count] for at in range(0, len(lengths), count)]
+        sizes = [prompt - 1 + sum(part) + len(part) for part in parts]
+        return sum(size + attention * size**2 for size in sizes)
+
+    return min(range(1, len(lengths) + 1), key=cost, default=1)
+
+
 def _together(sizes: Sequence[int]) -> list[list[int]]:
     """Groups in sequences, none longer than the longest group: each in the first sequence with room, longest first."""
     most = max(sizes)
@@ -141,17 +151,3 @@ def _together(sizes: Sequence[int]) -> list[list[int]]:
         else:
             made.append([number])
     return made
-
-
-def packable(model: Any) -> bool:
-    """Whether a model takes packed sequences: full attention in all layers, with a mask of any form (sdpa or eager)."""
-    config = model.config.get_text_config()
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    peft = getattr(model, "peft_config", {})
-    return (
-        config._attn_implementation in ("sdpa", "eager")
-        and kinds == {"full_attention"}
-        and not getattr(config, "sliding_window", None)
-        and not getattr(config, "is_encoder_decoder", False)
-        and not any(each.is_prompt_learning for each in peft.values())
-    )

@@ -37,19 +37,27 @@ def parted(batch: Batch, most: int, multiple: int | None = None, *, by_prompt: b
         return [batch]
     if by_prompt:
         dealt = deal(prompt_groups(batch["prompt_ids"], batch["prompt_mask"]), count, most)
-        return [_part(batch, torch.tensor(chosen), multiple) for chosen in dealt if chosen]
+        return [_part(batch, chosen, multiple) for chosen in dealt]
     prompts, completions = batch["prompt_mask"].sum(1), batch["completion_mask"].sum(1)
     order = torch.argsort(prompts + completions, descending=True, stable=True)
-    return [_part(batch, chosen, multiple) for chosen in torch.tensor_split(order, count)]
+    return [_part(batch, chosen.tolist(), multiple) for chosen in torch.tensor_split(order, count)]
 
 
 def regrouped(batches: Sequence[Batch], window: int, loss_type: str) -> list[Batch]:
     """The micro-batches of a generation, with the rows of a prompt in the same micro-batch where that is possible.
 
-    Rows change places only among the `window` micro-batches of one update, whose gradients are added up, so that the
-    update is the same. A loss that is a mean over the tokens of a micro-batch would change: it gets the batches back.
+    Rows change places only among micro-batches of one update, whose gradients are added up, so that the update is the
+    same. A loss that is a mean over the tokens of a micro-batch would change, and the pixels of images are not one row
+    each: such batches are given back as they are.
+
+    Args:
+        batches: all micro-batches of a generation.
+        window: micro-batches of an update; it may be longer than a generation.
+        loss_type: TRL's name of the loss.
     """
-    if window < 2 or len(batches) % window or loss_type in _TOKEN_MEANS:
+    window = len(batches) if window % len(batches) == 0 else window
+    images = any(batches[0].get(name) is not None for name in ("pixel_values", "num_images"))
+    if window < 2 or len(batches) % window or loss_type in _TOKEN_MEANS or images:
         return list(batches)
     made: list[Batch] = []
     for start in range(0, len(batches), window):
@@ -83,20 +91,18 @@ def _is_rows(value: Any, rows: int) -> bool:
     return isinstance(value, Tensor) and value.ndim > 0 and value.size(0) == rows
 
 
-def _part(batch: Batch, chosen: Tensor, multiple: int | None) -> Batch:
-    rows, wide = batch["completion_ids"].shape
-    before = _width(batch["prompt_mask"][chosen].sum(1), batch["prompt_ids"].size(1), multiple)
-    width = _width(batch["completion_mask"][chosen].sum(1), wide, multiple)
-    made = dict(batch)
-    for name, value in batch.items():
-        if not _is_rows(value, rows):
+def _part(batch: Batch, chosen: list[int], multiple: int | None) -> Batch:
+    made = _chosen(batch, chosen)
+    wide = batch["completion_ids"].size(1)
+    before = _width(made["prompt_mask"].sum(1), batch["prompt_ids"].size(1), multiple)
+    width = _width(made["completion_mask"].sum(1), wide, multiple)
+    for name, value in made.items():
+        if not isinstance(value, Tensor) or value.ndim != 2:
             continue
-        value = value[chosen]
         if name.startswith("prompt"):
-            value = value[:, value.size(1) - before :]
-        elif value.ndim == 2 and value.size(1) == wide:
-            value = value[:, :width]
-        made[name] = value
+            made[name] = value[:, value.size(1) - before :]
+        elif value.size(1) == wide:
+            made[name] = value[:, :width]
     return made
 
 

@@ -26,7 +26,7 @@ FREE = frozenset(
         *("save_steps", "save_strategy", "save_total_limit", "logging_steps", "logging_strategy", "logging_first_step"),
         *("logging_dir", "log_level", "log_completions", "num_completions_to_print", "disable_tqdm", "patience"),
         *("dataloader_num_workers", "resume_from_checkpoint"),
-        *("held_out", "held_out_limit", "evaluate_every", "attention"),
+        *("held_out", "held_out_limit", "evaluate_every", "attention", "share_prompts"),
     }
 )
 LONGER = ("max_steps", "num_train_epochs")

@@ -1,76 +1,75 @@
-"""Log-probabilities of completions by packed sequences, which read the prompt of a group once."""
+"""Log-probabilities of completions by packed sequences, which read a prompt once for several responses."""
 
 from __future__ import annotations
 
-import inspect
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor
-from trl.trainer.utils import selective_log_softmax_and_entropy
 
 from hindsight_rl.errors import HindsightError
-from hindsight_rl.lm.trl.packing import IGNORED, Packed, deal, pack, packable, prompt_groups
-
-_MOST_LOGITS = 2**26
-"""Logits that one pass may hold at a time; for more, TRL's own head computes them in chunks."""
+from hindsight_rl.lm.trl.packing import IGNORED, Packed, deal, pack, prompt_groups
 
 _CLOSE = 0.1
 """Mean difference between the log-probabilities of both ways, in nats per token, that rounding to 16 bits explains."""
-
-_APART = (
-    "the model gives other log-probabilities (by {:.2f} nats per token) if prompts are shared by responses, "
-    "so each prompt is read once per response"
-)
 
 Scores = tuple[Tensor, Tensor | None]
 """Log-probabilities [N, T] and entropies [N, T] in nats."""
 
 
+def packable(model: Any) -> bool:
+    """Whether a model takes packed sequences.
+
+    Its attention must be full in all layers and take a mask of any form (sdpa or eager), and the distance between two
+    tokens must come from their given positions alone (rotary), not from their places in the sequence.
+    """
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    rotary = getattr(config, "rope_parameters", None) or getattr(config, "rope_theta", None)
+    peft = getattr(model, "peft_config", {})
+    return (
+        config._attn_implementation in ("sdpa", "eager")
+        and kinds == {"full_attention"}
+        and bool(rotary)
+        and not getattr(config, "alibi", False)
+        and not getattr(config, "sliding_window", None)
+        and not getattr(config, "is_encoder_decoder", False)
+        and not any(each.is_prompt_learning for each in peft.values())
+    )
+
+
 class Scorer:
-    """Scores completions by packed sequences; the first batch is scored in both ways, and they must agree.
+    """Scores completions by packed sequences.
+
+    The first batch in which responses share a prompt is scored in both ways, and they must agree.
 
     Args:
         model: the policy.
-        wanted: True: raise an error if the model does not allow it; None: only on a CPU, and only if it does.
-        device: of the policy.
+        share: `always`: raise an error if the model does not allow it; `auto`: only on a CPU, and only if it does;
+            `never`.
         pad: the token that fills sequences.
-        temperature: divides the logits.
-        entropy_counts: whether gradients go through the entropy.
-        full_head: whether the language-model head is to be computed by TRL, e.g. because it is kept in 32 bits.
+        accelerator: of the trainer.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        wanted: bool | None,
-        device: torch.device,
-        pad: int,
-        temperature: float,
-        *,
-        entropy_counts: bool,
-        full_head: bool,
-    ) -> None:
+    def __init__(self, model: Any, share: str, pad: int, accelerator: Accelerator) -> None:
         able = packable(model)
-        unwrapped = model.get_base_model() if hasattr(model, "peft_config") else model
-        if wanted and not able:
+        if share == "always" and not able:
             raise HindsightError(
-                "share_prompts needs a model with full attention in all layers, and attn_implementation sdpa or eager; "
-                "leave share_prompts out to read every prompt once per response"
+                "share_prompts=always needs a model with rotary positions and full attention in all layers, and "
+                "attn_implementation sdpa or eager; leave share_prompts out to read a prompt once per response"
             )
-        self.active = able and (device.type == "cpu" if wanted is None else wanted)
-        """Whether prompts are read once."""
-        self._wanted = wanted
+        self.active = able and (accelerator.device.type == "cpu" if share == "auto" else share == "always")
+        """Whether responses share a prompt."""
+        self._share, self._pad, self._accelerator = share, pad, accelerator
         self._checked = False
-        self._pad, self._temperature, self._entropy_counts = pad, temperature, entropy_counts
-        self._kind: str = model.config.get_text_config()._attn_implementation
         self._dtype: torch.dtype = next(model.parameters()).dtype
-        # TRL's own head scores the positions of prompts as well, unless it runs on a GPU.
-        keeps = "logits_to_keep" in inspect.signature(unwrapped.forward).parameters
-        self._direct = device.type == "cpu" and keeps and not full_head
-        self._vocabulary = int(model.config.get_text_config().vocab_size)
+        # Operations of attention per pair of tokens, over those of the weights of a layer per token: 4 d / 24 d^2.
+        self._attention = 1 / (6 * model.config.get_text_config().hidden_size)
 
     def __call__(
         self, model: Any, ids: Tensor, mask: Tensor, width: int, most: int | None, plain: Callable[[], Scores]
@@ -85,26 +84,46 @@ class Scorer:
             plain: TRL's own way, row by row.
 
         Raises:
-            HindsightError: prompts must be read once, but the model then gives other log-probabilities.
+            HindsightError: with `always`: the model gives other log-probabilities for packed sequences.
         """
         if not self._checked:
-            self._check(plain, lambda: self._scores(model, ids, mask, width, most), mask[:, ids.size(1) - width :])
+            self._check(model, ids, mask, width, most, plain)
         return self._scores(model, ids, mask, width, most) if self.active else plain()
 
-    def _check(self, plain: Callable[[], Scores], packed: Callable[[], Scores], live: Tensor) -> None:
-        """Compare both ways once."""
-        self._checked = True
-        with torch.no_grad():
-            apart = ((plain()[0] - packed()[0]).abs() * live).sum() / live.sum().clamp(min=1)
-        if bool(apart <= _CLOSE):
+    def _check(
+        self, model: Any, ids: Tensor, mask: Tensor, width: int, most: int | None, plain: Callable[[], Scores]
+    ) -> None:
+        """Compare both ways, once, as soon as responses share a prompt on any process. All processes decide alike."""
+        before = ids.size(1) - width
+        live = mask[:, before:]
+        groups = prompt_groups(ids[:, :before], mask[:, :before])
+        shared = any(int((live[rows].sum(1) > 0).sum()) > 1 for _, rows in groups)
+        if not bool(self._total(torch.tensor([float(shared)], device=ids.device)) > 0):
             return
-        if self._wanted:
-            raise HindsightError(
-                f"share_prompts: the model gives other log-probabilities if a prompt is read once for all its "
-                f"responses (by {float(apart):.2f} nats per token); leave share_prompts out"
-            )
-        warnings.warn(_APART.format(float(apart)), stacklevel=2)
+        training = model.training
+        model.eval()  # dropout would make them differ
+        try:
+            with torch.no_grad():
+                apart = ((plain()[0] - self._scores(model, ids, mask, width, most)[0]).abs() * live).sum()
+        finally:
+            model.train(training)
+        difference, tokens = self._total(torch.stack([apart.float(), live.sum().float()])).tolist()
+        if not math.isfinite(difference):  # the trainer reports weights that are not finite
+            return
+        self._checked = True
+        if difference <= _CLOSE * tokens:
+            return
+        found = f"packed sequences change the model's log-probabilities by {difference / tokens:.2f} nats per token"
+        if self._share == "always":
+            raise HindsightError(f"share_prompts=always: {found}; leave share_prompts out")
+        if self._accelerator.is_main_process:
+            warnings.warn(f"{found}, so a prompt is read once per response", stacklevel=2)
         self.active = False
+
+    def _total(self, value: Tensor) -> Tensor:
+        """The sum over all processes."""
+        total: Tensor = self._accelerator.reduce(value, reduction="sum")
+        return total
 
     def _scores(self, model: Any, ids: Tensor, mask: Tensor, width: int, most: int | None) -> Scores:
         count = ids.size(0)
@@ -113,7 +132,7 @@ class Scorer:
         parts = deal(prompt_groups(ids[:, :before], mask[:, :before]), -(-count // most), most)
         found = []
         for rows in parts:
-            packed = pack(ids[rows], mask[rows], width, self._pad)
+            packed = pack(ids[rows], mask[rows], width, self._pad, self._attention)
             found.append([packed.rows(each) for each in self._pass(model, packed)])
         order = torch.tensor([row for rows in parts for row in rows], device=ids.device).argsort()
         logps, entropies = (torch.cat(each)[order] for each in zip(*found, strict=True))
@@ -121,20 +140,41 @@ class Scorer:
 
     def _pass(self, model: Any, packed: Packed) -> tuple[Tensor, Tensor]:
         """Log-probabilities and entropies of the labels [S, L - 1], the first label left out."""
-        attention = packed.attention(self._kind, self._dtype)
-        given = {"input_ids": packed.ids, "position_ids": packed.positions, "attention_mask": attention}
         labels = packed.labels[:, 1:]
         scored = (labels != IGNORED).any(0)
         scored[0] |= ~scored.any()
         columns = scored.nonzero()[:, 0]
-        if not self._direct or labels.size(0) * columns.size(0) * self._vocabulary > _MOST_LOGITS:
-            made = model(**given, labels=packed.labels, fused_lm_head=True)
-            return made.log_probs, torch.zeros_like(made.log_probs) if made.entropy is None else made.entropy
-        logits = model(**given, logits_to_keep=columns, use_cache=False).logits.float()
-        wanted = labels[:, columns]
-        values = selective_log_softmax_and_entropy(
-            logits, wanted.clamp(min=0), entropy_requires_grad=self._entropy_counts, temperature=self._temperature
-        )
-        empty = logits.new_zeros(labels.shape)
-        logps, entropies = (empty.index_copy(1, columns, each.masked_fill(wanted == IGNORED, 0.0)) for each in values)
-        return logps, entropies
+        with self._accelerator.autocast(), self._narrowed(model, columns):
+            made = model(
+                input_ids=packed.ids,
+                position_ids=packed.positions,
+                attention_mask=self._mask(packed),
+                shift_labels=labels[:, columns],
+                fused_lm_head=True,
+            )
+        empty = made.log_probs.new_zeros(labels.shape)
+        entropy = torch.zeros_like(made.log_probs) if made.entropy is None else made.entropy
+        return empty.index_copy(1, columns, made.log_probs), empty.index_copy(1, columns, entropy)
+
+    def _mask(self, packed: Packed) -> Tensor:
+        """What is added to the scores of attention, in their own dtype: otherwise every layer keeps a copy of it."""
+        kind = packed.ids.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self._dtype
+        hidden = torch.full((), torch.finfo(dtype).min, dtype=dtype, device=packed.ids.device)
+        return torch.where(packed.mask, torch.zeros_like(hidden), hidden)
+
+    @contextmanager
+    def _narrowed(self, model: Any, columns: Tensor) -> Iterator[None]:
+        """The head gets these columns of the hidden states alone; off a GPU, TRL's head would score all of them."""
+        own = self._accelerator.unwrap_model(model)
+        own = own.get_base_model() if hasattr(own, "peft_config") else own
+
+        def narrow(module: Any, given: Any, output: Any) -> Any:
+            output.last_hidden_state = output.last_hidden_state[:, columns]
+            return output
+
+        hook = own.base_model.register_forward_hook(narrow)
+        try:
+            yield
+        finally:
+            hook.remove()

@@ -149,15 +149,9 @@ class HiRTrainer(GRPOTrainer):
                 f"loss_type={args.loss_type} averages over rows, and its correction for rows without a replay would "
                 "scale the experts' balancing loss too; use loss_type=dapo or bnpo, or router_aux_loss_coef=0"
             )
-        self._scorer = Scorer(
-            self.model,
-            args.share_prompts,
-            self.accelerator.device,
-            self._tokenizer.pad_token_id,
-            self.temperature,
-            entropy_counts=self._entropy_bonus_enabled,
-            full_head=args.cast_lm_head_to_fp32,
-        )
+        if args.share_prompts == "always" and self.aux_loss_enabled:
+            raise HindsightError("share_prompts=always: the experts' balancing loss needs a prompt once per response")
+        self._scorer = Scorer(self.model, args.share_prompts, self._tokenizer.pad_token_id, self.accelerator)
         self.add_callback(Finite(self, args.patience))
         if self._buffer is not None:
             self.add_callback(Saved(self._buffer))
@@ -436,17 +430,16 @@ class HiRTrainer(GRPOTrainer):
         batch_size: int | None = None,
         compute_entropy: bool = False,
         compute_aux_loss: bool = False,
-        **images: Any,
+        **others: Any,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         given = (model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, compute_aux_loss)
-        plain = partial(super()._get_per_token_logps_and_entropies, *given, **images)
-        if not self._scorer.active or compute_aux_loss or any(each is not None for each in images.values()):
+        plain = partial(super()._get_per_token_logps_and_entropies, *given, **others)
+        if not self._scorer.active or compute_aux_loss or any(each is not None for each in others.values()):
             found: tuple[Tensor, Tensor | None, Tensor | None] = plain()
             return found
-        with self.accelerator.autocast():
-            logps, entropies = self._scorer(
-                model, input_ids, attention_mask, logits_to_keep, batch_size, lambda: plain()[:2]
-            )
+        logps, entropies = self._scorer(
+            model, input_ids, attention_mask, logits_to_keep, batch_size, lambda: plain()[:2]
+        )
         return logps, entropies if compute_entropy else None, None
 
     def _compute_loss(self, model: Any, inputs: Batch) -> Tensor:
