@@ -6,12 +6,13 @@ Reads coverage, llm, threshold, buffer_size and candidates; those that are not t
 """
 
 import json
+import statistics
 from typing import Any
 
 import numpy as np
 from agent_pages import EXPERIMENTS, ROOT, plus_minus, source
 from grounding import write_between
-from studies import RESULTS
+from studies import RESULTS, interval, spread
 
 from hindsight_rl.report.figures import Chart, Series, save
 
@@ -51,13 +52,35 @@ def coverage(name: str, result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"Mean (range) over {_seeds(result)} seeds. {source(name, result)}"])
 
 
+MEASURES = (
+    ("early reward", lambda run: run["early_success"]), ("canonical", lambda run: run["mean"]["canonical"]),
+    ("held-out paraphrases", lambda run: run["mean"]["paraphrased"]),
+    ("events without an instruction", lambda run: run["mean"]["others"]),
+    ("compositions", lambda run: run["mean"]["composed"]),
+    ("forgotten", lambda run: statistics.mean(run["lost"].values())),
+)  # fmt: skip
+"""What an ablation is judged by, of one run."""
+
+
 def ablation(name: str, result: dict[str, Any], label: str) -> str:
-    """What a setting does to early reward, final success and forgetting, as Markdown."""
-    head = [label, "early reward", "canonical", "held-out paraphrases", "events without an instruction", "forgotten"]
+    """What a setting does to early reward, final success and forgetting, as Markdown; then paired differences."""
+    runs: dict[str, dict[int, Any]] = {}
+    for run in result["runs"]:
+        runs.setdefault(run["method"], {})[run["seed"]] = run
+    head = [label, *(title for title, _ in MEASURES)]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for method, row in result["methods"].items():
-        keys = ("early_success", "canonical", "paraphrased", "others", "forgotten")
-        lines.append(f"| {method} | " + " | ".join(plus_minus(row[key]) for key in keys) + " |")
+    for method, own in runs.items():
+        cells = [plus_minus(spread([of(run) for run in own.values()])) for _, of in MEASURES]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    first, *others = runs
+    lines += ["", f"Difference from {label} {first}, paired by seed, mean ± half of the 95 % interval:", ""]
+    lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for method in others:
+        cells = []
+        for _, of in MEASURES:
+            found = interval([of(run) - of(runs[first][seed]) for seed, run in runs[method].items()])
+            cells.append(f"{found['mean']:+.3f} ± {found['half']:.3f}")
+        lines.append(f"| {method} | {' | '.join(cells)} |")
     note = f"{result['runs'][0]['steps']:,} steps, {_seeds(result)} seeds, ± standard error. {source(name, result)}"
     return "\n".join([*lines, "", note])
 
