@@ -265,7 +265,7 @@ def main() -> None:
     note = (
         f"Share of instructions fulfilled within 200 steps per goal in held-out worlds, judged by true events, ± "
         f"standard error over seeds; achievements: of the 22, seen in a trial, asked for or not. "
-        f"Environment `{env}`, the smaller-map preset: another task than the game's 64 x 64. "
+        f"Environment `{env}`, the game on a smaller map: another task than the game's 64 x 64. "
         f"One core of {machine['cores']} ({machine['processor']}) per run."
     )
     for page in (ROOT / "README.md", EXPERIMENTS / "agent_methods.md"):

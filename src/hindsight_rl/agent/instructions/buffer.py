@@ -18,7 +18,7 @@ NEW, FAILING, BOUNDARY, MASTERED = "new", "failing", "learning boundary", "maste
 
 @dataclass
 class BufferRules:
-    """How the instruction buffer rates, samples and evicts instructions."""
+    """How the instruction buffer rates, samples and evicts instructions. Training has 48 slots by default."""
 
     capacity: int = 10
     """Number of slots (B_max in the paper)."""

@@ -8,12 +8,15 @@ from flax import struct
 BY_CHANCE, INITIAL, NEW_EVENT, REPEATED_EVENT = range(4)
 """How an instruction was chosen: by its chance (the buffer's slots and rehearsal); from the initial ones
 (`ActingRules.initial`); because its event has not happened in this life (`ActingRules.new_event_share`); because its
-event happened before, but not lately (`ActingRules.repeated_event_share`)."""
+event has not happened since the last new one, and many others require it (`ActingRules.repeated_event_share`)."""
 
 
 @struct.dataclass
 class ActingRules:
-    """How the agent acts and explores. Most numbers are traced: changing them does not recompile the program."""
+    """How the agent acts and explores. Most numbers are traced: changing them does not recompile the program.
+
+    Training has other defaults, see `TrainConfig.acting`; to change one, `dataclasses.replace(config.acting, ...)`.
+    """
 
     patience: int = 128
     """Steps per goal before the agent gives up an instruction."""

@@ -85,8 +85,8 @@ class TrainConfig:
     """Length of the two vectors whose dot product is the action value."""
     initial_instructions: str = "canonical"
     """The instructions that the method is given: `canonical` (the environment's own), `none`, or a text file with one
-    instruction per line. Methods with an instruction buffer learn them in hindsight and practise them (see
-    `--acting.initial`) beside those that relabeling finds; the other methods know these alone."""
+    instruction per line. Methods that relabel also learn the instructions that relabeling finds; those with an
+    instruction buffer practise them, too (see `--acting.initial`). `ellm` and `game` ignore this setting."""
     relabels: int = 4
     """Number of instructions that are proposed per relabeled trajectory (K in the paper)."""
     composed: float = 0.1
@@ -113,7 +113,7 @@ class TrainConfig:
     )
     learning: LearningRules = field(default_factory=LearningRules)
     buffer: BufferRules = field(default_factory=lambda: BufferRules(capacity=48))
-    """The instruction buffer. In our runs, learning is faster with 48 slots than with the paper's 10."""
+    """The instruction buffer. It has 48 slots, where the paper's has 10."""
     llm: LlmRules = field(default_factory=LlmRules)
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     noise: NoiseRules = field(default_factory=NoiseRules)

@@ -53,8 +53,8 @@ OF_BUFFER = (
 OF_HINDSIGHT = ("learning.hindsight", "learning.replay_windows", "acting.waypoints")
 OF_RELABELING = ("relabels", "composed", "relabeler", "grounding", "llm", "noise")
 
-# The paper's method, without our additions. What the paper does not say (how the buffer evicts, hyperparameters of the
-# learner) is as in `oir`.
+# Close to the paper's method, with few of our additions. What the paper does not say (how the buffer evicts,
+# hyperparameters of the learner) is as in `oir`.
 PAPER: Settings = (
     ("reward_mode", "global"),
     ("buffer.capacity", 10),
@@ -73,7 +73,7 @@ PAPER: Settings = (
 METHODS: dict[str, Method] = {
     "oir": Method("relabeling, hindsight replay and the instruction buffer", True, True, True),
     "none": Method("plain PQN on the semantic reward of its own instruction"),
-    "oir-paper": Method("oir as the paper describes it", True, True, True, settings=PAPER),
+    "oir-paper": Method("close to the paper's method; some of our additions stay", True, True, True, settings=PAPER),
     "oir-no-buffer": Method("relabeling and hindsight replay without the buffer", hindsight=True, relabel=True),
     "her": Method("hindsight replay over the given instructions alone", hindsight=True),
     "buffer": Method("the instruction buffer without hindsight replay", buffer=True, relabel=True),

@@ -23,7 +23,8 @@ class Packed:
 
     ids, positions, labels: [S, L], padded right. mask: [S, 1, L, L], whether a token attends to another. places: for
     each token of each completion, its place in the flattened [S x L] sequences, [N, T]; 0 where a row has no token.
-    live: [N, T], whether a row has a token there.
+    live: [N, T], whether a row has a token there. mixed: [N], whether another response is in the row's sequence.
+    shares: whether any two responses share a prompt.
     """
 
     ids: Tensor
@@ -32,6 +33,8 @@ class Packed:
     mask: Tensor
     places: Tensor
     live: Tensor
+    mixed: Tensor
+    shares: bool
 
     def rows(self, values: Tensor) -> Tensor:
         """Values of the sequences' labels [S, L - 1], the first label left out, as rows [N, T]; 0 without a token."""
@@ -40,63 +43,66 @@ class Packed:
         return torch.where(self.live, flat[self.places], torch.zeros((), dtype=values.dtype, device=values.device))
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """A prompt and some of the rows that have it; size: tokens of both."""
+
+    prompt: list[int]
+    rows: list[int]
+    size: int
+
+
 def pack(ids: Tensor, mask: Tensor, width: int, pad: int, attention: float = 0.0) -> Packed:
     """The rows of a batch as packed sequences; a row whose completion has no token is left out.
-
-    Sequences hold as many responses as makes them cheapest: more of them save prompts, but attention grows with the
-    square of the length.
 
     Args:
         ids: prompts, padded left, then completions, padded right; [N, P + T].
         mask: 1 for tokens, 0 for padding; [N, P + T].
         width: of the completions, T.
         pad: the token that fills the sequences.
-        attention: what attention to a pair of tokens costs, over what a token costs elsewhere in the model.
+        attention: what attention to a pair of tokens costs, over what a token costs elsewhere in the model. Long
+            sequences save prompts and padding, but attention grows with the square of their length.
     """
     before = ids.size(1) - width
     lengths: list[int] = mask[:, before:].sum(1).tolist()
     known = prompt_groups(ids[:, :before], mask[:, :before])
-    groups = []
-    for prompt, rows in known:
-        own = sorted((row for row in rows if lengths[row]), key=lengths.__getitem__)
-        count = _responses(len(prompt), [lengths[row] for row in own], attention)
-        groups += [(prompt, own[at : at + count]) for at in range(0, len(own), count)]
-    # Without any token the first prompt stands for all: every process has to pass something through the model.
-    groups = groups or [([*known[0][0], pad, pad], [])]
-    sizes = [len(prompt) - 1 + sum(lengths[row] + 1 for row in rows) for prompt, rows in groups]
-    sequences = _together(sizes)
-    shape = len(sequences), max(sizes)
+    sequences = _cheapest(known, lengths, attention)
+    if not sequences:  # every process has to pass something through the model
+        sequences = [[_Piece([*known[0][0], pad, pad], [], len(known[0][0]) + 1)]]
+    shape = len(sequences), max(sum(piece.size for piece in each) for each in sequences)
     tokens, positions = torch.full(shape, pad), torch.zeros(shape, dtype=torch.long)
     labels = torch.full(shape, IGNORED)
-    group_of, row_of = torch.full(shape, -1), torch.full(shape, -1)
+    piece_of, row_of = torch.full(shape, -1), torch.full(shape, -1)
     places = torch.zeros(ids.size(0), width, dtype=torch.long)
+    mixed = torch.zeros(ids.size(0), dtype=torch.bool)
     tokens_of = ids.cpu()
     for at, sequence in enumerate(sequences):
+        mixed[[row for piece in sequence for row in piece.rows]] = sum(len(piece.rows) for piece in sequence) > 1
         end = 0
-        for number in sequence:
-            prompt, rows = groups[number]
-            shared = len(prompt) - 1
+        for number, piece in enumerate(sequence):
+            shared = len(piece.prompt) - 1
             here = slice(end, end + shared)
-            tokens[at, here], positions[at, here] = torch.tensor(prompt[:-1]), torch.arange(shared)
-            group_of[at, here] = number
+            tokens[at, here], positions[at, here] = torch.tensor(piece.prompt[:-1]), torch.arange(shared)
+            piece_of[at, here] = number
             end += shared
-            for row in rows:
+            for row in piece.rows:
                 # The prompt's last token predicts the first of the response, so every response has its own copy of it.
                 size = lengths[row] + 1
                 here, response = slice(end, end + size), tokens_of[row, before : before + lengths[row]]
-                tokens[at, end], tokens[at, end + 1 : end + size] = prompt[-1], response
+                tokens[at, end], tokens[at, end + 1 : end + size] = piece.prompt[-1], response
                 positions[at, here] = torch.arange(shared, shared + size)
                 labels[at, end + 1 : end + size] = response
-                group_of[at, here], row_of[at, here] = number, row
+                piece_of[at, here], row_of[at, here] = number, row
                 places[row, : lengths[row]] = at * shape[1] + torch.arange(end + 1, end + size)
                 end += size
     order = torch.arange(shape[1])
     seen = order[:, None] >= order
-    seen = seen & (group_of[:, :, None] == group_of[:, None, :])
+    seen = seen & (piece_of[:, :, None] == piece_of[:, None, :])
     seen = seen & ((row_of[:, None, :] == -1) | (row_of[:, :, None] == row_of[:, None, :]))
     live = torch.arange(width) < torch.tensor(lengths)[:, None]
-    made = (tokens, positions, labels, seen[:, None], places, live)
-    return Packed(*(each.to(ids.device) for each in made))
+    shares = any(len(piece.rows) > 1 for sequence in sequences for piece in sequence)
+    own = [each.to(ids.device) for each in (tokens, positions, labels, seen[:, None], places, live, mixed)]
+    return Packed(own[0], own[1], own[2], own[3], own[4], own[5], own[6], shares)
 
 
 def prompt_groups(ids: Tensor, mask: Tensor) -> list[tuple[list[int], list[int]]]:
@@ -128,26 +134,42 @@ def deal(groups: Sequence[tuple[list[int], list[int]]], parts: int, most: int) -
     return made
 
 
-def _responses(prompt: int, lengths: Sequence[int], attention: float) -> int:
-    """How many responses of a group a sequence should hold; prompt: the tokens of the prompt."""
+def _cheapest(
+    groups: Sequence[tuple[list[int], list[int]]], lengths: Sequence[int], attention: float
+) -> list[list[_Piece]]:
+    """The pieces of each sequence, in the cheapest of several arrangements; the model reads padding, too.
 
-    def cost(count: int) -> float:
-        parts = [lengths[at : at + count] for at in range(0, len(lengths), count)]
-        sizes = [prompt - 1 + sum(part) + len(part) for part in parts]
-        return sum(size + attention * size**2 for size in sizes)
+    groups: those of :func:`prompt_groups`. lengths: tokens of each row's completion.
+    """
+    live = [(prompt, sorted((row for row in rows if lengths[row]), key=lengths.__getitem__)) for prompt, rows in groups]
+    found: list[tuple[float, list[list[_Piece]]]] = []
+    for count in _doubled(max(len(rows) for _, rows in live)):
+        pieces = [
+            _Piece(prompt, part, len(prompt) - 1 + sum(lengths[row] + 1 for row in part))
+            for prompt, rows in live
+            for part in (rows[at : at + count] for at in range(0, len(rows), count))
+        ]
+        total, longest = sum(piece.size for piece in pieces), max(piece.size for piece in pieces)
+        for parts in _doubled(len(pieces)):
+            sequences = _fitted(pieces, max(longest, -(-total // parts)))
+            size = max(sum(piece.size for piece in sequence) for sequence in sequences)
+            found.append((len(sequences) * (size + attention * size**2), sequences))
+    return min(found, key=lambda each: each[0])[1] if found else []
 
-    return min(range(1, len(lengths) + 1), key=cost, default=1)
+
+def _doubled(most: int) -> list[int]:
+    """1, 2, 4, ... and `most`."""
+    return sorted({*(2**power for power in range(most.bit_length())), most} - {0})
 
 
-def _together(sizes: Sequence[int]) -> list[list[int]]:
-    """Groups in sequences, none longer than the longest group: each in the first sequence with room, longest first."""
-    most = max(sizes)
-    made: list[list[int]] = []
-    for number in sorted(range(len(sizes)), key=lambda at: -sizes[at]):
-        for sequence in made:
-            if sum(sizes[each] for each in sequence) + sizes[number] <= most:
-                sequence.append(number)
+def _fitted(pieces: Sequence[_Piece], most: int) -> list[list[_Piece]]:
+    """Pieces in sequences of at most `most` tokens: each in the first one with room, the longest first."""
+    made: list[tuple[int, list[_Piece]]] = []
+    for piece in sorted(pieces, key=lambda each: -each.size):
+        for at, (size, sequence) in enumerate(made):
+            if size + piece.size <= most:
+                made[at] = (size + piece.size, [*sequence, piece])
                 break
         else:
-            made.append([number])
-    return made
+            made.append((piece.size, [piece]))
+    return [sequence for _, sequence in made]

@@ -19,7 +19,7 @@ from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.checkpoints import checkpoints, torn_checkpoint
 from hindsight_rl.lm.trl.config import HiRConfig
 
-# Options that do not affect training, and options that may grow (for a longer run).
+# Options that do not affect training, or (share_prompts) only its rounding; and options that may grow.
 FREE = frozenset(
     {
         *("out", "output_dir", "resume", "json", "run_name", "report_to", "project", "trackio_space_id"),

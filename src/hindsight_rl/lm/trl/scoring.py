@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,8 +15,8 @@ from torch import Tensor
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.lm.trl.packing import IGNORED, Packed, deal, pack, prompt_groups
 
-_CLOSE = 0.1
-"""Mean difference between the log-probabilities of both ways, in nats per token, that rounding to 16 bits explains."""
+_CLOSE, _CLOSE_16_BIT = 1e-3, 0.1
+"""Mean difference between the log-probabilities of both ways, in nats per token, that rounding explains."""
 
 Scores = tuple[Tensor, Tensor | None]
 """Log-probabilities [N, T] and entropies [N, T] in nats."""
@@ -26,7 +26,8 @@ def packable(model: Any) -> bool:
     """Whether a model takes packed sequences.
 
     Its attention must be full in all layers and take a mask of any form (sdpa or eager), and the distance between two
-    tokens must come from their given positions alone (rotary), not from their places in the sequence.
+    tokens must come from their given positions alone (rotary), not from their places in the sequence. A router of
+    experts that computes its balancing loss in every pass takes no such mask.
     """
     config = model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
@@ -39,6 +40,7 @@ def packable(model: Any) -> bool:
         and not getattr(config, "alibi", False)
         and not getattr(config, "sliding_window", None)
         and not getattr(config, "is_encoder_decoder", False)
+        and not getattr(config, "output_router_logits", False)
         and not any(each.is_prompt_learning for each in peft.values())
     )
 
@@ -57,17 +59,18 @@ class Scorer:
     """
 
     def __init__(self, model: Any, share: str, pad: int, accelerator: Accelerator) -> None:
-        able = packable(model)
+        able = share != "never" and packable(model)
         if share == "always" and not able:
             raise HindsightError(
                 "share_prompts=always needs a model with rotary positions and full attention in all layers, and "
                 "attn_implementation sdpa or eager; leave share_prompts out to read a prompt once per response"
             )
-        self.active = able and (accelerator.device.type == "cpu" if share == "auto" else share == "always")
+        self.active = able and (share == "always" or accelerator.device.type == "cpu")
         """Whether responses share a prompt."""
         self._share, self._pad, self._accelerator = share, pad, accelerator
         self._checked = False
-        self._dtype: torch.dtype = next(model.parameters()).dtype
+        if not self.active:
+            return
         # Operations of attention per pair of tokens, over those of the weights of a layer per token: 4 d / 24 d^2.
         self._attention = 1 / (6 * model.config.get_text_config().hidden_size)
 
@@ -86,34 +89,48 @@ class Scorer:
         Raises:
             HindsightError: with `always`: the model gives other log-probabilities for packed sequences.
         """
+        packs = self._packs(ids, mask, width, most)
         if not self._checked:
-            self._check(model, ids, mask, width, most, plain)
-        return self._scores(model, ids, mask, width, most) if self.active else plain()
+            self._check(model, packs, plain, mask[:, ids.size(1) - width :])
+        return self._scores(model, packs) if self.active else plain()
+
+    def _packs(self, ids: Tensor, mask: Tensor, width: int, most: int | None) -> list[tuple[list[int], Packed]]:
+        """The rows of each pass, and their sequences."""
+        count, before = ids.size(0), ids.size(1) - width
+        most = min(most or count, count)
+        parts = deal(prompt_groups(ids[:, :before], mask[:, :before]), -(-count // most), most)
+        return [(rows, pack(ids[rows], mask[rows], width, self._pad, self._attention)) for rows in parts]
 
     def _check(
-        self, model: Any, ids: Tensor, mask: Tensor, width: int, most: int | None, plain: Callable[[], Scores]
+        self, model: Any, packs: Sequence[tuple[list[int], Packed]], plain: Callable[[], Scores], live: Tensor
     ) -> None:
-        """Compare both ways, once, as soon as responses share a prompt on any process. All processes decide alike."""
-        before = ids.size(1) - width
-        live = mask[:, before:]
-        groups = prompt_groups(ids[:, :before], mask[:, :before])
-        shared = any(int((live[rows].sum(1) > 0).sum()) > 1 for _, rows in groups)
-        if not bool(self._total(torch.tensor([float(shared)], device=ids.device)) > 0):
+        """Compare both ways until a batch in which responses shared a prompt was right. All processes decide alike.
+
+        live: whether a row has a token, [N, T].
+        """
+        mixed = torch.zeros_like(live, dtype=torch.bool)
+        for rows, packed in packs:
+            mixed[rows] = packed.mixed[:, None] & packed.live
+        shares = any(packed.shares for _, packed in packs)
+        tokens, sharing = self._total(torch.tensor([float(mixed.sum()), float(shares)], device=live.device)).tolist()
+        if not tokens:
             return
         training = model.training
         model.eval()  # dropout would make them differ
         try:
             with torch.no_grad():
-                apart = ((plain()[0] - self._scores(model, ids, mask, width, most)[0]).abs() * live).sum()
+                row_by_row = plain()[0].float() * mixed
+                difference = (row_by_row - self._scores(model, packs)[0] * mixed).abs().sum()
         finally:
             model.train(training)
-        difference, tokens = self._total(torch.stack([apart.float(), live.sum().float()])).tolist()
-        if not math.isfinite(difference):  # the trainer reports weights that are not finite
+        known, apart = self._total(torch.stack([row_by_row.sum(), difference])).tolist()
+        if not math.isfinite(known):  # the trainer reports weights that are not finite
             return
-        self._checked = True
-        if difference <= _CLOSE * tokens:
+        self._checked = bool(sharing)
+        half = self._accelerator.mixed_precision in ("bf16", "fp16") or self._plain(model).dtype != torch.float32
+        if apart <= (_CLOSE_16_BIT if half else _CLOSE) * tokens:
             return
-        found = f"packed sequences change the model's log-probabilities by {difference / tokens:.2f} nats per token"
+        found = f"packed sequences change the model's log-probabilities by {apart / tokens:.2g} nats per token"
         if self._share == "always":
             raise HindsightError(f"share_prompts=always: {found}; leave share_prompts out")
         if self._accelerator.is_main_process:
@@ -125,55 +142,51 @@ class Scorer:
         total: Tensor = self._accelerator.reduce(value, reduction="sum")
         return total
 
-    def _scores(self, model: Any, ids: Tensor, mask: Tensor, width: int, most: int | None) -> Scores:
-        count = ids.size(0)
-        most = min(most or count, count)
-        before = ids.size(1) - width
-        parts = deal(prompt_groups(ids[:, :before], mask[:, :before]), -(-count // most), most)
-        found = []
-        for rows in parts:
-            packed = pack(ids[rows], mask[rows], width, self._pad, self._attention)
-            found.append([packed.rows(each) for each in self._pass(model, packed)])
-        order = torch.tensor([row for rows in parts for row in rows], device=ids.device).argsort()
+    def _scores(self, model: Any, packs: Sequence[tuple[list[int], Packed]]) -> tuple[Tensor, Tensor]:
+        found = [[packed.rows(each) for each in self._pass(model, packed)] for _, packed in packs]
+        order = torch.tensor([row for rows, _ in packs for row in rows]).argsort()
         logps, entropies = (torch.cat(each)[order] for each in zip(*found, strict=True))
         return logps, entropies
 
     def _pass(self, model: Any, packed: Packed) -> tuple[Tensor, Tensor]:
         """Log-probabilities and entropies of the labels [S, L - 1], the first label left out."""
         labels = packed.labels[:, 1:]
-        scored = (labels != IGNORED).any(0)
-        scored[0] |= ~scored.any()
-        columns = scored.nonzero()[:, 0]
-        with self._accelerator.autocast(), self._narrowed(model, columns):
+        scored = labels != IGNORED
+        scored[0, 0] |= ~scored.any()  # so that the output always depends on the model
+        with self._accelerator.autocast(), self._narrowed(model, scored):
             made = model(
                 input_ids=packed.ids,
                 position_ids=packed.positions,
-                attention_mask=self._mask(packed),
-                shift_labels=labels[:, columns],
+                attention_mask=self._mask(model, packed),
+                shift_labels=labels[scored][None],
                 fused_lm_head=True,
             )
-        empty = made.log_probs.new_zeros(labels.shape)
         entropy = torch.zeros_like(made.log_probs) if made.entropy is None else made.entropy
-        return empty.index_copy(1, columns, made.log_probs), empty.index_copy(1, columns, entropy)
+        empty = made.log_probs.new_zeros(labels.shape)
+        return empty.masked_scatter(scored, made.log_probs), empty.masked_scatter(scored, entropy)
 
-    def _mask(self, packed: Packed) -> Tensor:
+    def _mask(self, model: Any, packed: Packed) -> Tensor:
         """What is added to the scores of attention, in their own dtype: otherwise every layer keeps a copy of it."""
         kind = packed.ids.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self._dtype
+        half = torch.is_autocast_enabled(kind)
+        dtype = torch.get_autocast_dtype(kind) if half else self._plain(model).dtype
         hidden = torch.full((), torch.finfo(dtype).min, dtype=dtype, device=packed.ids.device)
         return torch.where(packed.mask, torch.zeros_like(hidden), hidden)
 
-    @contextmanager
-    def _narrowed(self, model: Any, columns: Tensor) -> Iterator[None]:
-        """The head gets these columns of the hidden states alone; off a GPU, TRL's head would score all of them."""
+    def _plain(self, model: Any) -> Any:
+        """The model itself, without the wrappers of accelerate and PEFT."""
         own = self._accelerator.unwrap_model(model)
-        own = own.get_base_model() if hasattr(own, "peft_config") else own
+        return own.get_base_model() if hasattr(own, "get_base_model") else own
+
+    @contextmanager
+    def _narrowed(self, model: Any, scored: Tensor) -> Iterator[None]:
+        """The head gets the hidden states of scored labels [S, L - 1] alone; off a GPU, TRL's head would score all."""
 
         def narrow(module: Any, given: Any, output: Any) -> Any:
-            output.last_hidden_state = output.last_hidden_state[:, columns]
+            output.last_hidden_state = output.last_hidden_state[:, :-1][scored][None]
             return output
 
-        hook = own.base_model.register_forward_hook(narrow)
+        hook = self._plain(model).base_model.register_forward_hook(narrow)
         try:
             yield
         finally:
