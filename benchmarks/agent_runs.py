@@ -173,6 +173,7 @@ def summary(runner: Runner, method: str, path: Path) -> dict[str, Any]:
     run = Run.open(path, kind="agent")
     result, metrics = run.read("eval.json"), run.lines("metrics.jsonl")
     evaluations = [row for row in metrics if row.get("success")]
+    success = evaluations[-1]["success"] if evaluations else {}
     mean = result["mean"]
     if runner.study.give_half:
         file = path / "initial_instructions.txt"
@@ -199,6 +200,7 @@ def summary(runner: Runner, method: str, path: Path) -> dict[str, Any]:
         "canonical": {row["event"]: row["success"] for row in result["canonical"]},
         "lost": {row["event"]: row["lost"] for row in result["forgetting"]},
         "curve": [[row["step"], round(statistics.mean(row["success"].values()), 4)] for row in evaluations],
+        "instructions": {event: [row["success"][event] for row in evaluations] for event in success},
         "early_success": early(metrics, result["steps"]),
         "given": shares([row["given"] for row in metrics if "given" in row]),
         "clusters": metrics[-1]["clusters"],

@@ -44,6 +44,14 @@ def compare(rows: list[dict[str, Any]]) -> dict[str, Any]:
         table[method]["curve"] = [
             [step, spread([row["curve"][i][1] for row in own])] for i, (step, _) in enumerate(first["curve"])
         ]
+        if all("instructions" in row for row in own):  # success of each instruction at each evaluation
+            table[method]["instructions"] = {
+                event: [
+                    round(statistics.mean(values), 4)
+                    for values in zip(*(row["instructions"][event] for row in own), strict=True)
+                ]
+                for event in first["instructions"]
+            }
         if "coverage" in first:
             table[method]["coverage"] = [
                 {"step": rows[0][0]} | {name: spread([row[i] for row in rows]) for i, name in enumerate(COVERAGE, 1)}
