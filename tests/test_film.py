@@ -207,6 +207,8 @@ def test_a_film_that_cannot_be_written_is_refused_before_it_is_made(tmp_path):
     before = set(tmp_path.rglob("*"))
     check_target(tmp_path / "new" / "folder" / "a.gif")
     assert set(tmp_path.rglob("*")) == before  # what the check made is gone again
+    with pytest.raises(HindsightError, match=r"cannot write .*folder.gif.* choose another --frame"):
+        films.film(tmp_path, "collect wood", tmp_path / "a.gif", frame=tmp_path / "folder.gif")
 
 
 @pytest.mark.parametrize(

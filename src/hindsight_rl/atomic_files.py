@@ -34,19 +34,19 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, "utf-8")
 
 
-def check_output(out: Path) -> None:
-    """Find out before long work whether the file that a user asked for with ``--out`` can be written. Makes nothing.
+def check_output(out: Path, option: str = "--out") -> None:
+    """Find out before long work whether the file that a user asked for with an option can be written. Makes nothing.
 
     Raises:
         HindsightError: it cannot.
     """
     if out.is_dir():
-        raise HindsightError(f"cannot write {out}: it is a folder; choose another --out")
+        raise HindsightError(f"cannot write {out}: it is a folder; choose another {option}")
     try:
         with tempfile.TemporaryFile(dir=next(folder for folder in out.absolute().parents if folder.exists())):
             pass
     except OSError as error:
-        raise HindsightError(f"cannot write {out}: {error.strerror or error}; choose another --out") from error
+        raise HindsightError(f"cannot write {out}: {error.strerror or error}; choose another {option}") from error
 
 
 def write_output(out: Path, write: Callable[[Path], object]) -> None:

@@ -26,7 +26,7 @@ from hindsight_rl.agent.policy.policy import Policy
 from hindsight_rl.agent.training.trainer import load_policy
 from hindsight_rl.agent.video.files import check_target, write_gif, write_mp4
 from hindsight_rl.agent.video.renderer import Caption, EventLine, Painter
-from hindsight_rl.atomic_files import write_output
+from hindsight_rl.atomic_files import check_output, write_output
 from hindsight_rl.errors import HindsightError
 from hindsight_rl.run import Run
 
@@ -156,6 +156,8 @@ def film(
     """
     out = Path(out)
     check_target(out)
+    if frame is not None:
+        check_output(Path(frame), "--frame")
     if not 1 <= fps <= 50:
         raise HindsightError(f"--fps {fps}: from 1 to 50")
     if not MIN_TILE <= tile <= 160:
