@@ -23,23 +23,25 @@ STRICT = {
 }  # fmt: skip
 
 
+def evaluation(result: dict[str, Any], name: str, parts: dict[str, str]) -> list[str]:
+    """Lines of a Markdown table: the parts of a further evaluation, with their titles, per method."""
+    lines = ["| method | " + " | ".join(parts.values()) + " |", "|---" * (1 + len(parts)) + "|"]
+    for method, row in result["methods"].items():
+        lines.append(f"| `{method}` | " + " | ".join(plus_minus(row[name][part]) for part in parts) + " |")
+    return lines
+
+
 def craftext(result: dict[str, Any]) -> str:
     """Success on CrafText's sentences, judged by its own checker, as Markdown."""
-    lines = ["| method | " + " | ".join(CRAFTEXT.values()) + " |", "|---" * (1 + len(CRAFTEXT)) + "|"]
-    for method, row in result["methods"].items():
-        lines.append(f"| `{method}` | " + " | ".join(plus_minus(row["craftext"][part]) for part in CRAFTEXT) + " |")
     refused = next(iter(result["methods"].values()))["craftext"]
     shares = " and ".join(f"{100 * refused[f'{part}_refused']['mean']:.1f} %" for part in CRAFTEXT)
     note = f"Not understood, and counted as failed: {shares} of the sentences. {source(NAME, result)}"
-    return "\n".join([*lines, "", note])
+    return "\n".join([*evaluation(result, "craftext", CRAFTEXT), "", note])
 
 
 def strict(result: dict[str, Any]) -> str:
     """Success with prohibitions and counts, against the same instructions without, as Markdown."""
-    lines = ["| method | " + " | ".join(STRICT.values()) + " |", "|---" * (1 + len(STRICT)) + "|"]
-    for method, row in result["methods"].items():
-        lines.append(f"| `{method}` | " + " | ".join(plus_minus(row["strict"][part]) for part in STRICT) + " |")
-    return "\n".join([*lines, "", source(NAME, result)])
+    return "\n".join([*evaluation(result, "strict", STRICT), "", source(NAME, result)])
 
 
 def paired(result: dict[str, Any]) -> str:

@@ -10,7 +10,8 @@ not count; on a GPU the clock's, once it has finished. `0.6b` is Qwen3-0.6B's sh
 
 The ratio per row is below 1 where generation is expensive, as a replay is not generated; `beyond_rows` therefore also
 compares with plain GRPO plus what its own update takes for as many more rows, and `without_generation` leaves the
-generation of both out: what replay would cost per row if generating took no time.
+generation of both out: what replay would cost per row if generating took no time. On a CPU our trainer also shares
+prompts, which plain GRPO does not, so the ratios are not of replay alone.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from hindsight_rl.agent.reward.semantic import TextEncoder
 from hindsight_rl.agent.training.checkpoint import Checkpoints
 from hindsight_rl.agent.training.cohort import Cohort
 from hindsight_rl.agent.training.compiler import check_compiler
-from hindsight_rl.agent.training.config import TrainConfig, load_config
+from hindsight_rl.agent.training.config import TrainConfig, load_config, setting
 from hindsight_rl.agent.training.presets import settled, without_effect
 from hindsight_rl.agent.training.progress import Progress
 from hindsight_rl.agent.training.resume import Lock, resumed, vacant
@@ -181,7 +181,7 @@ def _loop(cohort: Cohort, saved: Sequence[Checkpoints], progress: Progress) -> N
             f"{lead.steps_per_iteration:,}"
         )
     for name in without_effect(config, lead.env.settings):
-        option = f"--{name.replace('_', '-')}" + (".*" if hasattr(getattr(config, name, None), "__dict__") else "")
+        option = f"--{name.replace('_', '-')}" + (".*" if dataclasses.is_dataclass(setting(config, name)) else "")
         progress.say(f"{option} has no effect with --method {config.method}")
     if lead.iteration < lead.iterations:
         progress.phase("compiling: a minute or two, seconds where it was done before")

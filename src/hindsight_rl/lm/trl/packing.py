@@ -101,8 +101,17 @@ def pack(ids: Tensor, mask: Tensor, width: int, pad: int, attention: float = 0.0
     seen = seen & ((row_of[:, None, :] == -1) | (row_of[:, :, None] == row_of[:, None, :]))
     live = torch.arange(width) < torch.tensor(lengths)[:, None]
     shares = any(len(piece.rows) > 1 for sequence in sequences for piece in sequence)
-    own = [each.to(ids.device) for each in (tokens, positions, labels, seen[:, None], places, live, mixed)]
-    return Packed(own[0], own[1], own[2], own[3], own[4], own[5], own[6], shares)
+    device = ids.device
+    return Packed(
+        ids=tokens.to(device),
+        positions=positions.to(device),
+        labels=labels.to(device),
+        mask=seen[:, None].to(device),
+        places=places.to(device),
+        live=live.to(device),
+        mixed=mixed.to(device),
+        shares=shares,
+    )
 
 
 def prompt_groups(ids: Tensor, mask: Tensor) -> list[tuple[list[int], list[int]]]:

@@ -62,8 +62,9 @@ class Scorer:
         able = share != "never" and packable(model)
         if share == "always" and not able:
             raise HindsightError(
-                "share_prompts=always needs a model with rotary positions and full attention in all layers, and "
-                "attn_implementation sdpa or eager; leave share_prompts out to read a prompt once per response"
+                "share_prompts=always needs a model with rotary positions, full attention in all layers, "
+                "attn_implementation sdpa or eager, and no balancing loss of experts; leave share_prompts out to read "
+                "a prompt once per response"
             )
         self.active = able and (share == "always" or accelerator.device.type == "cpu")
         """Whether responses share a prompt."""
